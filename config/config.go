@@ -1,0 +1,222 @@
+// Package config reads postern.yaml: one strict file for the proxy and the
+// authorization server. Every mistake is reported with its line and column.
+// Secrets never stand in the file: they are references to files.
+package config
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/postern-mcp/postern/config/strictyaml"
+)
+
+// File is the content of postern.yaml. Paths are absolute after Load: a
+// relative one counts from the folder of the file. No key is reloaded while
+// the process runs; a restart takes every change.
+type File struct {
+	Listen     string      `yaml:"listen"`     // host:port of the proxy
+	PublicURL  string      `yaml:"public_url"` // scheme and host clients use; the only source of htu, resource and challenges
+	Hosts      []string    `yaml:"hosts"`      // further Host values accepted, beside that of public_url
+	Origins    []string    `yaml:"origins"`    // browser origins accepted, beside that of public_url
+	DPoPNonce  string      `yaml:"dpop_nonce"` // required (default) or optional
+	Issuers    []Issuer    `yaml:"issuers"`
+	Servers    []Server    `yaml:"servers"`
+	State      State       `yaml:"state"`
+	Audit      Audit       `yaml:"audit"`
+	Admin      Admin       `yaml:"admin"`
+	Limits     Limits      `yaml:"limits"`
+	AuthServer *AuthServer `yaml:"authserver"`
+}
+
+// Issuer is an authorization server whose access tokens are accepted.
+type Issuer struct {
+	Issuer  string `yaml:"issuer"`
+	DPoP    string `yaml:"dpop"`    // required (default), accepted or off
+	Profile string `yaml:"profile"` // rfc9068 (default) or jwt
+}
+
+// Server is one MCP server behind the proxy.
+type Server struct {
+	Name       string        `yaml:"name"`
+	Path       string        `yaml:"path"`      // of the MCP endpoint under public_url
+	Upstream   string        `yaml:"upstream"`  // http(s) URL of the MCP endpoint behind
+	Policy     string        `yaml:"policy"`    // path of the policy file
+	Audiences  []string      `yaml:"audiences"` // further aud values accepted, beside the resource URL
+	DPoP       string        `yaml:"dpop"`      // per server: required, accepted or off; absent: as the issuer says. An issuer's required stays required
+	Credential Credential    `yaml:"credential"`
+	Timeout    time.Duration `yaml:"timeout"` // until the upstream's response header; default 5m
+}
+
+// Credential is what the proxy shows the upstream, never the caller's token.
+type Credential struct {
+	Type   string `yaml:"type"`   // none or header
+	Header string `yaml:"header"` // default Authorization
+	Prefix string `yaml:"prefix"` // such as "Bearer "
+	File   string `yaml:"file"`   // holds the secret
+}
+
+// State is what outlives a request.
+type State struct {
+	SecretFile string `yaml:"secret_file"` // ≥32 random bytes, shared by replicas; absent: made anew at each start
+	Redis      *Redis `yaml:"redis"`       // absent: exact in memory, one replica only
+}
+
+// Redis holds what replicas share.
+type Redis struct {
+	URLFile string `yaml:"url_file"` // file with a redis:// or rediss:// URL
+}
+
+// Audit says where the audit lines go: exactly one of the two.
+type Audit struct {
+	File   string `yaml:"file"`
+	Stdout bool   `yaml:"stdout"`
+}
+
+// Admin is the port of metrics and health, apart from callers.
+type Admin struct {
+	Listen string `yaml:"listen"`
+}
+
+// Limits bound what a caller may send.
+type Limits struct {
+	Body     int           `yaml:"body"`      // bytes of one message; default 4194304
+	BodyTime time.Duration `yaml:"body_time"` // until the message is in; default 30s
+	InFlight int           `yaml:"in_flight"` // requests at a time, streams included; default 4096
+}
+
+// AuthServer is the bundled authorization server.
+type AuthServer struct {
+	Listen          string          `yaml:"listen"`
+	Issuer          string          `yaml:"issuer"`
+	Database        string          `yaml:"database"` // sqlite:PATH
+	SecretFile      string          `yaml:"secret_file"`
+	Registration    string          `yaml:"registration"`            // closed (default), token or open
+	TokenFile       string          `yaml:"registration_token_file"` // with registration: token
+	ClientDocuments ClientDocuments `yaml:"client_documents"`
+	DPoPNonce       string          `yaml:"dpop_nonce"`         // required (default) or optional
+	AccessTokenLife time.Duration   `yaml:"access_token_life"`  // default 10m
+	RefreshLife     time.Duration   `yaml:"refresh_token_life"` // default 720h
+	CodeLife        time.Duration   `yaml:"code_life"`          // default 60s
+	Resources       []Resource      `yaml:"resources"`          // beside the servers of this file
+}
+
+// ClientDocuments governs client ID metadata documents.
+type ClientDocuments struct {
+	Loopback bool `yaml:"loopback"` // accept documents on http loopback: for development
+}
+
+// Resource is a protected resource that is not a server of this file.
+type Resource struct {
+	Resource string          `yaml:"resource"`
+	Name     string          `yaml:"name"`
+	Scopes   []ResourceScope `yaml:"scopes"`
+}
+
+// ResourceScope is one scope of such a resource.
+type ResourceScope struct {
+	Name        string `yaml:"name"`
+	Description string `yaml:"description"`
+	Default     bool   `yaml:"default"`
+}
+
+// Lookup finds the value of ${NAME} references; os.LookupEnv is one.
+type Lookup func(name string) (string, bool)
+
+// Load reads, expands, checks and completes the file at path. Its error is
+// strictyaml.Problems when the content is at fault.
+func Load(path string, lookup Lookup) (*File, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	src, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read the configuration: %w", err)
+	}
+	doc, err := strictyaml.Parse(path, src)
+	if err != nil {
+		return nil, err
+	}
+	if err := doc.Expand(lookup); err != nil {
+		return nil, err
+	}
+	file := defaults()
+	if err := doc.Decode(&file); err != nil {
+		return nil, err
+	}
+	file.complete(filepath.Dir(path))
+	if problems := file.validate(doc); len(problems) > 0 {
+		return nil, problems
+	}
+	return &file, nil
+}
+
+func defaults() File {
+	return File{
+		DPoPNonce: "required",
+		Limits:    Limits{Body: 4 << 20, BodyTime: 30 * time.Second, InFlight: 4096},
+	}
+}
+
+// complete fills what a list item or an optional block leaves out and makes paths absolute.
+func (f *File) complete(folder string) {
+	for i := range f.Issuers {
+		fill(&f.Issuers[i].DPoP, "required")
+		fill(&f.Issuers[i].Profile, "rfc9068")
+	}
+	for i := range f.Servers {
+		f.Servers[i].complete(folder)
+	}
+	absolute(folder, &f.State.SecretFile)
+	absolute(folder, &f.Audit.File)
+	if f.State.Redis != nil {
+		absolute(folder, &f.State.Redis.URLFile)
+	}
+	if f.AuthServer != nil {
+		f.AuthServer.complete(folder)
+	}
+}
+
+func (s *Server) complete(folder string) {
+	if s.Timeout == 0 {
+		s.Timeout = 5 * time.Minute
+	}
+	absolute(folder, &s.Policy)
+	absolute(folder, &s.Credential.File)
+	if s.Credential.Type == "header" {
+		fill(&s.Credential.Header, "Authorization")
+	}
+}
+
+func (a *AuthServer) complete(folder string) {
+	fill(&a.Registration, "closed")
+	fill(&a.DPoPNonce, "required")
+	fillDuration(&a.AccessTokenLife, 10*time.Minute)
+	fillDuration(&a.RefreshLife, 30*24*time.Hour)
+	fillDuration(&a.CodeLife, time.Minute)
+	absolute(folder, &a.SecretFile)
+	absolute(folder, &a.TokenFile)
+	if file, ok := sqlitePath(a.Database); ok && !filepath.IsAbs(file) {
+		a.Database = "sqlite:" + filepath.Join(folder, file)
+	}
+}
+
+func fill(s *string, value string) {
+	if *s == "" {
+		*s = value
+	}
+}
+
+func fillDuration(d *time.Duration, value time.Duration) {
+	if *d == 0 {
+		*d = value
+	}
+}
+
+func absolute(folder string, path *string) {
+	if *path != "" && !filepath.IsAbs(*path) {
+		*path = filepath.Join(folder, *path)
+	}
+}

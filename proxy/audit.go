@@ -1,0 +1,126 @@
+package proxy
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/postern-mcp/postern/proxy/mcp"
+)
+
+// event is the audit line of one request. Who called stands in it only once
+// that is proven.
+type event struct {
+	Time      time.Time `json:"time"`
+	RequestID string    `json:"request_id"`
+	Server    string    `json:"server,omitempty"`
+	Decision  string    `json:"decision"` // allow, step_up, deny, public, preflight
+	Stage     stage     `json:"stage"`    // the last one reached
+	Reason    reason    `json:"reason,omitempty"`
+	Status    int       `json:"status"`
+	Upstream  int       `json:"upstream_status,omitempty"`
+	Millis    float64   `json:"duration_ms"`
+
+	HTTPMethod string `json:"http_method"`
+	Method     string `json:"method,omitempty"`
+	Kind       string `json:"kind,omitempty"` // tool, resource, prompt
+	Name       string `json:"name,omitempty"`
+
+	Issuer     string   `json:"issuer,omitempty"`
+	Subject    string   `json:"subject,omitempty"`
+	ClientID   string   `json:"client_id,omitempty"`
+	TokenID    string   `json:"token_id,omitempty"`
+	Scope      []string `json:"scope,omitempty"`
+	Scheme     string   `json:"scheme,omitempty"`
+	Thumbprint string   `json:"key_thumbprint,omitempty"`
+
+	Required      []string `json:"required_scope,omitempty"`
+	PolicyVersion string   `json:"policy_version,omitempty"`
+	Peer          string   `json:"peer,omitempty"` // address of the connection
+
+	public bool
+}
+
+// audit writes events, one JSON line each. When a line cannot be written,
+// calls are refused until one can.
+type audit struct {
+	mu     sync.Mutex
+	out    io.Writer
+	broken atomic.Bool
+}
+
+func newAudit(out io.Writer) *audit { return &audit{out: out} }
+
+func (a *audit) open(now time.Time, r *http.Request) *event {
+	var id [16]byte
+	_, _ = rand.Read(id[:]) // never fails (crypto/rand)
+	peer, _, _ := net.SplitHostPort(r.RemoteAddr)
+	return &event{
+		Time: now, RequestID: hex.EncodeToString(id[:]), Decision: "deny", Stage: stageAdmit,
+		HTTPMethod: r.Method, Peer: peer,
+	}
+}
+
+func (a *audit) write(e *event) error {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	return a.line(append(line, '\n'))
+}
+
+func (a *audit) line(line []byte) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	_, err := a.out.Write(line)
+	a.broken.Store(err != nil)
+	return err
+}
+
+// ready tries a line of its own after a failed one.
+func (a *audit) ready() error {
+	if !a.broken.Load() {
+		return nil
+	}
+	return a.line([]byte("{\"decision\":\"audit_resumed\"}\n"))
+}
+
+func (e *event) identify(g *grant, s scheme) {
+	c := g.claims
+	e.Issuer, e.Subject, e.ClientID, e.TokenID, e.Scope = c.Issuer, c.Subject, c.ClientID, c.ID, c.Scope
+	e.Thumbprint, e.Scheme = c.Thumbprint, "Bearer"
+	if s == dpopScheme {
+		e.Scheme = "DPoP"
+	}
+}
+
+func (e *event) describe(m mcp.Message) {
+	e.Method, e.Kind, e.Name = m.Method, string(m.Guards), m.Name
+}
+
+func (e *event) allow() { e.Decision = "allow" }
+
+func (e *event) refuse(at stage, why reason) {
+	e.Stage, e.Reason, e.Decision = at, why, "deny"
+	if why == reasonScope {
+		e.Decision = "step_up"
+	}
+}
+
+func (e *event) close(now time.Time, status int) {
+	e.Status = status
+	e.Millis = float64(now.Sub(e.Time).Microseconds()) / 1000
+	if e.Reason != "" || e.Decision == "allow" {
+		return
+	}
+	e.Decision = "preflight"
+	if e.public {
+		e.Decision = "public"
+	}
+}

@@ -1,0 +1,67 @@
+package proxy
+
+import (
+	"net/http"
+
+	"github.com/postern-mcp/postern/policy"
+)
+
+// permit is a call that policy allows: only decide makes one.
+type permit struct{ call call }
+
+// decide asks the policy. What needs no scope needs a valid token all the same.
+func decide(c call, event *event) (permit, error) {
+	event.Stage = stageDecide
+	m, s := c.message, c.caller.visit.server
+	if m.Guards == "" {
+		return permit{call: c}, nil
+	}
+	event.PolicyVersion = s.policy.Version()
+	decision := s.policy.Decide(policy.Request{Kind: m.Guards, Name: m.Name, Scope: c.caller.grant.claims.Scope})
+	switch decision.Effect {
+	case policy.Allow:
+		return permit{call: c}, nil
+	case policy.StepUp:
+		return permit{}, c.refused(reasonScope, decision)
+	default:
+		return permit{}, c.unknown(m.Guards, m.Name, decision)
+	}
+}
+
+func (c call) refused(why reason, d policy.Decision) *refusal {
+	r := refused(stageDecide, why, nil)
+	r.visit, r.scheme, r.call, r.scope = c.caller.visit, c.caller.scheme, c, d.Required
+	return r
+}
+
+// unknown answers as for a name that never existed, so that nobody learns
+// which of the two it is.
+func (c call) unknown(kind policy.Kind, name string, d policy.Decision) *refusal {
+	r := c.refused(reasonUnknownName, d)
+	switch kind {
+	case policy.Tool:
+		r.public = "Unknown tool: " + name
+	case policy.Prompt:
+		r.public = "Unknown prompt: " + name
+	default:
+		r.public = "Resource not found: " + name
+	}
+	return r
+}
+
+// errand is a permitted call with the credential the upstream will see.
+type errand struct {
+	permit permit
+	shown  http.Header
+}
+
+// equip obtains the upstream credential.
+func equip(p permit) (errand, error) {
+	shown := http.Header{}
+	if err := p.call.caller.visit.server.credential.Apply(shown); err != nil {
+		r := refused(stageEquip, reasonCredentialFails, err)
+		r.visit, r.scheme, r.call = p.call.caller.visit, p.call.caller.scheme, p.call
+		return errand{}, r
+	}
+	return errand{permit: p, shown: shown}, nil
+}

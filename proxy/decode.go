@@ -1,0 +1,140 @@
+package proxy
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/postern-mcp/postern/proxy/mcp"
+)
+
+// stateless is the first protocol version without sessions (MCP 2026-07-28).
+const stateless = "2026-07-28"
+
+// call is a proven caller with a message that has one meaning.
+type call struct {
+	caller  caller
+	message mcp.Message // zero for GET and DELETE
+	session string      // the upstream's id, "" without one
+	modern  bool        // 2026-07-28 and later: no session goes along
+}
+
+// decode reads the body once, bounded and strictly. Under no protocol version
+// does it ask less.
+func (p *Proxy) decode(w http.ResponseWriter, r *http.Request, c caller, event *event) (call, error) {
+	event.Stage = stageDecode
+	next := call{caller: c}
+	var err error
+	switch r.Method {
+	case http.MethodPost:
+		next.message, err = p.read(w, r)
+	case http.MethodGet, http.MethodDelete:
+		err = bodiless(r)
+	default:
+		why := refused(stageDecode, reasonMethod, nil)
+		why.allowed, err = "POST, GET, DELETE", why
+	}
+	event.describe(next.message)
+	if err == nil {
+		next.modern = next.message.Protocol >= stateless
+		next.session, err = openSession(r, c, next.modern)
+	}
+	if err != nil {
+		why := asRefusal(err, stageDecode)
+		why.visit, why.scheme, why.call = c.visit, c.scheme, next
+		return call{}, why
+	}
+	return next, nil
+}
+
+func (p *Proxy) read(w http.ResponseWriter, r *http.Request) (mcp.Message, error) {
+	if err := mcp.CheckContent(r.Header); err != nil {
+		return mcp.Message{}, bodyRefusal(err)
+	}
+	if len(r.Trailer) > 0 {
+		return mcp.Message{}, refused(stageDecode, reasonTrailer, nil)
+	}
+	body, err := p.receive(w, r)
+	if err != nil {
+		return mcp.Message{}, err
+	}
+	m, err := mcp.Parse(body, p.limits)
+	if err == nil {
+		err = mcp.CheckMirrors(r.Header, m)
+	}
+	if err != nil {
+		return m, bodyRefusal(err)
+	}
+	return m, nil
+}
+
+// receive takes the whole body within its bounds of size and time.
+func (p *Proxy) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	if r.ContentLength > int64(p.limits.Bytes) {
+		return nil, refused(stageDecode, reasonBodyLarge, nil)
+	}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(p.bodyTime)) // only a test recorder has none
+	body, err := readAll(http.MaxBytesReader(w, r.Body, int64(p.limits.Bytes)), r.ContentLength)
+	_ = control.SetReadDeadline(time.Time{})
+	var large *http.MaxBytesError
+	switch {
+	case err == nil && len(r.Trailer) > 0:
+		return nil, refused(stageDecode, reasonTrailer, nil)
+	case errors.As(err, &large):
+		return nil, refused(stageDecode, reasonBodyLarge, err)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, refused(stageDecode, reasonBodySlow, err)
+	case err != nil:
+		return nil, refused(stageDecode, reasonBodySlow, err)
+	}
+	return body, nil
+}
+
+// readAll reads a body of a known length into one piece of that size.
+func readAll(r io.Reader, length int64) ([]byte, error) {
+	if length <= 0 {
+		return io.ReadAll(r)
+	}
+	body := make([]byte, length)
+	_, err := io.ReadFull(r, body)
+	return body, err
+}
+
+func bodiless(r *http.Request) error {
+	if r.ContentLength != 0 || len(r.TransferEncoding) > 0 {
+		return refused(stageDecode, reasonTrailer, nil)
+	}
+	if len(r.Header["Mcp-Protocol-Version"]) > 1 {
+		return bodyRefusal(&mcp.Error{Status: 400, Code: -32020, Reason: "header_repeated", Public: "Send MCP-Protocol-Version once."})
+	}
+	return nil
+}
+
+func bodyRefusal(err error) error {
+	why := refused(stageDecode, reasonBody, err)
+	errors.As(err, &why.wire)
+	if why.wire == nil {
+		why.reason = reasonInternal
+	}
+	return why
+}
+
+// openSession finds the upstream's session of this caller. Somebody else's is
+// as unknown as one that never was.
+func openSession(r *http.Request, c caller, modern bool) (string, error) {
+	sent := r.Header["Mcp-Session-Id"]
+	if len(sent) == 0 || modern { // 2026-07-28 has no sessions: the header is ignored
+		return "", nil
+	}
+	if len(sent) > 1 {
+		return "", refused(stageDecode, reasonSession, nil)
+	}
+	id, ok := c.visit.server.sessions.unwrap(sent[0], c)
+	if !ok {
+		return "", refused(stageDecode, reasonSession, nil)
+	}
+	return id, nil
+}

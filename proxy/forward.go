@@ -1,0 +1,245 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"time"
+
+	"github.com/postern-mcp/postern/policy"
+	"github.com/postern-mcp/postern/proxy/mcp"
+)
+
+// carried are the caller's headers that go upstream. Everything else is left
+// behind: credentials, cookies, hop-by-hop, forwarding and identity headers
+// in whatever spelling.
+var carried = map[string]bool{
+	"Accept":               true,
+	"Accept-Language":      true,
+	"Content-Type":         true,
+	"Last-Event-Id":        true,
+	"Mcp-Protocol-Version": true,
+	"Traceparent":          true,
+	"Tracestate":           true,
+	"User-Agent":           true,
+}
+
+// withheld are an upstream's headers that stay behind: they would speak for
+// the proxy, or to the caller's browser.
+var withheld = []string{
+	"Www-Authenticate", "Dpop-Nonce", "Set-Cookie", "X-Request-Id", "Mcp-Session-Id",
+	"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers",
+	"Access-Control-Allow-Methods", "Access-Control-Expose-Headers", "Access-Control-Max-Age",
+	"Authentication-Info", "Proxy-Authenticate", "Strict-Transport-Security", "Server", "Alt-Svc",
+}
+
+// trip is an errand on its way, and what went wrong with it.
+type trip struct {
+	errand errand
+	event  *event
+	failed error
+}
+
+type tripKey struct{}
+
+// newOnward builds the way to one upstream.
+func newOnward(p *Proxy, conf Server) *httputil.ReverseProxy {
+	transport := &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		ResponseHeaderTimeout:  conf.Timeout,
+		MaxIdleConns:           256,
+		MaxIdleConnsPerHost:    256,
+		IdleConnTimeout:        90 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
+	}
+	return &httputil.ReverseProxy{
+		Transport:     transport,
+		FlushInterval: 0, // event streams are flushed at once by httputil
+		BufferPool:    newBuffers(),
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			t := pr.In.Context().Value(tripKey{}).(*trip)
+			rewrite(pr, t, conf)
+		},
+		ModifyResponse: func(resp *http.Response) error {
+			return p.bringBack(resp, resp.Request.Context().Value(tripKey{}).(*trip))
+		},
+		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
+			r.Context().Value(tripKey{}).(*trip).failed = err
+		},
+		ErrorLog: nil,
+	}
+}
+
+// forward sends the errand and streams the answer. An error means that
+// nothing was answered yet.
+func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) error {
+	event.Stage = stageForward
+	event.allow()
+	t := &trip{errand: e, event: event}
+	s := e.permit.call.caller.visit.server
+	s.onward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tripKey{}, t)))
+	if t.failed == nil {
+		return nil
+	}
+	why := upstreamRefusal(t.failed)
+	why.visit, why.scheme, why.call = e.permit.call.caller.visit, e.permit.call.caller.scheme, e.permit.call
+	return why
+}
+
+// rewrite builds the outgoing request from nothing but what is meant to go.
+func rewrite(pr *httputil.ProxyRequest, t *trip, conf Server) {
+	c, out := t.errand.permit.call, pr.Out
+	out.URL = conf.Upstream
+	out.Host = ""
+	header := make(http.Header, 12)
+	for name, values := range pr.In.Header {
+		if carried[name] || isParam(name) {
+			header[name] = values
+		}
+	}
+	if c.modern {
+		delete(header, "Last-Event-Id")
+	}
+	if c.session != "" {
+		header["Mcp-Session-Id"] = []string{c.session}
+	}
+	for name, value := range mirrors(c.message) {
+		header[name] = []string{value}
+	}
+	for name, values := range t.errand.shown {
+		header[name] = values
+	}
+	header["Accept-Encoding"] = []string{"identity"}
+	header["X-Request-Id"] = []string{t.event.RequestID}
+	if _, sent := header["User-Agent"]; !sent {
+		header["User-Agent"] = []string{"postern"}
+	}
+	out.Header = header
+	setBody(out, c.message.Raw)
+}
+
+// mirrors are Mcp-Method and Mcp-Name as this proxy reads the body.
+func mirrors(m mcp.Message) map[string]string {
+	if m.Raw == nil {
+		return nil
+	}
+	return mcp.MirrorHeaders(m)
+}
+
+func setBody(out *http.Request, raw []byte) {
+	out.TransferEncoding, out.Trailer = nil, nil
+	out.ContentLength = int64(len(raw))
+	if len(raw) == 0 {
+		out.Body, out.GetBody = http.NoBody, nil
+		return
+	}
+	out.Body = io.NopCloser(bytes.NewReader(raw))
+	out.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw)), nil }
+}
+
+// bringBack prepares the upstream's answer for the caller.
+func (p *Proxy) bringBack(resp *http.Response, t *trip) error {
+	t.event.Upstream = resp.StatusCode
+	c := t.errand.permit.call
+	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusProxyAuthRequired {
+		return refused(stageForward, reasonUpstreamRefuses, errors.New(resp.Status))
+	}
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return refused(stageForward, reasonUpstreamAnswer, errors.New("upstream switches protocols"))
+	}
+	session := resp.Header.Get("Mcp-Session-Id")
+	for _, name := range withheld {
+		resp.Header.Del(name)
+	}
+	if !c.modern {
+		if sealed := c.caller.visit.server.sessions.wrap(session, c.caller); sealed != "" {
+			resp.Header.Set("Mcp-Session-Id", sealed)
+		}
+	}
+	resp.Trailer = nil
+	resp.Header.Set("Cache-Control", "no-store")
+	return p.filter(resp, c)
+}
+
+// filter rewrites list results, in JSON and in event streams alike. A GET
+// stream may replay any answer, so it is filtered too.
+func (p *Proxy) filter(resp *http.Response, c call) error {
+	filter, ok := c.filter(resp.Request.Method)
+	if !ok || resp.StatusCode == http.StatusAccepted || resp.StatusCode == http.StatusNoContent {
+		return nil
+	}
+	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" { // P7
+		return refused(stageFilter, reasonUpstreamAnswer, errors.New("upstream compresses a list: "+encoding))
+	}
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	switch strings.ToLower(strings.TrimSpace(kind)) {
+	case "text/event-stream":
+		resp.Body = filter.SSE(resp.Body, p.limits)
+		resp.Header.Del("Content-Length")
+		resp.ContentLength = -1
+		return nil
+	case "application/json":
+		return p.filterJSON(resp, filter)
+	}
+	if resp.StatusCode >= 400 {
+		return nil
+	}
+	return refused(stageFilter, reasonUpstreamAnswer, errors.New("a list of type "+kind))
+}
+
+func (p *Proxy) filterJSON(resp *http.Response, f mcp.Filter) error {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(listLimit)+1))
+	_ = resp.Body.Close()
+	if err != nil {
+		return err
+	}
+	limits := p.limits
+	limits.Bytes, limits.Keys = listLimit, listLimit/8
+	kept, err := f.JSON(body, limits)
+	if err != nil {
+		return refused(stageFilter, reasonUpstreamAnswer, err)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(kept))
+	resp.ContentLength = int64(len(kept))
+	resp.Header.Del("Content-Length")
+	return nil
+}
+
+const listLimit = 64 << 20 // bytes of one list an upstream may answer
+
+// filter is the list filter of this call, if its answer can hold a list.
+func (c call) filter(method string) (mcp.Filter, bool) {
+	m, s, scope := c.message, c.caller.visit.server, c.caller.grant.claims.Scope
+	switch m.Method {
+	case "tools/list", "resources/list", "resources/templates/list", "prompts/list":
+	default:
+		if method != http.MethodGet {
+			return mcp.Filter{}, false
+		}
+	}
+	return mcp.Filter{
+		Method: m.Method,
+		Keep: func(kind policy.Kind, name string) bool {
+			return s.policy.Lists(policy.Request{Kind: kind, Name: name, Scope: scope})
+		},
+	}, true
+}
+
+func upstreamRefusal(err error) *refusal {
+	var why *refusal
+	if errors.As(err, &why) {
+		return why
+	}
+	var timeout net.Error
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		return refused(stageForward, reasonUpstreamSlow, err)
+	}
+	return refused(stageForward, reasonUpstreamDown, err)
+}

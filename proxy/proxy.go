@@ -1,0 +1,251 @@
+// Package proxy puts authorization in front of MCP servers. Its laws:
+//
+//   - Nothing reaches an upstream before every stage has said yes, and each
+//     stage takes the value only the stage before can make.
+//   - What goes upstream is built anew: the received body bytes, an allow-list
+//     of headers, and the proxy's own credential. No byte of the caller's
+//     credential leaves.
+//   - Every refusal has one reason of a closed set; the reason reaches the
+//     caller, the audit line and the metric, its cause only the log.
+//   - Every request leaves exactly one audit line.
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/token"
+	"github.com/postern-mcp/postern/policy"
+	"github.com/postern-mcp/postern/proxy/mcp"
+)
+
+// Mode says whether tokens must be bound to a proof key (RFC 9449).
+type Mode string
+
+const (
+	Required Mode = "required"
+	Accepted Mode = "accepted"
+	Off      Mode = "off"
+)
+
+// Replay remembers proofs that were used. Born is when remembering began;
+// the zero time when it outlives the process.
+type Replay interface {
+	Use(ctx context.Context, key [32]byte, now, until time.Time) (first bool, err error)
+	Born() time.Time
+}
+
+// Credential is what the proxy shows an upstream. Apply writes it into the
+// header of one outgoing request; String must not show the secret.
+type Credential interface {
+	Apply(header http.Header) error
+	String() string
+}
+
+// Issuer is an authorization server whose access tokens are accepted.
+type Issuer struct {
+	URL     string
+	DPoP    Mode
+	Profile token.Profile
+}
+
+// Server is one MCP server behind the proxy.
+type Server struct {
+	Name       string
+	Path       string // under the public URL
+	Upstream   *url.URL
+	Policy     *policy.Policy
+	Audiences  []string // accepted beside the resource URL
+	DPoP       Mode     // "" leaves it to the issuer
+	Credential Credential
+	Timeout    time.Duration // until the upstream's response header
+}
+
+// Limits bound a request.
+type Limits struct {
+	Body     int           // bytes of one message
+	BodyTime time.Duration // until the message is in
+	InFlight int           // requests at a time
+}
+
+// Config is everything New needs. An empty required field is an error.
+type Config struct {
+	PublicURL     string // scheme and host, no path
+	Hosts         []string
+	Origins       []string
+	Issuers       []Issuer
+	Servers       []Server
+	Secret        []byte // ≥32 bytes: seals nonces and session ids
+	NonceOptional bool   // accept proofs without a nonce
+	Replay        Replay
+	Limits        Limits
+	Audit         io.Writer // one JSON line per request
+	Metrics       prometheus.Registerer
+	Log           *slog.Logger
+	Now           func() time.Time
+}
+
+// Proxy is the http.Handler of the public port.
+type Proxy struct {
+	gate     gate
+	servers  map[string]*server // by path
+	metadata map[string]*server // by well-known path
+	issuers  []*issuer
+	nonces   *dpop.Nonces
+	limits   mcp.Limits
+	bodyTime time.Duration
+	slots    chan struct{}
+	audit    *audit
+	metrics  *metrics
+	log      *slog.Logger
+	now      func() time.Time
+}
+
+// New checks the configuration and prepares everything that does not depend
+// on a request. It does not call issuers or upstreams.
+func New(c Config) (*Proxy, error) {
+	if err := c.complete(); err != nil {
+		return nil, err
+	}
+	gate, err := newGate(c.PublicURL, c.Hosts, c.Origins)
+	if err != nil {
+		return nil, err
+	}
+	nonces, err := newNonces(c)
+	if err != nil {
+		return nil, err
+	}
+	limits := mcp.DefaultLimits()
+	limits.Bytes = c.Limits.Body
+	p := &Proxy{
+		gate: gate, servers: map[string]*server{}, metadata: map[string]*server{},
+		nonces: nonces, limits: limits, bodyTime: c.Limits.BodyTime,
+		slots: make(chan struct{}, c.Limits.InFlight),
+		audit: newAudit(c.Audit), metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
+	}
+	return p, p.mount(c)
+}
+
+// newNonces: when replay memory dies with the process, nonces die with it too,
+// or a proof used just before the end could be used again just after.
+func newNonces(c Config) (*dpop.Nonces, error) {
+	secret := c.Secret
+	if !c.Replay.Born().IsZero() {
+		secret = make([]byte, 32)
+		_, _ = rand.Read(secret) // never fails (crypto/rand)
+	}
+	return dpop.NewNonces(secret, "proxy", nonceLife)
+}
+
+func (c Config) complete() error {
+	switch {
+	case c.Replay == nil:
+		return errors.New("proxy: Replay is required")
+	case c.Audit == nil:
+		return errors.New("proxy: Audit is required")
+	case c.Metrics == nil, c.Log == nil, c.Now == nil:
+		return errors.New("proxy: Metrics, Log and Now are required")
+	case c.Limits.Body < 1, c.Limits.BodyTime <= 0, c.Limits.InFlight < 1:
+		return errors.New("proxy: Limits are required")
+	case len(c.Issuers) == 0, len(c.Servers) == 0:
+		return errors.New("proxy: at least one issuer and one server are required")
+	}
+	return nil
+}
+
+func (p *Proxy) mount(c Config) error {
+	fetch := newFetcher()
+	for _, i := range c.Issuers {
+		p.issuers = append(p.issuers, newIssuer(i, fetch, p.log))
+	}
+	sessions, err := newSessions(c.Secret)
+	if err != nil {
+		return err
+	}
+	for _, conf := range c.Servers {
+		s, err := newServer(p, conf, c, sessions)
+		if err != nil {
+			return fmt.Errorf("server %q: %w", conf.Name, err)
+		}
+		p.servers[conf.Path] = s
+		p.metadata[s.resource.metadataPath] = s
+	}
+	return nil
+}
+
+// ServeHTTP opens the audit event, tells the story, and closes the event.
+func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	event := p.audit.open(p.now(), r)
+	out := &answer{ResponseWriter: w, event: event}
+	defer p.settle(out, r, event)
+	w.Header().Set("X-Request-Id", event.RequestID)
+	if err := p.journey(out, r, event); err != nil {
+		p.refuse(out, r, event, err)
+	}
+}
+
+// journey is the life of a request. A returned error has not been answered yet.
+func (p *Proxy) journey(w *answer, r *http.Request, event *event) error {
+	visit, err := p.admit(w, r, event) // host, origin, path, room
+	if err != nil || visit.answered {
+		return err
+	}
+	defer visit.leave()
+	presented, err := readCredential(visit, r.Header)
+	if err != nil {
+		return err
+	}
+	caller, err := p.verify(r, visit, presented, w.Header(), event)
+	if err != nil {
+		return err
+	}
+	call, err := p.decode(w, r, caller, event)
+	if err != nil {
+		return err
+	}
+	permit, err := decide(call, event)
+	if err != nil {
+		return err
+	}
+	errand, err := equip(permit)
+	if err != nil {
+		return err
+	}
+	return p.forward(w, r, errand, event)
+}
+
+// settle writes the audit line and the metrics, whatever happened.
+func (p *Proxy) settle(w *answer, r *http.Request, event *event) {
+	if caught := recover(); caught != nil {
+		p.caught(w, r, event, caught)
+		if caught == http.ErrAbortHandler {
+			defer panic(caught)
+		}
+	}
+	event.close(p.now(), w.status)
+	p.metrics.count(event)
+	if err := p.audit.write(event); err != nil {
+		p.log.Error("audit line not written: calls are refused until it can be", "error", err, "request_id", event.RequestID)
+	}
+}
+
+func (p *Proxy) caught(w *answer, r *http.Request, event *event, caught any) {
+	if caught == http.ErrAbortHandler { // the upstream or the caller broke a stream off
+		event.refuse(stageForward, reasonStreamBroken)
+		return
+	}
+	p.log.Error("panic", "value", fmt.Sprint(caught), "request_id", event.RequestID)
+	if w.status == 0 {
+		p.refuse(w, r, event, refused(event.Stage, reasonInternal, nil))
+	}
+}

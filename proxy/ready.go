@@ -1,0 +1,31 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Ready says why calls could not be carried out right now, or nil: every
+// issuer's keys are known and audit lines can be written.
+func (p *Proxy) Ready(ctx context.Context) error {
+	var failures []error
+	if err := p.audit.ready(); err != nil {
+		failures = append(failures, fmt.Errorf("audit: %w", err))
+	}
+	for _, i := range p.issuers {
+		if _, err := i.keys(ctx, p.now()); err != nil {
+			failures = append(failures, fmt.Errorf("keys of %s: %w", i.conf.URL, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+// Resources are the resource identifiers served, by server name.
+func (p *Proxy) Resources() map[string]string {
+	urls := map[string]string{}
+	for _, s := range p.servers {
+		urls[s.name] = s.resource.url
+	}
+	return urls
+}

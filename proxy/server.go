@@ -1,0 +1,84 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httputil"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+
+	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/token"
+	"github.com/postern-mcp/postern/policy"
+)
+
+const grantsKept = 10_000 // verified tokens remembered per server
+
+// server is one MCP server with everything a request to it needs.
+type server struct {
+	name          string
+	resource      resource
+	target        dpop.Target
+	policy        *policy.Policy
+	issuers       map[string]*serverIssuer // by issuer identifier
+	grants        *otter.Cache[[32]byte, *grant]
+	sessions      *sessions
+	credential    Credential
+	onward        *httputil.ReverseProxy
+	replay        Replay
+	nonceOptional bool
+}
+
+// serverIssuer is what one server demands of one issuer's tokens.
+type serverIssuer struct {
+	*issuer
+	rules token.Rules
+	mode  Mode
+}
+
+func (i *serverIssuer) keys(ctx context.Context, now time.Time) (*keySet, error) {
+	return i.issuer.keys(ctx, now)
+}
+
+func newServer(p *Proxy, conf Server, c Config, sessions *sessions) (*server, error) {
+	if conf.Policy == nil || conf.Credential == nil || conf.Upstream == nil || conf.Timeout <= 0 {
+		return nil, errors.New("Policy, Credential, Upstream and Timeout are required")
+	}
+	if conf.Policy.Server() != conf.Name {
+		return nil, fmt.Errorf("its policy is for server %q", conf.Policy.Server())
+	}
+	r, err := newResource(c.PublicURL, conf, c.Issuers)
+	if err != nil {
+		return nil, err
+	}
+	target, err := dpop.ParseTarget(r.url)
+	if err != nil {
+		return nil, err
+	}
+	grants, err := otter.New(&otter.Options[[32]byte, *grant]{MaximumSize: grantsKept})
+	if err != nil {
+		return nil, err
+	}
+	s := &server{
+		name: conf.Name, resource: r, target: target, policy: conf.Policy, grants: grants,
+		sessions: sessions, credential: conf.Credential, replay: c.Replay, nonceOptional: c.NonceOptional,
+	}
+	s.onward = newOnward(p, conf)
+	return s, s.trust(p.issuers, conf)
+}
+
+// trust fixes, per issuer, the rules for tokens at this server.
+func (s *server) trust(issuers []*issuer, conf Server) error {
+	s.issuers = map[string]*serverIssuer{}
+	audiences := append([]string{s.resource.url}, conf.Audiences...)
+	for _, i := range issuers {
+		rules, err := token.NewRules(i.conf.URL, audiences, i.conf.Profile, tokenLeeway)
+		if err != nil {
+			return err
+		}
+		s.issuers[i.conf.URL] = &serverIssuer{issuer: i, rules: rules, mode: effective(i.conf.DPoP, conf.DPoP)}
+	}
+	return nil
+}
