@@ -1,7 +1,13 @@
 // Package policy decides: given who asks for what, allow, deny, or name
-// everything that is missing. It is pure: no I/O, no clock, no HTTP. What no
-// policy names is denied.
+// everything that is missing. It is pure: no I/O, no clock, no HTTP.
+//
+// Laws: what no rule names is denied; every scope of a rule is needed; a
+// scope satisfies itself and whatever it implies, however many steps away;
+// exactly one rule answers a request, and which one does not depend on the
+// order of the file.
 package policy
+
+import "slices"
 
 // Kind of the thing a policy rule guards.
 type Kind string
@@ -15,7 +21,7 @@ const (
 // Request is one question.
 type Request struct {
 	Kind  Kind
-	Name  string   // tool or prompt name, or resource URI; compared as code points
+	Name  string   // tool or prompt name, compared as code points, or resource URI
 	Scope []string // the caller's granted scopes
 }
 
@@ -28,24 +34,35 @@ const (
 	Allow  Effect = "allow"
 )
 
-// Decision answers a Request. The zero value denies.
+// Decision answers a Request. The zero value denies: only Effect == Allow lets a call pass.
 type Decision struct {
 	Effect   Effect
 	Required []string // every scope this call needs, whether held or not, in policy order
 	Missing  []string // those of Required the caller does not hold, implication counted
 }
 
-// Policy is a compiled, immutable policy file.
-type Policy struct{ _ int }
+// Policy is a compiled, immutable policy file, safe for concurrent use.
+type Policy struct {
+	server    string
+	version   string
+	catalogue []Scope
+	enough    map[string]map[string]bool // scope → the scopes that satisfy it by implication
+	tools     map[string]rule
+	prompts   map[string]rule
+	resources resources
+}
 
-// Parse compiles one policy file. The error lists every problem with line and column.
-func Parse(file string, src []byte) (*Policy, error) { panic("unwritten") }
+// rule is what one thing needs.
+type rule struct {
+	scopes     []string
+	listStepUp bool // lists show the thing also to callers who still have to step up
+}
 
 // Server is the server the policy is for.
-func (p *Policy) Server() string { panic("unwritten") }
+func (p *Policy) Server() string { return p.server }
 
-// Version is a short digest of the file, for audit.
-func (p *Policy) Version() string { panic("unwritten") }
+// Version is a short digest of the file, for audit: 12 hexadecimal digits.
+func (p *Policy) Version() string { return p.version }
 
 // Scope is one entry of the policy's catalogue.
 type Scope struct {
@@ -56,11 +73,70 @@ type Scope struct {
 }
 
 // Scopes is the catalogue: every scope the file declares or any rule requires, sorted by name.
-func (p *Policy) Scopes() []Scope { panic("unwritten") }
+func (p *Policy) Scopes() []Scope {
+	scopes := slices.Clone(p.catalogue)
+	for i := range scopes {
+		scopes[i].Implies = slices.Clone(scopes[i].Implies)
+	}
+	return scopes
+}
 
 // Decide answers.
-func (p *Policy) Decide(Request) Decision { panic("unwritten") }
+func (p *Policy) Decide(r Request) Decision {
+	found, named := p.rule(r.Kind, r.Name)
+	if !named {
+		return Decision{Effect: Deny}
+	}
+	missing := p.missing(found.scopes, r.Scope)
+	if len(missing) > 0 {
+		return Decision{Effect: StepUp, Required: slices.Clone(found.scopes), Missing: missing}
+	}
+	return Decision{Effect: Allow, Required: slices.Clone(found.scopes)}
+}
 
 // Lists says whether a list shows the thing to this caller: when it is
-// allowed, or when its rule is marked list: step_up and the caller could get there.
-func (p *Policy) Lists(Request) bool { panic("unwritten") }
+// allowed, or when its rule is marked list: step_up and scopes are all that is missing.
+func (p *Policy) Lists(r Request) bool {
+	found, named := p.rule(r.Kind, r.Name)
+	return named && p.lists(found, r.Scope)
+}
+
+// ListsTemplate is Lists for a resource template (RFC 6570): true when at
+// least one rule that the caller may see could match what the template expands
+// to, judged by the text before its first variable.
+func (p *Policy) ListsTemplate(uriTemplate string, scope []string) bool {
+	return p.resources.anyCompatible(uriTemplate, func(r rule) bool { return p.lists(r, scope) })
+}
+
+func (p *Policy) lists(r rule, scope []string) bool {
+	return r.listStepUp || len(p.missing(r.scopes, scope)) == 0
+}
+
+func (p *Policy) rule(kind Kind, name string) (rule, bool) {
+	var found rule
+	var named bool
+	switch kind {
+	case Tool:
+		found, named = p.tools[name]
+	case Prompt:
+		found, named = p.prompts[name]
+	case Resource:
+		found, named = p.resources.find(name)
+	}
+	return found, named
+}
+
+func (p *Policy) missing(required, held []string) []string {
+	var missing []string
+	for _, scope := range required {
+		if !p.holds(held, scope) {
+			missing = append(missing, scope)
+		}
+	}
+	return missing
+}
+
+func (p *Policy) holds(held []string, scope string) bool {
+	stronger := p.enough[scope]
+	return slices.ContainsFunc(held, func(h string) bool { return h == scope || stronger[h] })
+}

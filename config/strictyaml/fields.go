@@ -53,10 +53,13 @@ func fieldName(f reflect.StructField) (name, options string, tagged bool) {
 // Suggest is `: did you mean "x"?` with the candidate nearest to word, or a
 // list of all when none is near and they are few, or "".
 func Suggest(word string, candidates []string) string {
-	const few = 8
+	const few, longest = 8, 64
+	if len(word) > longest {
+		return ""
+	}
 	best, distance := "", 1+max(1, len(word)/3)
 	for _, candidate := range candidates {
-		if found := editDistance(strings.ToLower(word), strings.ToLower(candidate), distance); found < distance {
+		if found := editDistance(strings.ToLower(word), strings.ToLower(candidate), distance); found < min(distance, len(candidate)) {
 			best, distance = candidate, found
 		}
 	}

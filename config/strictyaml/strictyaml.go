@@ -78,6 +78,17 @@ func (d *Document) KeyProblem(message string, path ...any) Problem {
 	return d.at(key, "%s", message)
 }
 
+// Has says whether the file holds a value under path.
+func (d *Document) Has(path ...any) bool {
+	value := d.root
+	for _, step := range path {
+		if _, value = child(value, step); value == nil {
+			return false
+		}
+	}
+	return true
+}
+
 func (d *Document) at(n *yaml.Node, format string, args ...any) Problem {
 	return Problem{At: Position{File: d.file, Line: n.Line, Column: n.Column}, Message: fmt.Sprintf(format, args...)}
 }
