@@ -1,0 +1,37 @@
+GO      ?= go
+PEERS   := cmd/postern/e2e/peers
+FUZZ    ?= 60s
+STATE   ?= ./.postern
+UPFLAGS ?=
+
+.PHONY: up build test deps vet fuzz bench clean
+
+# Everything on this machine, with nothing but Go. Ctrl-C ends it.
+up: build
+	./bin/postern up --state $(STATE) $(UPFLAGS)
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/postern ./cmd/postern
+
+# Everything there is to test, race detector on. Installs what is missing.
+test: deps vet
+	$(GO) test -race -timeout 20m ./...
+
+vet:
+	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files'; exit 1; }
+	$(GO) vet ./...
+
+deps:
+	.ci/deps $(PEERS)
+
+# Each fuzz target for a bounded time; found inputs land in testdata/fuzz.
+fuzz:
+	.ci/fuzz $(FUZZ)
+
+# What authorization costs per call, against a bare reverse proxy.
+bench: build
+	$(GO) build -o bin/bench ./cmd/bench
+	./bin/bench -binary bin/postern
+
+clean:
+	rm -rf bin

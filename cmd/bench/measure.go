@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// stand is everything that runs during the measurement.
+type stand struct {
+	folder   string
+	issuer   *issuer
+	subjects []*subject
+	idle     float64 // MiB of a proxy that has started and not been called
+	running  []*process
+}
+
+func (s settings) measure(ctx context.Context) error {
+	folder, err := os.MkdirTemp("", "postern-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	st := &stand{folder: folder}
+	defer st.stop()
+	if err := st.start(s); err != nil {
+		return err
+	}
+	samples := map[string][]sample{}
+	for r := range s.rounds + 1 {
+		for _, sub := range st.subjects {
+			if err := st.arm(sub, s.calls); err != nil {
+				return err
+			}
+			got, err := round(ctx, *sub, s.calls, s.clients)
+			if err != nil {
+				return err
+			}
+			if r > 0 { // the first round warms up
+				samples[sub.name] = append(samples[sub.name], got)
+			}
+		}
+		fmt.Fprintf(os.Stderr, "round %d of %d\n", r, s.rounds)
+	}
+	return st.report(s, samples)
+}
+
+func (st *stand) stop() {
+	for _, p := range st.running {
+		p.stop()
+	}
+}
+
+func (st *stand) child(address string, name string, args ...string) (*process, error) {
+	p, err := start(name, args...)
+	if err != nil {
+		return nil, err
+	}
+	st.running = append(st.running, p)
+	return p, p.waitFor(address)
+}
+
+func (st *stand) start(s settings) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	upstream, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	behind, err := st.child(upstream, self, "-role", "upstream", "-address", upstream)
+	if err != nil {
+		return err
+	}
+	bare, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	floor, err := st.child(bare, self, "-role", "bare", "-address", bare, "-target", "http://"+upstream)
+	if err != nil {
+		return err
+	}
+	if st.issuer, err = startIssuer(); err != nil {
+		return err
+	}
+	none := func(int) http.Header { return http.Header{} }
+	st.subjects = append(st.subjects,
+		&subject{name: "direct", url: "http://" + upstream + "/mcp", process: behind, header: none},
+		&subject{name: "bare proxy", url: "http://" + bare + "/mcp", process: floor, header: none})
+	return st.startProxies(s, upstream)
+}
+
+func (st *stand) startProxies(s settings, upstream string) error {
+	local, err := st.proxy(s, upstream, "")
+	if err != nil {
+		return err
+	}
+	if st.idle, err = local.process.resident(); err != nil {
+		return err
+	}
+	redis, url, err := startRedis(st.folder)
+	if redis != nil {
+		st.running = append(st.running, redis)
+	}
+	if err != nil {
+		return err
+	}
+	shared, err := st.proxy(s, upstream, url)
+	if err != nil {
+		return err
+	}
+	bearer, dpop := *local, *local
+	bearer.name, dpop.name, shared.name = "bearer", "DPoP", "DPoP + Redis"
+	st.subjects = append(st.subjects, &bearer, &dpop, shared)
+	return nil
+}
+
+func (st *stand) proxy(s settings, upstream, redis string) (*subject, error) {
+	listen, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	admin, err := freeAddress()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := os.MkdirTemp(st.folder, "proxy-")
+	if err != nil {
+		return nil, err
+	}
+	config, err := writeConfig(folder, listen, admin, st.issuer.url, upstream, redis)
+	if err != nil {
+		return nil, err
+	}
+	binary, err := filepath.Abs(s.binary)
+	if err != nil {
+		return nil, err
+	}
+	p, err := st.child(listen, binary, "proxy", "-c", config)
+	return &subject{url: "http://" + listen + "/mcp", process: p}, err
+}
+
+// arm gives a case its tokens, and for DPoP a fresh proof for every call.
+func (st *stand) arm(sub *subject, calls int) error {
+	switch sub.name {
+	case "direct", "bare proxy":
+		return nil
+	case "bearer":
+		access, err := st.issuer.token(sub.url, false)
+		sub.header = func(int) http.Header { return http.Header{"Authorization": {"Bearer " + access}} }
+		return err
+	}
+	access, err := st.issuer.token(sub.url, true)
+	if err != nil {
+		return err
+	}
+	proofs, err := st.issuer.proofs(calls, sub.url, access)
+	sub.header = func(i int) http.Header {
+		return http.Header{"Authorization": {"DPoP " + access}, "Dpop": {proofs[i]}}
+	}
+	return err
+}
+
+// verification is the cost of one P-256 signature check on this machine, in µs.
+func verification() (float64, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return 0, err
+	}
+	digest := sha256.Sum256([]byte("bench"))
+	sig, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
+	if err != nil {
+		return 0, err
+	}
+	const n = 2000
+	began := time.Now()
+	for range n {
+		if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], sig) {
+			return 0, fmt.Errorf("verification failed")
+		}
+	}
+	return micros(time.Since(began)) / n, nil
+}
+
+func median(samples []sample, pick func(sample) float64) float64 {
+	values := make([]float64, len(samples))
+	for i, s := range samples {
+		values[i] = pick(s)
+	}
+	slices.Sort(values)
+	return values[len(values)/2]
+}
+
+func (st *stand) report(s settings, samples map[string][]sample) error {
+	verify, err := verification()
+	if err != nil {
+		return err
+	}
+	cpu := map[string]float64{}
+	fmt.Printf("%d calls a round, %d rounds, %d in flight; medians\n\n", s.calls, s.rounds, s.clients)
+	fmt.Printf("%-14s %10s %14s %10s %10s %10s\n", "case", "calls/s", "CPU µs/call", "p50 µs", "p99 µs", "RSS MiB")
+	for _, sub := range st.subjects {
+		all := samples[sub.name]
+		rss, err := sub.process.resident()
+		if err != nil {
+			return err
+		}
+		cpu[sub.name] = median(all, func(s sample) float64 { return s.cpu })
+		fmt.Printf("%-14s %10.0f %14.1f %10.0f %10.0f %10.1f\n", sub.name,
+			median(all, func(s sample) float64 { return s.perSecond }), cpu[sub.name],
+			median(all, func(s sample) float64 { return s.p50 }), median(all, func(s sample) float64 { return s.p99 }), rss)
+	}
+	floor := cpu["bare proxy"]
+	fmt.Printf("\none P-256 verification      %6.1f µs\n", verify)
+	fmt.Printf("idle proxy                  %6.1f MiB\n", st.idle)
+	fmt.Printf("bearer / bare               %6.2f × CPU\n", cpu["bearer"]/floor)
+	fmt.Printf("DPoP / (bare + P-256)       %6.2f × CPU\n", cpu["DPoP"]/(floor+verify))
+	fmt.Printf("DPoP + Redis / (bare + P-256) %4.2f × CPU\n", cpu["DPoP + Redis"]/(floor+verify))
+	return nil
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/token"
+)
+
+const scope = "calc:basic"
+
+// issuer is a real issuer as far as a resource server can see: metadata and keys.
+type issuer struct {
+	url      string
+	key      jose.PrivateKey
+	proofKey jose.PrivateKey
+}
+
+func startIssuer() (*issuer, error) {
+	key, err := jose.GenerateKey(jose.ES256)
+	if err != nil {
+		return nil, err
+	}
+	proofKey, err := jose.GenerateKey(jose.ES256)
+	if err != nil {
+		return nil, err
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	i := &issuer{url: "http://" + ln.Addr().String(), key: key, proofKey: proofKey}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/.well-known/oauth-authorization-server", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(map[string]string{"issuer": i.url, "jwks_uri": i.url + "/jwks"})
+	})
+	mux.HandleFunc("/jwks", func(w http.ResponseWriter, _ *http.Request) {
+		_ = json.NewEncoder(w).Encode(jose.NewKeySet(key.Public()))
+	})
+	go http.Serve(ln, mux) // lives as long as the process
+	return i, nil
+}
+
+func (i *issuer) token(resource string, bound bool) (string, error) {
+	now := time.Now()
+	c := token.Claims{
+		Issuer: i.url, Subject: "bench", Audience: []string{resource}, ClientID: "bench", ID: fmt.Sprint(now.UnixNano()),
+		Scope: []string{scope}, IssuedAt: now, Expiry: now.Add(time.Hour),
+	}
+	if bound {
+		c.Thumbprint = i.proofKey.Public().Thumbprint()
+	}
+	return token.Sign(i.key, c)
+}
+
+// proofs makes one proof per call, ahead of the measurement.
+func (i *issuer) proofs(n int, resource, access string) ([]string, error) {
+	target, err := dpop.ParseTarget(resource)
+	if err != nil {
+		return nil, err
+	}
+	made := make([]string, n)
+	for k := range made {
+		if made[k], err = dpop.Make(i.proofKey, time.Now(), http.MethodPost, target, access, ""); err != nil {
+			return nil, err
+		}
+	}
+	return made, nil
+}
+
+const policyText = `apiVersion: postern.dev/v1
+kind: ToolPolicy
+server: calculator
+scopes: {calc:basic: {default: true}}
+tools: {add: {scopes: [calc:basic]}}
+`
+
+// writeConfig makes a folder with the configuration of one proxy.
+func writeConfig(folder, listen, admin, issuer, upstream, redis string) (string, error) {
+	state := ""
+	if redis != "" {
+		state = "state: {secret_file: secret, redis: {url_file: redis}}\n"
+	}
+	files := map[string]string{
+		"policy.yaml": policyText,
+		"secret":      "bench-bench-bench-bench-bench-bench-bench",
+		"redis":       redis,
+		"postern.yaml": fmt.Sprintf(`listen: %s
+public_url: http://%s
+dpop_nonce: optional
+issuers: [{issuer: "%s", dpop: accepted}]
+servers:
+  - {name: calculator, path: /mcp, upstream: "http://%s/mcp", credential: {type: none}, policy: policy.yaml}
+%saudit: {file: audit.jsonl}
+admin: {listen: "%s"}
+`, listen, listen, issuer, upstream, state, admin),
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
+			return "", err
+		}
+	}
+	return filepath.Join(folder, "postern.yaml"), nil
+}
+
+func startRedis(folder string) (*process, string, error) {
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		return nil, "", fmt.Errorf("redis-server is missing: apt-get install redis-server")
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return nil, "", err
+	}
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := start("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", folder)
+	if err != nil {
+		return nil, "", err
+	}
+	return p, "redis://" + address + "/0", p.waitFor(address)
+}

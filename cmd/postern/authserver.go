@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-mcp/postern/authserver"
+)
+
+func (p program) authserverCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "authserver -c postern.yaml",
+		Short: "Run the authorization server of a configuration file",
+		Args:  noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.runAuthserver(c.Context(), path)
+		},
+	}
+	configFlag(c, &path)
+	return c
+}
+
+func (p program) runAuthserver(ctx context.Context, path string) error {
+	s, err := load(path, p.lookup)
+	if err != nil {
+		return err
+	}
+	if s.file.AuthServer == nil {
+		return usageError{fmt.Errorf("%s has no authserver block", path)}
+	}
+	log := p.logger(slog.LevelInfo)
+	holder := &node{}
+	defer holder.close()
+	server, err := s.openAuthserver(ctx, holder, log)
+	if err != nil {
+		return err
+	}
+	defer server.Close()
+	ln, err := listen(s.file.AuthServer.Listen, "the key authserver.listen")
+	if err != nil {
+		return err
+	}
+	log.Info("the authorization server listens", "address", s.file.AuthServer.Listen, "issuer", s.file.AuthServer.Issuer)
+	return serve(ctx, log, grace, service{name: "authserver", listener: ln, handler: server.Handler()})
+}
+
+func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logger) (*authserver.Server, error) {
+	conf := s.file.AuthServer
+	secret, err := readKey(conf.SecretFile)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("authserver.secret_file: %w", err)}
+	}
+	memory, err := holder.replayMemory(s.file.State, "postern:issuer:")
+	if err != nil {
+		return nil, usageError{fmt.Errorf("state.redis: %w", err)}
+	}
+	c := authserver.Config{
+		Issuer: conf.Issuer, Secret: secret, Resources: s.resources(),
+		Registration:    authserver.Registration(conf.Registration),
+		AccessTokenLife: conf.AccessTokenLife, RefreshTokenLife: conf.RefreshLife, CodeLife: conf.CodeLife,
+		DPoPNonce: conf.DPoPNonce == "required", LoopbackDocuments: conf.ClientDocuments.Loopback,
+		Replay: memory, Log: log, Now: time.Now,
+	}
+	if conf.TokenFile != "" {
+		if c.RegistrationToken, err = readSecret(conf.TokenFile); err != nil {
+			return nil, usageError{fmt.Errorf("authserver.registration_token_file: %w", err)}
+		}
+	}
+	server, err := authserver.New(ctx, c, conf.Database)
+	if err != nil {
+		return nil, fmt.Errorf("authorization server: %w", err)
+	}
+	return server, nil
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+
+	"github.com/postern-mcp/postern/authserver"
+	"github.com/postern-mcp/postern/authserver/token"
+	"github.com/postern-mcp/postern/config"
+	"github.com/postern-mcp/postern/policy"
+	"github.com/postern-mcp/postern/proxy"
+)
+
+// setup is a configuration file with the policies it names.
+type setup struct {
+	file     *config.File
+	policies map[string]*policy.Policy // by server name
+}
+
+// load reads the configuration and every policy. All mistakes of all files
+// are reported at once.
+func load(path string, lookup config.Lookup) (setup, error) {
+	file, err := config.Load(path, lookup)
+	if err != nil {
+		return setup{}, usageError{err}
+	}
+	s := setup{file: file, policies: map[string]*policy.Policy{}}
+	var failures []error
+	for _, server := range file.Servers {
+		p, err := loadPolicy(server)
+		if err != nil {
+			failures = append(failures, err)
+			continue
+		}
+		s.policies[server.Name] = p
+	}
+	if len(failures) > 0 {
+		return setup{}, usageError{errors.Join(failures...)}
+	}
+	return s, nil
+}
+
+func loadPolicy(server config.Server) (*policy.Policy, error) {
+	src, err := os.ReadFile(server.Policy)
+	if err != nil {
+		return nil, fmt.Errorf("policy of server %q: %w", server.Name, err)
+	}
+	p, err := policy.Parse(server.Policy, src)
+	if err != nil {
+		return nil, err
+	}
+	if p.Server() != server.Name {
+		return nil, fmt.Errorf("%s: the policy is for server %q, but the configuration gives it to %q", server.Policy, p.Server(), server.Name)
+	}
+	return p, nil
+}
+
+func (s setup) issuers() []proxy.Issuer {
+	var issuers []proxy.Issuer
+	for _, i := range s.file.Issuers {
+		issuers = append(issuers, proxy.Issuer{URL: i.Issuer, DPoP: proxy.Mode(i.DPoP), Profile: token.Profile(i.Profile)})
+	}
+	return issuers
+}
+
+func (s setup) servers() ([]proxy.Server, error) {
+	var servers []proxy.Server
+	for _, conf := range s.file.Servers {
+		upstream, err := url.Parse(conf.Upstream)
+		if err != nil {
+			return nil, err
+		}
+		credential, err := upstreamCredential(conf.Credential)
+		if err != nil {
+			return nil, fmt.Errorf("credential of server %q: %w", conf.Name, err)
+		}
+		servers = append(servers, proxy.Server{
+			Name: conf.Name, Path: conf.Path, Upstream: upstream, Policy: s.policies[conf.Name],
+			Audiences: conf.Audiences, DPoP: proxy.Mode(conf.DPoP), Credential: credential, Timeout: conf.Timeout,
+		})
+	}
+	return servers, nil
+}
+
+func upstreamCredential(c config.Credential) (proxy.Credential, error) {
+	if c.Type == "none" {
+		return proxy.NoCredential{}, nil
+	}
+	secret, err := readSecret(c.File)
+	if err != nil {
+		return nil, err
+	}
+	return proxy.NewHeaderCredential(c.Header, c.Prefix, secret)
+}
+
+// readSecret reads a file of one line.
+func readSecret(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	secret := strings.TrimRight(string(text), "\r\n")
+	if secret == "" {
+		return "", fmt.Errorf("%s is empty", path)
+	}
+	return secret, nil
+}
+
+// readKey reads a file of at least 32 bytes.
+func readKey(path string) ([]byte, error) {
+	key, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(key) < 32 {
+		return nil, fmt.Errorf("%s holds %d bytes; a secret needs at least 32: head -c 32 /dev/urandom > %s", path, len(key), path)
+	}
+	return key, nil
+}
+
+// resources are what the authorization server issues tokens for: the servers
+// of this file with the scopes of their policies, and what it names besides.
+func (s setup) resources() []authserver.Resource {
+	var all []authserver.Resource
+	for _, server := range s.file.Servers {
+		r := authserver.Resource{URL: s.file.PublicURL + strings.TrimSuffix(server.Path, "/"), Name: server.Name}
+		for _, scope := range s.policies[server.Name].Scopes() {
+			r.Scopes = append(r.Scopes, authserver.Scope{Name: scope.Name, Description: scope.Description, Default: scope.Default})
+		}
+		all = append(all, r)
+	}
+	for _, extra := range s.file.AuthServer.Resources {
+		r := authserver.Resource{URL: extra.Resource, Name: extra.Name}
+		for _, scope := range extra.Scopes {
+			r.Scopes = append(r.Scopes, authserver.Scope(scope))
+		}
+		all = append(all, r)
+	}
+	return all
+}

@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/redis/go-redis/v9"
+	"github.com/spf13/cobra"
+
+	"github.com/postern-mcp/postern/authserver/replay"
+	"github.com/postern-mcp/postern/config"
+	"github.com/postern-mcp/postern/proxy"
+	"github.com/postern-mcp/postern/proxy/wire"
+)
+
+const (
+	replayLimit  = 1_000_000 // proofs remembered in memory: five minutes of 3,000 calls a second
+	redisTimeout = 500 * time.Millisecond
+	grace        = 10 * time.Second
+)
+
+func (p program) proxyCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "proxy -c postern.yaml",
+		Short: "Run the proxy in front of the MCP servers of a configuration file",
+		Args:  noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.runProxy(c.Context(), path)
+		},
+	}
+	configFlag(c, &path)
+	return c
+}
+
+func configFlag(c *cobra.Command, path *string) {
+	c.Flags().StringVarP(path, "config", "c", "postern.yaml", "the configuration file")
+}
+
+func (p program) runProxy(ctx context.Context, path string) error {
+	s, err := load(path, p.lookup)
+	if err != nil {
+		return err
+	}
+	if len(s.file.Servers) == 0 {
+		return usageError{fmt.Errorf("%s names no servers, so there is nothing to stand in front of", path)}
+	}
+	log := p.logger(slog.LevelInfo)
+	node, err := s.proxyNode(log, p.stdout)
+	if err != nil {
+		return err
+	}
+	defer node.close()
+	services, err := node.listen(s.file)
+	if err != nil {
+		return err
+	}
+	log.Info("the proxy listens", "address", s.file.Listen, "public_url", s.file.PublicURL, "admin", s.file.Admin.Listen)
+	return node.run(ctx, log, grace, services...)
+}
+
+// node is a proxy with what it holds open.
+type node struct {
+	proxy    *proxy.Proxy
+	registry *prometheus.Registry
+	draining atomic.Bool
+	closers  []func() error
+}
+
+func (s setup) proxyNode(log *slog.Logger, stdout io.Writer) (*node, error) {
+	n := &node{registry: prometheus.NewRegistry()}
+	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	conf, err := s.proxyConfig(n, stdout)
+	if err != nil {
+		n.close()
+		return nil, usageError{err}
+	}
+	conf.Metrics, conf.Log = n.registry, log
+	n.proxy, err = proxy.New(conf)
+	if err != nil {
+		n.close()
+		return nil, usageError{err}
+	}
+	return n, nil
+}
+
+func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
+	servers, err := s.servers()
+	if err != nil {
+		return proxy.Config{}, err
+	}
+	secret, err := proxySecret(s.file.State)
+	if err != nil {
+		return proxy.Config{}, fmt.Errorf("state.secret_file: %w", err)
+	}
+	memory, err := n.replayMemory(s.file.State, "postern:proof:")
+	if err != nil {
+		return proxy.Config{}, fmt.Errorf("state.redis: %w", err)
+	}
+	sink, err := n.auditSink(s.file.Audit, stdout)
+	if err != nil {
+		return proxy.Config{}, fmt.Errorf("audit: %w", err)
+	}
+	limits := s.file.Limits
+	return proxy.Config{
+		PublicURL: s.file.PublicURL, Hosts: s.file.Hosts, Origins: s.file.Origins,
+		Issuers: s.issuers(), Servers: servers,
+		Secret: secret, NonceOptional: s.file.DPoPNonce == "optional", Replay: memory,
+		Limits: proxy.Limits{Body: limits.Body, BodyTime: limits.BodyTime, InFlight: limits.InFlight},
+		Audit:  sink, Now: time.Now,
+	}, nil
+}
+
+// proxySecret is made anew at each start when no file keeps it: sessions and
+// nonces then end with the process.
+func proxySecret(state config.State) ([]byte, error) {
+	if state.SecretFile != "" {
+		return readKey(state.SecretFile)
+	}
+	secret := make([]byte, 32)
+	_, err := rand.Read(secret)
+	return secret, err
+}
+
+func (n *node) replayMemory(state config.State, prefix string) (proxy.Replay, error) {
+	if state.Redis == nil {
+		return replay.NewMemory(replayLimit, time.Now()), nil
+	}
+	client, err := openRedis(*state.Redis)
+	if err != nil {
+		return nil, err
+	}
+	n.closers = append(n.closers, client.Close)
+	return replay.NewRedis(client, prefix, redisTimeout), nil
+}
+
+func openRedis(conf config.Redis) (*redis.Client, error) {
+	address, err := readSecret(conf.URLFile)
+	if err != nil {
+		return nil, err
+	}
+	options, err := redis.ParseURL(address)
+	if err != nil {
+		return nil, errors.New(conf.URLFile + " must hold one redis:// or rediss:// URL") // the cause would show the password
+	}
+	options.MaxRetries = -1 // a repeated SET NX would find itself
+	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
+	return redis.NewClient(options), nil
+}
+
+func (n *node) auditSink(conf config.Audit, stdout io.Writer) (io.Writer, error) {
+	if conf.Stdout {
+		return stdout, nil
+	}
+	f, err := os.OpenFile(conf.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	n.closers = append(n.closers, f.Sync, f.Close)
+	return f, nil
+}
+
+func (n *node) listen(file *config.File) ([]service, error) {
+	public, err := listen(file.Listen, "the key listen")
+	if err != nil {
+		return nil, err
+	}
+	admin, err := listen(file.Admin.Listen, "the key admin.listen")
+	if err != nil {
+		_ = public.Close()
+		return nil, err
+	}
+	return n.services(public, admin), nil
+}
+
+func (n *node) services(public, admin net.Listener) []service {
+	return []service{
+		{name: "proxy", listener: wire.Listener(public, maxHeader), handler: n.proxy},
+		{name: "admin", listener: admin, handler: n.admin()},
+	}
+}
+
+// run serves until ctx ends, with readiness off from that moment.
+func (n *node) run(ctx context.Context, log *slog.Logger, grace time.Duration, services ...service) error {
+	defer context.AfterFunc(ctx, func() { n.draining.Store(true) })()
+	return serve(ctx, log, grace, services...)
+}
+
+// admin answers metrics and health, never calls.
+func (n *node) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(n.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", n.ready)
+	return mux
+}
+
+func (n *node) ready(w http.ResponseWriter, r *http.Request) {
+	err := n.proxy.Ready(r.Context())
+	if n.draining.Load() {
+		err = errors.New("shutting down")
+	}
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	fmt.Fprintln(w, "ready")
+}
+
+func (n *node) close() {
+	for _, c := range n.closers {
+		_ = c() // the process ends; audit lines are already written
+	}
+}

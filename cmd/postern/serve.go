@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const maxHeader = 32 << 10 // bytes of one request's header
+
+// service is one listener with its handler.
+type service struct {
+	name     string // for messages
+	listener net.Listener
+	handler  http.Handler
+}
+
+// listen binds an address. A taken port names itself and the key that moves it.
+func listen(address, mover string) (net.Listener, error) {
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("cannot listen on %s: %w\nMove it with %s", address, rootCause(err), mover)}
+	}
+	return ln, nil
+}
+
+func rootCause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil {
+			return err
+		}
+		err = inner
+	}
+}
+
+// serve runs services until ctx ends or one of them fails. Then requests get
+// the grace to finish; draining is closed first.
+func serve(ctx context.Context, log *slog.Logger, grace time.Duration, services ...service) error {
+	failed := make(chan error, len(services))
+	var servers []*http.Server
+	for _, s := range services {
+		server := &http.Server{
+			Handler:           s.handler,
+			ReadHeaderTimeout: 10 * time.Second,
+			IdleTimeout:       2 * time.Minute,
+			MaxHeaderBytes:    maxHeader,
+			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		}
+		servers = append(servers, server)
+		go func() {
+			if err := server.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("%s: %w", s.name, err)
+			}
+		}()
+	}
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+	}
+	return errors.Join(err, shutdown(servers, grace))
+}
+
+// shutdown ends all servers at once; what is still open after the grace is cut off.
+func shutdown(servers []*http.Server, grace time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	var group sync.WaitGroup
+	for _, s := range servers {
+		group.Go(func() {
+			if s.Shutdown(ctx) != nil {
+				_ = s.Close() // streams that outlast the grace are meant to break
+			}
+		})
+	}
+	group.Wait()
+	return nil
+}

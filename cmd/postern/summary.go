@@ -1,0 +1,73 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// summary is what `postern up` tells people and, as up.json, programs.
+type summary struct {
+	Proxy   string            `json:"proxy"`
+	Issuer  string            `json:"issuer"`
+	Servers map[string]string `json:"servers"` // name → MCP endpoint URL
+	User    demoUser          `json:"user"`
+	Client  demoClient        `json:"client"`
+	Admin   string            `json:"admin"`
+}
+
+func (s setup) summary(d demoAccounts, n *node, at ports) summary {
+	return summary{
+		Proxy: s.file.PublicURL, Issuer: s.file.AuthServer.Issuer, Servers: n.proxy.Resources(),
+		User: d.User, Client: d.Client, Admin: "http://" + s.file.Admin.Listen,
+	}
+}
+
+// probes are the URLs that answer 200 once everything works.
+func (s summary) probes() []string {
+	urls := []string{s.Issuer + "/.well-known/oauth-authorization-server", s.Admin + "/readyz"}
+	for _, u := range s.Servers {
+		urls = append(urls, s.Proxy+"/.well-known/oauth-protected-resource"+strings.TrimPrefix(u, s.Proxy))
+	}
+	return urls
+}
+
+func (s summary) names() []string {
+	var names []string
+	for name := range s.Servers {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (s summary) print(w io.Writer, folder string) {
+	fmt.Fprintf(w, "Postern is up. Ctrl-C ends it; its state stays in %s\n\n", folder)
+	for _, name := range s.names() {
+		fmt.Fprintf(w, "  %-12s %s\n", name, s.Servers[name])
+	}
+	fmt.Fprintf(w, "  %-12s %s\n  %-12s %s/metrics\n\n", "issuer", s.Issuer, "admin", s.Admin)
+	fmt.Fprintf(w, "Sign in as    %s  password %s\n", s.User.Username, s.User.Password)
+	fmt.Fprintf(w, "Machine       client_id %s\n              client_secret %s\n\n", s.Client.ID, s.Client.Secret)
+	fmt.Fprintf(w, "Paste into an MCP client:\n\n%s\n\n", s.clientConfig())
+	fmt.Fprintf(w, "See the challenge:\n\n  curl -i %s\n\n", s.Servers[s.names()[0]])
+}
+
+// clientConfig is the form most MCP clients read.
+func (s summary) clientConfig() string {
+	type entry struct {
+		Type string `json:"type"`
+		URL  string `json:"url"`
+	}
+	servers := map[string]entry{}
+	for name, u := range s.Servers {
+		servers[name] = entry{Type: "http", URL: u}
+	}
+	text, err := json.MarshalIndent(map[string]any{"mcpServers": servers}, "  ", "  ")
+	if err != nil {
+		return "" // unreachable: strings always marshal
+	}
+	return "  " + string(text)
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-mcp/postern/authserver"
+	"github.com/postern-mcp/postern/config"
+	"github.com/postern-mcp/postern/config/example"
+	"github.com/postern-mcp/postern/mcpservers"
+	"github.com/postern-mcp/postern/mcpservers/calculator"
+	"github.com/postern-mcp/postern/mcpservers/externaldb"
+)
+
+const (
+	answerTime = 20 * time.Second // until everything must answer
+	upGrace    = 2 * time.Second
+)
+
+// ports of `postern up`.
+type ports struct{ proxy, issuer, calculator, externaldb, admin int }
+
+var usualPorts = ports{proxy: 8080, issuer: 8090, calculator: 8101, externaldb: 8102, admin: 9464}
+
+func portsFrom(base int) ports {
+	return ports{proxy: base, issuer: base + 1, calculator: base + 2, externaldb: base + 3, admin: base + 4}
+}
+
+func (p program) upCommand() *cobra.Command {
+	var folder string
+	var base int
+	c := &cobra.Command{
+		Use:   "up",
+		Short: "Run everything on this machine, with nothing to configure",
+		Long: "Run the proxy, the authorization server and two MCP servers on loopback.\n" +
+			"The state folder keeps configuration, policies, secrets and data between starts.",
+		Args: noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			at := usualPorts
+			if c.Flags().Changed("port-base") {
+				if base < 1 || base > 65535-4 {
+					return usageError{fmt.Errorf("--port-base must lie between 1 and %d", 65535-4)}
+				}
+				at = portsFrom(base)
+			}
+			return p.up(c.Context(), folder, at)
+		},
+	}
+	c.Flags().StringVar(&folder, "state", "./.postern", "the folder that keeps the state")
+	c.Flags().IntVar(&base, "port-base", 0, "use five ports from this one on, instead of 8080, 8090, 8101, 8102 and 9464")
+	return c
+}
+
+// up runs until ctx ends.
+func (p program) up(ctx context.Context, folder string, at ports) error {
+	state, err := openState(folder)
+	if err != nil {
+		return err
+	}
+	defer state.close()
+	s, err := load(filepath.Join(state.folder, "postern.yaml"), at.lookup(p.lookup))
+	if err != nil {
+		return err
+	}
+	if s.file.AuthServer == nil {
+		return usageError{fmt.Errorf("%s has no authserver block; postern up needs one", filepath.Join(state.folder, "postern.yaml"))}
+	}
+	log := p.logger(slog.LevelWarn)
+	node, err := s.proxyNode(log, p.stdout)
+	if err != nil {
+		return err
+	}
+	defer node.close()
+	services, err := listenAll(s.file, at, node)
+	if err != nil {
+		return err
+	}
+	issuer, err := s.openAuthserver(ctx, node, log)
+	if err != nil {
+		return err
+	}
+	defer issuer.Close()
+	services.issuer.handler = issuer.Handler()
+	closer, err := services.fillBundled(ctx, state)
+	if err != nil {
+		return err
+	}
+	defer closer()
+	demo, err := state.demo(ctx, issuer)
+	if err != nil {
+		return err
+	}
+	return p.runUp(ctx, log, node, services, s.summary(demo, node, at), state)
+}
+
+// runUp serves, announces once everything answers, and waits for the end.
+func (p program) runUp(ctx context.Context, log *slog.Logger, n *node, all upServices, sum summary, state *state) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	announced := make(chan error, 1)
+	go func() {
+		err := answering(ctx, sum.probes())
+		if err == nil {
+			err = state.announce(sum)
+		}
+		if err == nil {
+			sum.print(p.stdout, state.folder)
+		}
+		announced <- err
+		if err != nil {
+			cancel()
+		}
+	}()
+	err := n.run(ctx, log, upGrace, all.list()...)
+	cancel()
+	if failed := <-announced; failed != nil && !errors.Is(failed, context.Canceled) {
+		return errors.Join(failed, err)
+	}
+	return err
+}
+
+// lookup answers the port references of the example configuration.
+func (at ports) lookup(next config.Lookup) config.Lookup {
+	own := map[string]int{
+		"POSTERN_PROXY_PORT": at.proxy, "POSTERN_ISSUER_PORT": at.issuer, "POSTERN_CALCULATOR_PORT": at.calculator,
+		"POSTERN_EXTERNALDB_PORT": at.externaldb, "POSTERN_ADMIN_PORT": at.admin,
+	}
+	return func(name string) (string, bool) {
+		if port, ok := own[name]; ok {
+			return strconv.Itoa(port), true
+		}
+		return next(name)
+	}
+}
+
+// upServices are all listeners of `postern up`.
+type upServices struct {
+	public, admin, issuer, calculator, externaldb service
+}
+
+func (u upServices) list() []service {
+	return []service{u.public, u.admin, u.issuer, u.calculator, u.externaldb}
+}
+
+// listenAll binds every port before anything starts.
+func listenAll(file *config.File, at ports, n *node) (upServices, error) {
+	var u upServices
+	var bound []net.Listener
+	for _, want := range []struct {
+		name, address string
+		into          *service
+	}{
+		{"proxy", file.Listen, &u.public},
+		{"admin", file.Admin.Listen, &u.admin},
+		{"authserver", file.AuthServer.Listen, &u.issuer},
+		{"calculator", loopback(at.calculator), &u.calculator},
+		{"externaldb", loopback(at.externaldb), &u.externaldb},
+	} {
+		ln, err := listen(want.address, "--port-base N (ports N to N+4)")
+		if err != nil {
+			for _, b := range bound {
+				_ = b.Close()
+			}
+			return upServices{}, fmt.Errorf("%s: %w", want.name, err)
+		}
+		bound = append(bound, ln)
+		*want.into = service{name: want.name, listener: ln}
+	}
+	front := n.services(u.public.listener, u.admin.listener)
+	u.public, u.admin = front[0], front[1]
+	return u, nil
+}
+
+func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }
+
+// fillBundled starts the two MCP servers behind the proxy's own credential.
+func (u *upServices) fillBundled(ctx context.Context, s *state) (func(), error) {
+	credential, err := readSecret(s.path("secrets", "upstream"))
+	if err != nil {
+		return nil, err
+	}
+	sample := s.path("sample.db")
+	if err := externaldb.Sample(ctx, sample); err != nil {
+		return nil, fmt.Errorf("sample database: %w", err)
+	}
+	db, closer, err := externaldb.New(ctx, databaseConfig("sqlite:"+sample))
+	if err != nil {
+		return nil, fmt.Errorf("sample database: %w", err)
+	}
+	if u.calculator.handler, err = mcpservers.Handler(calculator.New(), credential); err != nil {
+		return nil, err
+	}
+	u.externaldb.handler, err = mcpservers.Handler(db, credential)
+	return func() { _ = closer() }, err // the sample is on disk; nothing waits to be written
+}
+
+// answering waits until every URL answers 200.
+func answering(ctx context.Context, urls []string) error {
+	ctx, cancel := context.WithTimeout(ctx, answerTime)
+	defer cancel()
+	for _, u := range urls {
+		for {
+			err := probe(ctx, u)
+			if err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return errors.Join(ctx.Err(), fmt.Errorf("%s does not answer: %w", u, err))
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
+
+func probe(ctx context.Context, u string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return errors.New(resp.Status)
+	}
+	return nil
+}
+
+// copyExample writes the shipped configuration where none is.
+func copyExample(folder string) error {
+	return fs.WalkDir(example.Files, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		target := filepath.Join(folder, filepath.FromSlash(name))
+		if _, err := os.Stat(target); err == nil {
+			return nil
+		}
+		text, err := example.Files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return writeFile(target, text, 0o644)
+	})
+}
+
+// demoAccounts are the accounts `postern up` makes for its state folder.
+type demoAccounts struct {
+	User   demoUser   `json:"user"`
+	Client demoClient `json:"client"`
+}
+
+type demoUser struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+}
+
+type demoClient struct {
+	ID     string `json:"client_id"`
+	Secret string `json:"client_secret"`
+}
+
+// demo finds the demo accounts of this state folder, or makes them.
+func (s *state) demo(ctx context.Context, issuer *authserver.Server) (demoAccounts, error) {
+	var d demoAccounts
+	text, err := os.ReadFile(s.path("demo.json"))
+	if err == nil {
+		return d, json.Unmarshal(text, &d)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return d, err
+	}
+	d.User = demoUser{Username: "demo", Password: randomText(12)}
+	if err := issuer.CreateUser(ctx, d.User.Username, d.User.Password); err != nil {
+		return d, fmt.Errorf("demo user: %w", err)
+	}
+	d.Client.ID, d.Client.Secret, err = issuer.CreateClient(ctx, "demo machine", nil)
+	if err != nil {
+		return d, fmt.Errorf("demo client: %w", err)
+	}
+	text, err = json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return d, err
+	}
+	return d, writeFile(s.path("demo.json"), text, 0o600)
+}
