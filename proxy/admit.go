@@ -28,7 +28,9 @@ func newGate(publicURL string, hosts, origins []string) (gate, error) {
 
 func (g gate) check(r *http.Request) error {
 	if !slices.Contains(g.hosts, strings.ToLower(r.Host)) {
-		return refused(stageAdmit, reasonHost, nil)
+		why := refused(stageAdmit, reasonHost, nil)
+		why.public = "This Host is not served here: use " + g.origins[0] + "."
+		return why
 	}
 	origins := r.Header["Origin"]
 	if len(origins) == 0 {

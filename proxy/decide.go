@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/postern-mcp/postern/policy"
 )
@@ -30,8 +31,24 @@ func decide(c call, event *event) (permit, error) {
 
 func (c call) refused(why reason, d policy.Decision) *refusal {
 	r := refused(stageDecide, why, nil)
-	r.visit, r.scheme, r.call, r.scope = c.caller.visit, c.caller.scheme, c, d.Required
+	r.visit, r.scheme, r.call = c.caller.visit, c.caller.scheme, c
+	if why == reasonScope {
+		r.required, r.scope = d.Required, c.wholeSet(d.Required)
+	}
 	return r
+}
+
+// wholeSet is what the next token needs to hold: everything this call needs,
+// and what the caller holds already of this policy's scopes, because a client
+// that asks for exactly the challenged set must not lose what it had.
+func (c call) wholeSet(required []string) []string {
+	var set []string
+	for _, known := range c.caller.visit.server.policy.Scopes() {
+		if slices.Contains(required, known.Name) || slices.Contains(c.caller.grant.claims.Scope, known.Name) {
+			set = append(set, known.Name)
+		}
+	}
+	return set
 }
 
 // unknown answers as for a name that never existed, so that nobody learns

@@ -155,13 +155,14 @@ type refusal struct {
 	reason reason
 	cause  error
 
-	visit   visit      // where the caller is, once known
-	scheme  scheme     // what the caller presented, once known
-	scope   []string   // everything this call needs
-	wire    *mcp.Error // refines the row of reasonBody
-	call    call       // whose id the answer carries
-	public  string     // replaces the row's sentence
-	allowed string     // Allow header
+	visit    visit      // where the caller is, once known
+	scheme   scheme     // what the caller presented, once known
+	required []string   // every scope this call needs
+	scope    []string   // every scope the next token should hold
+	wire     *mcp.Error // refines the row of reasonBody
+	call     call       // whose id the answer carries
+	public   string     // replaces the row's sentence
+	allowed  string     // Allow header
 }
 
 func refused(at stage, why reason, cause error) *refusal {

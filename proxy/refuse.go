@@ -32,7 +32,7 @@ type problemData struct {
 func (p *Proxy) refuse(w *answer, r *http.Request, event *event, err error) {
 	why := asRefusal(err, event.Stage)
 	event.refuse(why.stage, reason(why.label()))
-	event.Required = why.scope
+	event.Required = why.required
 	p.log.Debug("refused", "request_id", event.RequestID, "stage", why.stage, "reason", why.label(), "cause", why.cause)
 	row := why.outcome()
 	if row.status >= 500 {
