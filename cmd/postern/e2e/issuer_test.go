@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"crypto/rand"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+)
+
+// issuer is an authorization server reduced to what a proxy needs of one:
+// metadata, keys, and tokens on demand.
+type issuer struct {
+	url    string
+	signer signer
+}
+
+func newIssuer(t *testing.T) *issuer {
+	t.Helper()
+	i := &issuer{signer: newSigner(t)}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /.well-known/oauth-authorization-server", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, i.url, i.url+"/jwks"))
+	})
+	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) {
+		answer(w, http.StatusOK, `{"keys":[`+i.signer.jwk()+`]}`)
+	})
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	i.url = server.URL
+	return i
+}
+
+// token is an RFC 9068 access token, bound to key unless that is nil.
+func (i *issuer) token(subject, audience, scope string, key *signer) string {
+	now := time.Now()
+	claims := map[string]any{
+		"iss": i.url, "sub": subject, "aud": audience, "client_id": "e2e", "scope": scope,
+		"jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
+	}
+	if key != nil {
+		claims["cnf"] = map[string]any{"jkt": key.thumbprint()}
+	}
+	return i.signer.sign(`{"typ":"at+jwt","alg":"ES256"}`, claims)
+}
+
+func answer(w http.ResponseWriter, status int, body string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	fmt.Fprint(w, body)
+}

@@ -1,0 +1,258 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+)
+
+const upPorts = 5 // `postern up` takes this many, one after the other
+
+// everything is a running `postern up` as its up.json describes it.
+type everything struct {
+	*process
+	Proxy   string            `json:"proxy"`
+	Issuer  string            `json:"issuer"`
+	Servers map[string]string `json:"servers"`
+	User    person            `json:"user"`
+	Client  machine           `json:"client"`
+	Admin   string            `json:"admin"`
+}
+
+type person struct {
+	Username string `json:"username"`
+	Password string `json:"password"`
+}
+
+type machine struct {
+	ID     string `json:"client_id"`
+	Secret string `json:"client_secret"`
+}
+
+// freePorts is the first of upPorts neighbours nobody listened on a moment ago.
+func freePorts() (int, error) {
+	for range 100 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return 0, err
+		}
+		base := ln.Addr().(*net.TCPAddr).Port
+		ln.Close()
+		if base+upPorts < 65536 && allFree(base) {
+			return base, nil
+		}
+	}
+	return 0, errors.New("no five free ports in a row")
+}
+
+func allFree(base int) bool {
+	for port := base; port < base+upPorts; port++ {
+		ln, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			return false
+		}
+		ln.Close()
+	}
+	return true
+}
+
+func upArgs(state string, base int) []string {
+	return []string{"up", "--state", state, "--port-base", strconv.Itoa(base)}
+}
+
+// announced reads up.json, which is there once everything answers.
+func announced(p *process, state string) (*everything, error) {
+	e := &everything{process: p}
+	err := within(patience, func() error {
+		if p.gone() {
+			return fmt.Errorf("postern up ended: %v", p.err)
+		}
+		text, err := os.ReadFile(filepath.Join(state, "up.json"))
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(text, e)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%w\n%s", err, p.out.String())
+	}
+	return e, nil
+}
+
+func startUp(t *testing.T, state string, base int) *everything {
+	t.Helper()
+	e, err := announced(start(t, binary, upArgs(state, base)...), state)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// sharedUp is one `postern up` for all tests that only use it.
+type sharedUp struct {
+	once  sync.Once
+	state string
+	up    *everything
+	err   error
+}
+
+var shared sharedUp
+
+func (s *sharedUp) get(t *testing.T) *everything {
+	t.Helper()
+	s.once.Do(s.start)
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("postern up:\n%s\naudit:\n%s", s.up.out.String(), s.audit())
+		}
+	})
+	return s.up
+}
+
+func (s *sharedUp) start() {
+	var base int
+	if s.state, s.err = os.MkdirTemp("", "postern-up-"); s.err != nil {
+		return
+	}
+	if base, s.err = freePorts(); s.err != nil {
+		return
+	}
+	var p *process
+	if p, s.err = spawn(binary, upArgs(s.state, base)...); s.err != nil {
+		return
+	}
+	if s.up, s.err = announced(p, s.state); s.err != nil {
+		p.kill()
+	}
+}
+
+func (s *sharedUp) audit() string {
+	text, err := os.ReadFile(filepath.Join(s.state, "audit.jsonl"))
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+func (s *sharedUp) stop() {
+	if s.up != nil {
+		s.up.kill()
+	}
+	_ = os.RemoveAll(s.state)
+}
+
+func TestUpAnnouncesOnlyWhatAnswers(t *testing.T) {
+	state, base := t.TempDir(), mustFreePorts(t)
+	up := startUp(t, state, base)
+	info, err := os.Stat(filepath.Join(state, "up.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("up.json has mode %o, want 600", info.Mode().Perm())
+	}
+	for _, url := range []string{up.Issuer + "/.well-known/oauth-authorization-server", up.Admin + "/readyz", up.Admin + "/healthz", up.Admin + "/metrics"} {
+		if err := healthy(url); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, name := range []string{"calculator", "externaldb"} {
+		c := caller{url: up.Servers[name]}
+		got := c.send(t, initialize()).expect(t, http.StatusUnauthorized)
+		if found := challenges(t, got.header); found["Bearer"]["scope"] == "" || found["DPoP"]["resource_metadata"] == "" {
+			t.Errorf("%s: challenges %v", name, found)
+		}
+	}
+	up.signal(syscall.SIGINT)
+	if code := up.exit(t); code != 0 {
+		t.Errorf("SIGINT: exit status %d, want 0\n%s", code, up.out.String())
+	}
+	if _, err := os.Stat(filepath.Join(state, "up.json")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("up.json outlives what it describes: %v", err)
+	}
+}
+
+func TestUpFindsItsStateAgain(t *testing.T) {
+	state, base := t.TempDir(), mustFreePorts(t)
+	first := startUp(t, state, base)
+	token := first.token(t, "calculator", "")
+	first.kill() // no goodbye
+
+	second := startUp(t, state, base)
+	if second.User != first.User || second.Client != first.Client {
+		t.Errorf("accounts changed: %v %v, then %v %v", first.User, first.Client, second.User, second.Client)
+	}
+	c := caller{url: second.Servers["calculator"], token: token}
+	c.send(t, modernCall("add", `{"a":2,"b":3}`)).expect(t, http.StatusOK) // the old token: same keys
+	c.token = second.token(t, "calculator", "")
+	c.send(t, modernCall("add", `{"a":2,"b":3}`)).expect(t, http.StatusOK)
+}
+
+// TestUpSurvivesKillsWhileStarting kills first starts at ever later moments:
+// none may leave a state that no start can use.
+func TestUpSurvivesKillsWhileStarting(t *testing.T) {
+	state, base := t.TempDir(), mustFreePorts(t)
+	milestones := []string{"postern.yaml", "authserver.db", "demo.json"}
+	for _, name := range milestones {
+		p := start(t, binary, upArgs(state, base)...)
+		eventually(t, func() error {
+			if p.gone() {
+				return fmt.Errorf("postern up ended: %s", p.out.String())
+			}
+			_, err := os.Stat(filepath.Join(state, name))
+			return err
+		})
+		p.kill()
+	}
+	up := startUp(t, state, base)
+	up.token(t, "calculator", "")
+}
+
+func TestUpNamesATakenPort(t *testing.T) {
+	base := mustFreePorts(t)
+	for port := base; port < base+upPorts; port++ {
+		t.Run(strconv.Itoa(port-base), func(t *testing.T) {
+			ln, err := net.Listen("tcp", loopback(port))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ln.Close()
+			state := t.TempDir()
+			p := start(t, binary, upArgs(state, base)...)
+			if code := p.exit(t); code != 2 {
+				t.Errorf("exit status %d, want 2", code)
+			}
+			for _, want := range []string{strconv.Itoa(port), "--port-base"} {
+				if !strings.Contains(p.out.String(), want) {
+					t.Errorf("the message does not name %s:\n%s", want, p.out.String())
+				}
+			}
+			if _, err := os.Stat(filepath.Join(state, "up.json")); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("up.json announces what does not run: %v", err)
+			}
+		})
+	}
+}
+
+func mustFreePorts(t *testing.T) int {
+	t.Helper()
+	base, err := freePorts()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return base
+}
