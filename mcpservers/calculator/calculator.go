@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"math/big"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -141,7 +142,7 @@ func answered(n number, err error) *mcp.CallToolResult {
 	text := a.Result
 	if !n.exact {
 		text = fmt.Sprintf("%s (rounded to %d significant digits)", text, RoundedDigits)
-	} else if _, finite := n.rat.FloatPrec(); !finite {
+	} else if strings.Contains(a.Result, "/") {
 		a.Decimal = n.decimal()
 		text = fmt.Sprintf("%s ≈ %s (rounded to %d significant digits)", text, a.Decimal, RoundedDigits)
 	}
