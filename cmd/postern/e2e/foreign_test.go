@@ -8,8 +8,8 @@ import (
 // machineInput is what machine.mjs takes.
 type machineInput struct {
 	Issuer    string         `json:"issuer"`
-	Algorithm string         `json:"algorithm"` // of discovery: oidc or oauth2
-	Method    string         `json:"method"`    // of client authentication: post or basic
+	Algorithm string         `json:"algorithm,omitempty"` // of discovery: oidc or oauth2
+	Method    string         `json:"method,omitempty"`    // of client authentication: post or basic
 	Client    machine        `json:"client"`
 	Calls     []presentation `json:"calls"`
 }
