@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/postern-mcp/postern/proxy/mcp"
@@ -73,20 +72,23 @@ func (p *Proxy) read(w http.ResponseWriter, r *http.Request) (mcp.Message, error
 // receive takes the whole body within its bounds of size and time.
 func (p *Proxy) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	if r.ContentLength > int64(p.limits.Bytes) {
+		w.Header().Set("Connection", "close")
 		return nil, refused(stageDecode, reasonBodyLarge, nil)
 	}
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(p.bodyTime)) // only a test recorder has none
 	body, err := readAll(http.MaxBytesReader(w, r.Body, int64(p.limits.Bytes)), r.ContentLength)
-	_ = control.SetReadDeadline(time.Time{})
+	if err != nil { // the rest is not waited for
+		w.Header().Set("Connection", "close")
+	} else {
+		_ = control.SetReadDeadline(time.Time{})
+	}
 	var large *http.MaxBytesError
 	switch {
 	case err == nil && len(r.Trailer) > 0:
 		return nil, refused(stageDecode, reasonTrailer, nil)
 	case errors.As(err, &large):
 		return nil, refused(stageDecode, reasonBodyLarge, err)
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, refused(stageDecode, reasonBodySlow, err)
 	case err != nil:
 		return nil, refused(stageDecode, reasonBodySlow, err)
 	}
