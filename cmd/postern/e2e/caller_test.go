@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/go-json-experiment/json"
 )
 
 const (
@@ -171,4 +173,11 @@ func (r reply) expect(t *testing.T, status int) reply {
 		t.Fatalf("status %d, want %d\n%v\n%s", r.status, status, r.header, r.body)
 	}
 	return r
+}
+
+func (r reply) decode(t *testing.T, into any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(r.body), into); err != nil {
+		t.Fatalf("%v\n%s", err, r.body)
+	}
 }

@@ -14,7 +14,9 @@ const (
 	upstreamSession = "session-of-the-upstream"
 	progressEvent   = `{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}`
 	resultEvent     = `{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","content":[{"type":"text","text":"at last"}]}}`
-	listEvent       = `{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"echo","inputSchema":{"type":"object"}},` +
+	modernListEvent = `{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","ttlMs":60000,"cacheScope":"public","tools":[` +
+		`{"name":"hidden","inputSchema":{"type":"object"}},{"name":"echo","inputSchema":{"type":"object"}}]}}`
+	listEvent = `{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"echo","inputSchema":{"type":"object"}},` +
 		`{"name":"risky","inputSchema":{"type":"object"}},{"name":"hidden","inputSchema":{"type":"object"}}]}}`
 )
 
@@ -208,6 +210,27 @@ func TestListsAreFiltered(t *testing.T) {
 				})
 			}
 		}
+	}
+}
+
+// TestFilteredListsAreNotShared: what was filtered for one caller must not be
+// cached for another (MCP 2026-07-28, tools/list).
+func TestFilteredListsAreNotShared(t *testing.T) {
+	p, issuer, _ := gate(t, func(w http.ResponseWriter, _ *http.Request) { answer(w, http.StatusOK, modernListEvent) })
+	c := caller{url: p.resource, token: issuer.token("ada", p.resource, "use", nil)}
+	got := c.send(t, modernList()).expect(t, http.StatusOK)
+	var list struct {
+		Result struct {
+			CacheScope string `json:"cacheScope"`
+			TTL        int    `json:"ttlMs"`
+			Tools      []struct {
+				Name string `json:"name"`
+			} `json:"tools"`
+		} `json:"result"`
+	}
+	got.decode(t, &list)
+	if r := list.Result; r.CacheScope != "private" || r.TTL != 60000 || len(r.Tools) != 1 || r.Tools[0].Name != "echo" {
+		t.Errorf("list %s", got.body)
 	}
 }
 

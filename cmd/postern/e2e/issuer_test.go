@@ -3,8 +3,10 @@ package e2e
 import (
 	"crypto/rand"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 )
@@ -18,7 +20,14 @@ type issuer struct {
 
 func newIssuer(t *testing.T) *issuer {
 	t.Helper()
-	i := &issuer{signer: newSigner(t)}
+	i := &issuer{url: "http://" + loopback(freePort(t)), signer: newSigner(t)}
+	i.serve(t)
+	return i
+}
+
+// serve starts answering, at the address of its URL.
+func (i *issuer) serve(t *testing.T) {
+	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/oauth-authorization-server", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, fmt.Sprintf(`{"issuer":%q,"jwks_uri":%q}`, i.url, i.url+"/jwks"))
@@ -26,10 +35,19 @@ func newIssuer(t *testing.T) *issuer {
 	mux.HandleFunc("GET /jwks", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, `{"keys":[`+i.signer.jwk()+`]}`)
 	})
-	server := httptest.NewServer(mux)
+	listenAndServe(t, strings.TrimPrefix(i.url, "http://"), mux)
+}
+
+// listenAndServe serves handler at address for the length of the test.
+func listenAndServe(t *testing.T, address string, handler http.Handler) {
+	t.Helper()
+	ln, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &httptest.Server{Listener: ln, Config: &http.Server{Handler: handler}}
+	server.Start()
 	t.Cleanup(server.Close)
-	i.url = server.URL
-	return i
 }
 
 // token is an RFC 9068 access token, bound to key unless that is nil.

@@ -56,7 +56,15 @@ func newSecret(t *testing.T, dir string) string {
 	return write(t, filepath.Join(dir, "secret"), rand.Text()+rand.Text())
 }
 
+// startProxy launches and waits until the proxy is ready for calls.
 func startProxy(t *testing.T, s settings) *sidecar {
+	t.Helper()
+	p := launchProxy(t, s)
+	eventually(t, func() error { return p.answers("/readyz") })
+	return p
+}
+
+func launchProxy(t *testing.T, s settings) *sidecar {
 	t.Helper()
 	dir := t.TempDir()
 	p := &sidecar{
@@ -74,7 +82,6 @@ func startProxy(t *testing.T, s settings) *sidecar {
 	write(t, filepath.Join(dir, "policy.yaml"), recorderPolicy)
 	write(t, filepath.Join(dir, "credential"), credential+"\n")
 	p.process = start(t, binary, "proxy", "-c", write(t, filepath.Join(dir, "postern.yaml"), p.yaml(t, dir, s)))
-	eventually(t, p.ready)
 	return p
 }
 
@@ -105,11 +112,12 @@ state:
 	return text + "  redis: {url_file: " + write(t, filepath.Join(dir, "redis"), s.redis+"\n") + "}\n"
 }
 
-func (p *sidecar) ready() error {
+// answers asks the admin port.
+func (p *sidecar) answers(path string) error {
 	if p.gone() {
 		return fmt.Errorf("the proxy ended: %v\n%s", p.err, p.out.String())
 	}
-	return healthy(p.admin + "/readyz")
+	return healthy(p.admin + path)
 }
 
 func healthy(url string) error {

@@ -42,8 +42,9 @@ type toolResult struct {
 }
 
 type tokenSeen struct {
-	Type  string `json:"type"`
-	Scope string `json:"scope"`
+	Type    string `json:"type"`
+	Scope   string `json:"scope"`
+	Refresh bool   `json:"refresh"` // a refresh token came along
 }
 
 type page struct {
@@ -133,14 +134,17 @@ func (w walked) checkAuthorizations(t *testing.T, resource string) {
 	}
 }
 
+// checkTokens: the DPoP client registers the refresh_token grant, the bearer
+// client does not and must not get what it never asked for: it would refresh
+// where it has to authorize again.
 func (w walked) checkTokens(t *testing.T, scheme string) {
 	t.Helper()
 	if len(w.Tokens) != 2 {
 		t.Fatalf("%d tokens, want 2: %v", len(w.Tokens), w.Tokens)
 	}
 	for _, token := range w.Tokens {
-		if token.Type != scheme {
-			t.Errorf("token_type %s, want %s", token.Type, scheme)
+		if token.Type != scheme || token.Refresh != (scheme == "DPoP") || token.Scope == "" {
+			t.Errorf("token %+v, want type %s with its scope", token, scheme)
 		}
 	}
 }
