@@ -1,0 +1,91 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/postern-mcp/postern/"
+
+// allowed says, per room, which rooms of the project it may import. Rooms that
+// are not named here may import none.
+var allowed = map[string][]string{
+	"config":                {"config/strictyaml"},
+	"policy":                {"config/strictyaml"},
+	"proxy":                 {"policy", "proxy/mcp", "authserver/token", "authserver/dpop", "authserver/jose"},
+	"proxy/mcp":             {"policy"},
+	"authserver":            {"authserver/*"},
+	"authserver/store":      {"authserver", "authserver/*"},
+	"authserver/token":      {"authserver/jose"},
+	"authserver/dpop":       {"authserver/jose"},
+	"mcpservers/calculator": {"mcpservers"},
+	"mcpservers/externaldb": {"mcpservers"},
+}
+
+// keeper is the one room that may import a library which must stay replaceable.
+var keeper = map[string]string{
+	"gopkg.in/yaml.v3":              "config/strictyaml",
+	"github.com/lestrrat-go/jwx/v2": "authserver/jose",
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestWhoMayImportWhom(t *testing.T) {
+	for _, p := range goList(t) {
+		room, ours := strings.CutPrefix(p.ImportPath, module)
+		if !ours || strings.HasPrefix(room, "cmd/") {
+			continue
+		}
+		for _, imported := range p.Imports {
+			if other, ours := strings.CutPrefix(imported, module); ours && !may(room, other) {
+				t.Errorf("%s imports %s", room, other)
+			}
+			for library, home := range keeper {
+				if strings.HasPrefix(imported, library) && room != home {
+					t.Errorf("%s imports %s, which belongs behind %s", room, imported, home)
+				}
+			}
+		}
+	}
+}
+
+func may(room, other string) bool {
+	for _, pattern := range allowed[room] {
+		prefix, wild := strings.CutSuffix(pattern, "*")
+		if pattern == other || wild && strings.HasPrefix(other, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func goList(t *testing.T) []listed {
+	t.Helper()
+	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "../../...")
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	d := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	if len(all) < 10 {
+		t.Fatalf("go list found %d packages", len(all))
+	}
+	return all
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// runIn runs the program in-process and returns its exit code and output.
+func runIn(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	p := program{stdin: strings.NewReader(""), stdout: &out, stderr: &errs, lookup: func(string) (string, bool) { return "", false }}
+	code = p.run(context.Background(), args)
+	return code, out.String(), errs.String()
+}
+
+func TestShippedConfigurationsLoad(t *testing.T) {
+	for _, path := range []string{"../../config/example/postern.yaml"} {
+		code, out, errs := runIn(t, "check", "-c", path)
+		if code != exitFine || strings.Count(out, ": fine") != 3 {
+			t.Errorf("%s: exit %d\n%s%s", path, code, out, errs)
+		}
+	}
+}
+
+// Each mistake is reported with its place and the fix.
+func TestMistakesInTheConfiguration(t *testing.T) {
+	good, err := os.ReadFile("../../config/example/postern.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ name, old, new, want string }{
+		{"misspelt key", "public_url:", "public_urls:", `postern.yaml:6:1: `},
+		{"misspelt key suggests", "public_url:", "public_urls:", `public_url"`},
+		{"twice", "listen: 127.0.0.1:${POSTERN_PROXY_PORT:-8080}", "listen: 127.0.0.1:1\nlisten: 127.0.0.1:2", `postern.yaml:6:1: `},
+		{"plain http off loopback", "public_url: http://127.0.0.1:${POSTERN_PROXY_PORT:-8080}", "public_url: http://mcp.example.com", "6:13: must be https; http is for loopback hosts only"},
+		{"bad mode", "dpop: accepted", "dpop: maybe", "10:11: must be one of: required, accepted, off"},
+		{"bad upstream", "upstream: http://127.0.0.1:${POSTERN_CALCULATOR_PORT:-8101}/mcp", "upstream: 127.0.0.1:8101", "15:15: must be the http or https URL"},
+		{"no credential", `credential: {type: header, header: Authorization, prefix: "Bearer ", file: secrets/upstream}`, "credential: {type: header}", "16:"},
+		{"unset variable", "${POSTERN_ADMIN_PORT:-9464}", "${ADMIN}", "ADMIN"},
+		{"both audits", "audit:\n", "audit:\n  stdout: true\n", "say where audit lines go"},
+		{"bad path", "path: /calculator/mcp", "path: /calculator/../mcp", "must be a plain absolute path"},
+		{"no policy file", "policies/calculator.yaml", "policies/absent.yaml", "absent.yaml"},
+		{"policy of another server", "policies/calculator.yaml", "policies/externaldb.yaml", `"externaldb"`},
+		{"short code life", "registration: open", "registration: open\n  code_life: 1h", "must lie between 10s and 10m0s"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			folder := t.TempDir()
+			if err := copyExample(folder); err != nil {
+				t.Fatal(err)
+			}
+			text := strings.Replace(string(good), row.old, row.new, 1)
+			if text == string(good) {
+				t.Fatalf("%q is not in the example", row.old)
+			}
+			path := filepath.Join(folder, "postern.yaml")
+			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			code, _, errs := runIn(t, "check", "-c", path)
+			if code != exitUsage || !strings.Contains(errs, row.want) {
+				t.Errorf("exit %d, want %d with %q in:\n%s", code, exitUsage, row.want, errs)
+			}
+		})
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for _, row := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"version"}, exitFine, ""},
+		{[]string{"--help"}, exitFine, ""},
+		{[]string{"up", "--port-base", "70000"}, exitUsage, "--port-base must lie between"},
+		{[]string{"up", "--nonsense"}, exitUsage, "See: postern up --help"},
+		{[]string{"up", "x"}, exitUsage, "takes no argument"},
+		{[]string{"proxy", "-c", "absent.yaml"}, exitUsage, "absent.yaml"},
+		{[]string{"mcp", "externaldb"}, exitUsage, "--database-file is required"},
+		{[]string{"mcp", "calculator", "--listen", "127.0.0.1:0"}, exitUsage, "--credential-file"},
+		{[]string{"nonsense"}, exitFindings, "unknown command"},
+	} {
+		code, _, errs := runIn(t, row.args...)
+		if code != row.code || !strings.Contains(errs, row.want) {
+			t.Errorf("%q: exit %d with %q, want %d with %q", row.args, code, errs, row.code, row.want)
+		}
+	}
+}
