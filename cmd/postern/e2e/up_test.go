@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -205,21 +206,32 @@ func TestUpFindsItsStateAgain(t *testing.T) {
 // TestUpSurvivesKillsWhileStarting kills first starts at ever later moments:
 // none may leave a state that no start can use.
 func TestUpSurvivesKillsWhileStarting(t *testing.T) {
-	state, base := t.TempDir(), mustFreePorts(t)
-	milestones := []string{"postern.yaml", "authserver.db", "demo.json"}
-	for _, name := range milestones {
-		p := start(t, binary, upArgs(state, base)...)
-		eventually(t, func() error {
-			if p.gone() {
-				return fmt.Errorf("postern up ended: %s", p.out.String())
+	for _, milestone := range []struct{ name, file, text string }{
+		{"the configuration is copied", "postern.yaml", ""},
+		{"the database appears", "authserver.db", ""},
+		{"the demo user is being written", "authserver.db-wal", "demo"},
+		{"the demo client is being written", "authserver.db-wal", "demo machine"},
+		{"the accounts are on disk", "demo.json", ""},
+	} {
+		t.Run(milestone.name, func(t *testing.T) {
+			state, base := t.TempDir(), mustFreePorts(t)
+			p := start(t, binary, upArgs(state, base)...)
+			for deadline := time.Now().Add(patience); !holds(filepath.Join(state, milestone.file), milestone.text); {
+				if p.gone() || time.Now().After(deadline) {
+					t.Fatalf("never came:\n%s", p.out.String())
+				}
 			}
-			_, err := os.Stat(filepath.Join(state, name))
-			return err
+			p.kill()
+			up := startUp(t, state, base)
+			up.token(t, "calculator", "")
+			up.kill()
 		})
-		p.kill()
 	}
-	up := startUp(t, state, base)
-	up.token(t, "calculator", "")
+}
+
+func holds(file, text string) bool {
+	content, err := os.ReadFile(file)
+	return err == nil && strings.Contains(string(content), text)
 }
 
 func TestUpNamesATakenPort(t *testing.T) {
