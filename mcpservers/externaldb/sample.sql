@@ -1,0 +1,177 @@
+CREATE TABLE customers (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,
+  email TEXT NOT NULL UNIQUE,
+  city TEXT NOT NULL,
+  country TEXT NOT NULL,
+  since DATE NOT NULL
+);
+
+CREATE TABLE products (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE,
+  category TEXT NOT NULL,
+  price_cents INTEGER NOT NULL CHECK (price_cents >= 0),
+  stock INTEGER NOT NULL CHECK (stock >= 0)
+);
+
+CREATE TABLE orders (
+  id INTEGER PRIMARY KEY,
+  customer_id INTEGER NOT NULL REFERENCES customers (id),
+  placed_at DATETIME NOT NULL,
+  status TEXT NOT NULL CHECK (status IN ('open', 'paid', 'shipped', 'cancelled')),
+  note TEXT
+);
+
+CREATE TABLE order_items (
+  order_id INTEGER NOT NULL REFERENCES orders (id),
+  product_id INTEGER NOT NULL REFERENCES products (id),
+  quantity INTEGER NOT NULL CHECK (quantity > 0),
+  price_cents INTEGER NOT NULL,
+  PRIMARY KEY (order_id, product_id)
+);
+
+CREATE INDEX orders_by_customer ON orders (customer_id);
+
+CREATE VIEW order_totals AS
+  SELECT o.id AS order_id, c.name AS customer, o.status, sum(i.quantity * i.price_cents) AS total_cents
+  FROM orders o JOIN customers c ON c.id = o.customer_id JOIN order_items i ON i.order_id = o.id
+  GROUP BY o.id;
+
+INSERT INTO customers (id, name, email, city, country, since) VALUES
+  (1, 'Ada Byron', 'ada1@example.com', 'London', 'United Kingdom', '2020-06-08'),
+  (2, 'Niklaus Weber', 'niklaus2@example.com', 'Zürich', 'Switzerland', '2021-11-15'),
+  (3, 'Grace Murray', 'grace3@example.com', 'New York', 'United States', '2022-04-22'),
+  (4, 'Edsger de Vries', 'edsger4@example.com', 'Rotterdam', 'Netherlands', '2023-09-01'),
+  (5, 'Hedy Kiesler', 'hedy5@example.com', 'Wien', 'Austria', '2024-02-08'),
+  (6, 'Sofia Kowalska', 'sofia6@example.com', 'Kraków', 'Poland', '2019-07-15'),
+  (7, 'Émilie Breteuil', 'milie7@example.com', 'Paris', 'France', '2020-12-22'),
+  (8, 'Hypatia Theonos', 'hypatia8@example.com', 'Αθήνα', 'Greece', '2021-05-01'),
+  (9, 'Radia Joy', 'radia9@example.com', 'Boston', 'United States', '2022-10-08'),
+  (10, 'Katherine Coleman', 'katherine10@example.com', 'Hampton', 'United States', '2023-03-15'),
+  (11, 'Ken Miyamoto', 'ken11@example.com', '東京', 'Japan', '2024-08-22'),
+  (12, 'Lise Bohr', 'lise12@example.com', 'København', 'Denmark', '2019-01-01'),
+  (13, 'Mary O''Brien', 'mary13@example.com', 'Cork', 'Ireland', '2020-06-08'),
+  (14, 'Kurt Brünn', 'kurt14@example.com', 'Brno', 'Czechia', '2021-11-15'),
+  (15, 'Chandra Rao', 'chandra15@example.com', 'Bengaluru', 'India', '2022-04-22'),
+  (16, 'Carl Fjord', 'carl16@example.com', 'Bergen', 'Norway', '2023-09-01');
+
+INSERT INTO products (id, name, category, price_cents, stock) VALUES
+  (1, 'Brass sextant', 'instruments', 18900, 7),
+  (2, 'Pocket compass', 'instruments', 3450, 42),
+  (3, 'Star chart, northern', 'charts', 1200, 130),
+  (4, 'Star chart, southern', 'charts', 1200, 88),
+  (5, 'Storm lantern', 'light', 5600, 23),
+  (6, 'Beeswax candle', 'light', 390, 400),
+  (7, 'Iron gate key', 'locks', 2250, 61),
+  (8, 'Padlock, six lever', 'locks', 4800, 35),
+  (9, 'Wax seal stamp', 'letters', 2790, 54),
+  (10, 'Red sealing wax', 'letters', 650, 210),
+  (11, 'Goose quill', 'letters', 280, 300),
+  (12, 'Bound ledger', 'letters', 2100, 75),
+  (13, 'Hourglass, 15 minutes', 'instruments', 3100, 18),
+  (14, 'Hemp rope, 20 m', 'rigging', 2600, 90),
+  (15, 'Oak bucket', 'rigging', 3900, 0);
+
+INSERT INTO orders (id, customer_id, placed_at, status, note) VALUES
+  (1, 11, '2025-01-12 09:13:00', 'shipped', NULL),
+  (2, 4, '2025-01-23 10:26:00', 'open', NULL),
+  (3, 14, '2025-02-06 11:39:00', 'shipped', 'Please ring twice.'),
+  (4, 8, '2025-02-17 12:52:00', 'shipped', NULL),
+  (5, 13, '2025-02-28 13:05:00', 'cancelled', NULL),
+  (6, 5, '2025-03-11 14:18:00', 'paid', NULL),
+  (7, 6, '2025-03-22 15:31:00', 'shipped', NULL),
+  (8, 7, '2025-03-05 16:44:00', 'open', 'A gift: no invoice in the parcel.'),
+  (9, 7, '2025-04-16 17:57:00', 'shipped', NULL),
+  (10, 10, '2025-04-27 18:10:00', 'shipped', NULL),
+  (11, 3, '2025-04-10 08:23:00', 'cancelled', NULL),
+  (12, 3, '2025-05-21 09:36:00', 'paid', NULL),
+  (13, 6, '2025-05-04 10:49:00', 'shipped', 'Leave at the gate.'),
+  (14, 11, '2025-05-15 11:02:00', 'open', NULL),
+  (15, 3, '2025-06-26 12:15:00', 'shipped', NULL),
+  (16, 3, '2025-06-09 13:28:00', 'shipped', NULL),
+  (17, 10, '2025-06-20 14:41:00', 'cancelled', NULL),
+  (18, 6, '2025-07-03 15:54:00', 'paid', NULL),
+  (19, 7, '2025-07-14 16:07:00', 'shipped', NULL),
+  (20, 3, '2025-07-25 17:20:00', 'open', NULL),
+  (21, 5, '2025-08-08 18:33:00', 'shipped', '50% of the candles unscented'),
+  (22, 8, '2025-08-19 08:46:00', 'shipped', NULL),
+  (23, 8, '2025-08-02 09:59:00', 'cancelled', NULL),
+  (24, 6, '2025-09-13 10:12:00', 'paid', NULL),
+  (25, 11, '2025-09-24 11:25:00', 'shipped', NULL),
+  (26, 2, '2025-09-07 12:38:00', 'open', NULL),
+  (27, 13, '2025-10-18 13:51:00', 'shipped', NULL),
+  (28, 13, '2025-10-01 14:04:00', 'shipped', NULL),
+  (29, 7, '2025-10-12 15:17:00', 'cancelled', NULL),
+  (30, 5, '2025-11-23 16:30:00', 'paid', NULL);
+
+INSERT INTO order_items (order_id, product_id, quantity, price_cents) VALUES
+  (1, 7, 1, 2250),
+  (1, 11, 1, 280),
+  (2, 1, 2, 18900),
+  (2, 9, 1, 2790),
+  (2, 10, 1, 650),
+  (3, 2, 4, 3450),
+  (3, 4, 1, 1200),
+  (3, 9, 5, 2790),
+  (3, 15, 1, 3900),
+  (4, 10, 5, 650),
+  (5, 4, 1, 1200),
+  (6, 3, 1, 1200),
+  (6, 7, 5, 2250),
+  (6, 9, 3, 2790),
+  (7, 10, 5, 650),
+  (8, 2, 1, 3450),
+  (8, 9, 5, 2790),
+  (8, 12, 1, 2100),
+  (9, 6, 4, 390),
+  (9, 7, 5, 2250),
+  (9, 9, 4, 2790),
+  (9, 11, 3, 280),
+  (10, 3, 6, 1200),
+  (10, 13, 2, 3100),
+  (11, 6, 6, 390),
+  (11, 8, 4, 4800),
+  (11, 9, 3, 2790),
+  (12, 9, 4, 2790),
+  (13, 3, 1, 1200),
+  (13, 7, 6, 2250),
+  (13, 8, 1, 4800),
+  (14, 6, 4, 390),
+  (14, 10, 5, 650),
+  (14, 12, 4, 2100),
+  (15, 5, 4, 5600),
+  (16, 12, 6, 2100),
+  (17, 5, 3, 5600),
+  (17, 7, 1, 2250),
+  (17, 11, 4, 280),
+  (17, 12, 3, 2100),
+  (18, 8, 1, 4800),
+  (19, 3, 4, 1200),
+  (19, 4, 4, 1200),
+  (19, 12, 4, 2100),
+  (20, 7, 5, 2250),
+  (20, 8, 3, 4800),
+  (21, 5, 4, 5600),
+  (21, 9, 3, 2790),
+  (21, 12, 6, 2100),
+  (21, 14, 4, 2600),
+  (22, 2, 2, 3450),
+  (22, 3, 2, 1200),
+  (23, 8, 5, 4800),
+  (24, 1, 4, 18900),
+  (24, 3, 5, 1200),
+  (24, 5, 3, 5600),
+  (25, 12, 5, 2100),
+  (25, 14, 5, 2600),
+  (26, 11, 5, 280),
+  (26, 13, 4, 3100),
+  (26, 14, 4, 2600),
+  (26, 15, 4, 3900),
+  (27, 8, 6, 4800),
+  (28, 4, 1, 1200),
+  (29, 2, 1, 3450),
+  (29, 3, 1, 1200),
+  (29, 6, 1, 390),
+  (29, 10, 5, 650),
+  (30, 6, 5, 390);
