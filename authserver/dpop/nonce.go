@@ -68,7 +68,7 @@ func (n *Nonces) Issue(now time.Time) string {
 	if last != nil && !now.Before(last.at) && now.Sub(last.at) < n.step {
 		return last.nonce
 	}
-	sealed := n.seal.Seal(nil, nil, binary.BigEndian.AppendUint64(nil, uint64(now.UnixMilli())), nil)
+	sealed := n.seal.Seal(nil, nil, binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano())), nil)
 	fresh := &issued{at: now, nonce: base64.RawURLEncoding.EncodeToString(sealed)}
 	n.latest.Store(fresh)
 	return fresh.nonce
@@ -90,7 +90,7 @@ func (n *Nonces) Check(now time.Time, nonce string) error {
 	if err != nil {
 		return &Error{NonceInvalid, err}
 	}
-	age := now.Sub(time.UnixMilli(int64(binary.BigEndian.Uint64(plain))))
+	age := now.Sub(time.Unix(0, int64(binary.BigEndian.Uint64(plain))))
 	if age > n.life {
 		return refuse(NonceInvalid, "nonce is %v old", age)
 	}
