@@ -1,76 +1,172 @@
 // Package authserver is an OAuth 2.1 authorization server for MCP.
+//
+// Its laws: every token has one audience, a registered resource; a client
+// that has a secret proves it on every request; a code or refresh token works
+// for the client, the key and the grant it was made for, and for no other; a
+// person's yes belongs to the browser it was given in; what goes wrong is
+// refused with a reason of one closed table (error.go).
 package authserver
 
 import (
 	"context"
-	"log/slog"
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
+
+	"github.com/postern-mcp/postern/authserver/clientdoc"
+	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/token"
 )
 
-// Scope is one scope a resource understands.
-type Scope struct {
-	Name        string
-	Description string // words for the consent page
-	Default     bool   // granted when a request names no scope
-}
-
-// Resource is a protected resource tokens may be issued for (RFC 8707).
-type Resource struct {
-	URL    string // exact identifier, becomes aud
-	Name   string
-	Scopes []Scope
-}
-
-// Registration says who may register a client (RFC 7591).
-type Registration string
-
-const (
-	RegistrationClosed Registration = "closed"
-	RegistrationToken  Registration = "token" // an initial access token is required
-	RegistrationOpen   Registration = "open"
-)
-
-// Replay remembers single-use things; package replay has two.
-type Replay interface {
-	Use(ctx context.Context, key [32]byte, now, until time.Time) (first bool, err error)
-}
-
-// Config is everything New needs. A required field that is empty is an error, never a check less.
-type Config struct {
-	Issuer            string // https, or http on a loopback host
-	Secret            []byte // ≥32 bytes: seals keys at rest, nonces, form tokens
-	Resources         []Resource
-	Registration      Registration
-	RegistrationToken string        // required with RegistrationToken
-	AccessTokenLife   time.Duration // 1…60 min
-	RefreshTokenLife  time.Duration
-	CodeLife          time.Duration // ≤10 min
-	DPoPNonce         bool          // demand a nonce in every proof
-	LoopbackDocuments bool          // client ID metadata documents may live on http loopback: for development only
-	Replay            Replay
-	Log               *slog.Logger
-	Now               func() time.Time
-}
+// ErrExists says that the name is taken.
+var ErrExists = store.ErrExists
 
 // Server is the authorization server.
-type Server struct{ _ int }
+type Server struct {
+	config    Config
+	site      site
+	catalogue catalogue
+	store     Store
+	key       jose.PrivateKey
+	keys      jose.KeySet
+	rules     token.Rules
+	nonces    *dpop.Nonces
+	target    dpop.Target
+	seals     seals
+	passwords *passwords
+	limits    limits
+	documents *clientdoc.Fetcher
+	handler   http.Handler
+	sweeper   sweeper
+}
 
-// New opens the database (sqlite:PATH), migrates it, and loads or makes the signing key.
-func New(ctx context.Context, c Config, databaseURL string) (*Server, error) { panic("unwritten") }
+// seals has one key per purpose.
+type seals struct{ keys, requests, approvals, successors seal }
+
+// New opens the database (sqlite:PATH), migrates it, and loads or makes the
+// signing key. A secret that does not open the stored key is an error.
+func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	s, err := newServer(ctx, c, db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
+	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), limits: newLimits(c.Now)}
+	s.passwords = newPasswords()
+	s.documents = clientdoc.NewFetcher(clientdoc.Options{Loopback: c.LoopbackDocuments, Now: c.Now})
+	if err := s.deriveSeals(); err != nil {
+		return nil, err
+	}
+	if err := s.prepareTokens(ctx); err != nil {
+		return nil, err
+	}
+	s.handler = s.routes()
+	s.sweeper = startSweeper(s)
+	return s, nil
+}
+
+func (s *Server) deriveSeals() error {
+	for purpose, to := range map[string]*seal{
+		"signing keys": &s.seals.keys, "pending requests": &s.seals.requests,
+		"approvals": &s.seals.approvals, "successors": &s.seals.successors,
+	} {
+		v, err := newSeal(s.config.Secret, purpose)
+		if err != nil {
+			return err
+		}
+		*to = v
+	}
+	return nil
+}
+
+func (s *Server) prepareTokens(ctx context.Context) (err error) {
+	if s.key, err = s.signingKey(ctx); err != nil {
+		return err
+	}
+	s.keys = jose.NewKeySet(s.key.Public())
+	if s.rules, err = token.NewRules(s.config.Issuer, s.catalogue.urls(), token.RFC9068, 0); err != nil {
+		return err
+	}
+	if s.target, err = dpop.ParseTarget(s.site.url("/token")); err != nil {
+		return err
+	}
+	s.nonces, err = dpop.NewNonces(s.config.Secret, "authserver", nonceLife)
+	return err
+}
 
 // Handler serves every endpoint.
-func (s *Server) Handler() http.Handler { panic("unwritten") }
+func (s *Server) Handler() http.Handler { return s.handler }
 
-// Close flushes and closes the store.
-func (s *Server) Close() error { panic("unwritten") }
+// Ready says whether requests can be answered: nil when the store answers.
+func (s *Server) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
+
+// Close ends the background work and closes the store.
+func (s *Server) Close() error {
+	s.sweeper.stop()
+	return s.store.Close()
+}
 
 // CreateUser adds a person who can sign in. ErrExists when the name is taken.
-func (s *Server) CreateUser(ctx context.Context, username, password string) error { panic("unwritten") }
+func (s *Server) CreateUser(ctx context.Context, username, password string) error {
+	if err := checkUsername(username); err != nil {
+		return err
+	}
+	if len(password) < minPassword || len(password) > maxPassword {
+		return fmt.Errorf("a password has %d to %d bytes", minPassword, maxPassword)
+	}
+	hash, err := s.passwords.hash(ctx, password)
+	if err != nil {
+		return err
+	}
+	u := store.User{ID: newID("user_"), Name: username, PasswordHash: hash}
+	return s.store.AddUser(ctx, u, s.config.Now())
+}
 
 // CreateClient adds a confidential machine client (client credentials) for all
 // resources; scopes bounds what it may ask for, and asking for nothing gets
 // the defaults of the resource. It returns the generated id and secret.
 func (s *Server) CreateClient(ctx context.Context, name string, scopes []string) (id, secret string, err error) {
-	panic("unwritten")
+	if err := s.catalogue.known(scopes); err != nil {
+		return "", "", err
+	}
+	return s.createConfidential(ctx, store.Client{Name: name, Scope: scopes, Bounded: true, Grants: []string{grantMachine}})
 }
+
+// CreateResourceServer adds a client that may introspect every token issued
+// for the given resources, and do nothing else. It returns the generated id and secret.
+func (s *Server) CreateResourceServer(ctx context.Context, name string, resources []string) (id, secret string, err error) {
+	for _, u := range resources {
+		if _, ok := s.catalogue.byURL[u]; !ok {
+			return "", "", fmt.Errorf("no resource %q", u)
+		}
+	}
+	return s.createConfidential(ctx, store.Client{Name: name, Bounded: true, Resources: resources})
+}
+
+func (s *Server) createConfidential(ctx context.Context, c store.Client) (id, secret string, err error) {
+	secret = newSecret("pcs_")
+	h := hashOf(secret)
+	c.ID, c.SecretHash, c.AuthMethod, c.CreatedAt = newID("client_"), h[:], authBasic, s.config.Now()
+	if err := s.store.AddClient(ctx, c, maxUnusedClients); err != nil {
+		return "", "", err
+	}
+	return c.ID, secret, nil
+}
+
+const (
+	nonceLife        = 5 * time.Minute
+	maxUnusedClients = 1000
+)

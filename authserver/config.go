@@ -1,0 +1,138 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/clientdoc"
+)
+
+// Scope is one scope a resource understands.
+type Scope struct {
+	Name        string
+	Description string // words for the consent page
+	Default     bool   // granted when a request names no scope
+}
+
+// Resource is a protected resource tokens may be issued for (RFC 8707).
+type Resource struct {
+	URL    string // exact identifier, becomes aud
+	Name   string
+	Scopes []Scope
+}
+
+// Registration says who may register a client (RFC 7591).
+type Registration string
+
+const (
+	RegistrationClosed Registration = "closed"
+	RegistrationToken  Registration = "token" // an initial access token is required
+	RegistrationOpen   Registration = "open"
+)
+
+// Replay remembers single-use things; package replay has two.
+type Replay interface {
+	Use(ctx context.Context, key [32]byte, now, until time.Time) (first bool, err error)
+}
+
+// Config is everything New needs. A required field that is empty is an error, never a check less.
+type Config struct {
+	Issuer            string // https, or http on a loopback host; no trailing slash
+	Secret            []byte // ≥32 bytes: seals keys at rest, nonces, form tokens
+	Resources         []Resource
+	Registration      Registration
+	RegistrationToken string        // required with RegistrationToken
+	AccessTokenLife   time.Duration // 1…60 min
+	RefreshTokenLife  time.Duration // 1 min … 366 days without use
+	CodeLife          time.Duration // ≤10 min
+	DPoPNonce         bool          // demand a nonce in every proof
+	LoopbackDocuments bool          // client ID metadata documents may live on http loopback: for development only
+	Replay            Replay
+	Log               *slog.Logger
+	Now               func() time.Time
+}
+
+func (c Config) validate() error {
+	return errors.Join(
+		checkIssuer(c.Issuer),
+		demand(len(c.Secret) >= 32, "Secret must have at least 32 bytes"),
+		checkResources(c.Resources),
+		c.checkRegistration(),
+		within("AccessTokenLife", c.AccessTokenLife, time.Minute, time.Hour),
+		within("RefreshTokenLife", c.RefreshTokenLife, time.Minute, 366*24*time.Hour),
+		within("CodeLife", c.CodeLife, time.Second, 10*time.Minute),
+		demand(c.Replay != nil, "Replay is required"),
+		demand(c.Log != nil, "Log is required"),
+		demand(c.Now != nil, "Now is required"),
+	)
+}
+
+func demand(ok bool, problem string) error {
+	if ok {
+		return nil
+	}
+	return errors.New("authserver: " + problem)
+}
+
+func within(name string, d, low, high time.Duration) error {
+	return demand(d >= low && d <= high, fmt.Sprintf("%s must be from %v to %v", name, low, high))
+}
+
+// RFC 8414 §2: https, no query, no fragment. Plain http on loopback only (PROTOCOL §10 row 21).
+func checkIssuer(issuer string) error {
+	u, err := url.Parse(issuer)
+	if err != nil || u.Host == "" || u.User != nil || u.Opaque != "" {
+		return demand(false, "Issuer must be an absolute URL")
+	}
+	if u.Scheme != "https" && (u.Scheme != "http" || !clientdoc.IsLoopback(u.Hostname())) {
+		return demand(false, "Issuer must be https, or http on a loopback host")
+	}
+	if strings.ContainsAny(issuer, "?#") || strings.HasSuffix(issuer, "/") {
+		return demand(false, "Issuer must have no query, no fragment and no trailing slash")
+	}
+	return nil
+}
+
+func (c Config) checkRegistration() error {
+	switch c.Registration {
+	case RegistrationClosed, RegistrationOpen:
+		return nil
+	case RegistrationToken:
+		return demand(len(c.RegistrationToken) >= 16, "RegistrationToken must have at least 16 characters")
+	}
+	return demand(false, "Registration must be closed, token or open")
+}
+
+func checkResources(list []Resource) error {
+	if len(list) == 0 {
+		return demand(false, "Resources must name at least one resource")
+	}
+	seen := map[string]bool{}
+	for _, r := range list {
+		u, err := url.Parse(r.URL)
+		if err != nil || u.Host == "" || u.Fragment != "" || seen[r.URL] {
+			return demand(false, fmt.Sprintf("resource %q must be an absolute URL without fragment, named once", r.URL))
+		}
+		seen[r.URL] = true
+		if err := checkScopes(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkScopes(r Resource) error {
+	seen := map[string]bool{}
+	for _, s := range r.Scopes {
+		if !isScopeToken(s.Name) || seen[s.Name] {
+			return demand(false, fmt.Sprintf("resource %q: scope %q must be a scope token (RFC 6749 §3.3), named once", r.URL, s.Name))
+		}
+		seen[s.Name] = true
+	}
+	return nil
+}

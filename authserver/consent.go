@@ -1,0 +1,194 @@
+package authserver
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/postern-mcp/postern/authserver/clientdoc"
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// resume goes on with a pending request after sign-in.
+func (s *Server) resume(w http.ResponseWriter, r *http.Request) error {
+	browser := s.cookie(r, browserCookie)
+	p, err := s.openRequest(r.URL.Query().Get("request"), browser)
+	if err != nil {
+		return err
+	}
+	return s.advance(w, r, p, browser)
+}
+
+// advance takes a pending request to its next step: sign-in, consent, or a code.
+func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, browser string) error {
+	to, err := s.revisit(r, p)
+	if err != nil {
+		return err
+	}
+	v, ok, err := s.session(r)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return s.showLogin(w, http.StatusOK, to.client, p, browser, pages.Login{})
+	}
+	held, err := s.store.Consent(r.Context(), consentOf(p, v))
+	if err != nil {
+		return err
+	}
+	if held != nil && len(without(p.Scope, held)) == 0 && provable(p.Redirect) {
+		return s.approve(w, r, to, p, v)
+	}
+	return s.showConsent(w, to, p, browser, v, held)
+}
+
+// revisit looks the client up again: it may be gone, or say something else by now.
+func (s *Server) revisit(r *http.Request, p pending) (redirection, error) {
+	c, err := s.client(r.Context(), p.Client)
+	if err != nil {
+		return redirection{}, err
+	}
+	if !clientdoc.MatchRedirect(c.Redirects, p.Redirect) {
+		return redirection{}, refuse(UnregisteredTarget)
+	}
+	return redirection{client: c, uri: p.Redirect, state: p.State}, nil
+}
+
+// provable: an answer to an https address reaches its owner. One to a
+// loopback port or a private scheme may reach any program, so a person sees
+// the page every time (RFC 8252 §8.6).
+func provable(redirect string) bool { return strings.HasPrefix(redirect, "https://") }
+
+func consentOf(p pending, v store.Session) store.Consent {
+	return store.Consent{UserID: v.UserID, ClientID: p.Client, RedirectHost: redirectHost(p.Redirect), Resource: p.Resource, Scope: p.Scope}
+}
+
+// redirectHost is what consent is remembered for and people are shown: the
+// host with its port, without the port on loopback, or the private scheme.
+func redirectHost(redirect string) string {
+	u, err := url.Parse(redirect)
+	if err != nil {
+		return redirect // unreachable: it matched a registered URI
+	}
+	if u.Scheme != "https" && u.Scheme != "http" {
+		return u.Scheme + ":"
+	}
+	if u.Scheme == "http" {
+		return u.Hostname()
+	}
+	return u.Host
+}
+
+func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, browser string, v store.Session, held []string) error {
+	sealed, err := s.sealApproval(p, browser, v)
+	if err != nil {
+		return err
+	}
+	res := s.catalogue.byURL[p.Resource]
+	return s.pages(p.Redirect).Consent(w, http.StatusOK, pages.Consent{
+		Request: sealed, User: v.UserName,
+		Client: to.client.label(), ClientHost: to.client.host, Verified: to.client.verified,
+		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect),
+		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource,
+		New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)),
+	})
+}
+
+func (s *Server) resourceName(url string) string {
+	if n := s.catalogue.byURL[url].Name; n != "" {
+		return n
+	}
+	return url
+}
+
+func (r Resource) lines(scope []string) []pages.Scope {
+	var lines []pages.Scope
+	for _, d := range r.Scopes {
+		for _, n := range scope {
+			if n == d.Name {
+				lines = append(lines, pages.Scope{Name: n, Words: d.Description})
+			}
+		}
+	}
+	return lines
+}
+
+// decide takes the consent form: it counts only in the browser and the
+// session it was shown in, and once.
+func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
+	if err := s.fromHere(r); err != nil {
+		return err
+	}
+	form, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	v, ok, err := s.session(r)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return refuse(BadRequestState)
+	}
+	browser := s.cookie(r, browserCookie)
+	p, err := s.openApproval(form["request"], browser, v)
+	if err != nil {
+		return err
+	}
+	to, err := s.revisit(r, p)
+	if err != nil {
+		return err
+	}
+	switch form["decision"] {
+	case "allow":
+		return s.approve(w, r, to, p, v)
+	case "deny":
+		return s.deny(w, r, to, p, v)
+	case "switch":
+		return s.switchUser(w, r, p, browser)
+	}
+	return refuse(MissingParameter)
+}
+
+func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection, p pending, v store.Session) error {
+	code, now := newSecret("pac_"), s.config.Now()
+	until := now.Add(s.config.CodeLife)
+	g := store.Grant{ID: newID("grant_"), ClientID: p.Client, UserID: v.UserID, Resource: p.Resource, Scope: p.Scope,
+		AuthTime: v.AuthTime, CreatedAt: now, ExpiresAt: until}
+	err := s.store.Approve(r.Context(), store.Approval{
+		Request: hashOf(p.ID), RequestUntil: p.until(), Consent: consentOf(p, v), Grant: g,
+		Code: store.Code{Hash: hashOf(code), GrantID: g.ID, RedirectURI: p.Redirect, Challenge: p.Challenge, Thumbprint: p.Key, ExpiresAt: until},
+	})
+	if errors.Is(err, store.ErrSpent) {
+		return refuse(RequestSpent)
+	}
+	if err != nil {
+		return err
+	}
+	s.audit(r, "consent.granted", "client_id", p.Client, "subject", v.UserID, "resource", p.Resource,
+		"scope", strings.Join(p.Scope, " "), "redirect_host", redirectHost(p.Redirect), "grant", g.ID)
+	s.sendBack(w, to, url.Values{"code": {code}})
+	return nil
+}
+
+func (s *Server) deny(w http.ResponseWriter, r *http.Request, to redirection, p pending, v store.Session) error {
+	err := s.store.Spend(r.Context(), hashOf(p.ID), p.until())
+	if errors.Is(err, store.ErrSpent) {
+		return refuse(RequestSpent)
+	}
+	if err != nil {
+		return err
+	}
+	s.audit(r, "consent.denied", "client_id", p.Client, "subject", v.UserID, "resource", p.Resource, "scope", strings.Join(p.Scope, " "))
+	s.sendBack(w, to, url.Values{"error": {answers[Denied].code}, "error_description": {answers[Denied].text}})
+	return nil
+}
+
+func (s *Server) switchUser(w http.ResponseWriter, r *http.Request, p pending, browser string) error {
+	if err := s.endSession(w, r); err != nil {
+		return err
+	}
+	return s.toConsent(w, p, browser)
+}

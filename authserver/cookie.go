@@ -1,0 +1,79 @@
+package authserver
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+const (
+	browserCookie = "browser" // which browser: pending requests and forms belong to it
+	sessionCookie = "session" // who signed in; new at every sign-in
+	sessionLife   = 8 * time.Hour
+)
+
+// cookie is the value of one of our cookies, "" when there is none of the
+// right form or, against anyone planting a second one, more than one.
+func (s *Server) cookie(r *http.Request, name string) string {
+	found := r.CookiesNamed(s.site.cookie(name))
+	if len(found) != 1 {
+		return ""
+	}
+	if b, err := base64.RawURLEncoding.DecodeString(found[0].Value); err != nil || len(b) != 32 {
+		return ""
+	}
+	return found[0].Value
+}
+
+// setCookie sets a cookie; life 0 means until the browser closes, less than 0 removes it.
+func (s *Server) setCookie(w http.ResponseWriter, name, value string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: s.site.cookie(name), Value: value, Path: "/", MaxAge: int(life / time.Second),
+		Secure: s.site.secure, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// browser is the id of the browser, given to it now when it has none.
+func (s *Server) browser(w http.ResponseWriter, r *http.Request) string {
+	if id := s.cookie(r, browserCookie); id != "" {
+		return id
+	}
+	id := newSecret("")
+	s.setCookie(w, browserCookie, id, 0)
+	return id
+}
+
+// session is who is signed in at this browser; ok is false when nobody is.
+func (s *Server) session(r *http.Request) (v store.Session, ok bool, err error) {
+	id := s.cookie(r, sessionCookie)
+	if id == "" {
+		return store.Session{}, false, nil
+	}
+	v, err = s.store.Session(r.Context(), hashOf(id), s.config.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Session{}, false, nil
+	}
+	return v, err == nil, err
+}
+
+// startSession signs a user in under a new id; the old id of this browser ends.
+func (s *Server) startSession(w http.ResponseWriter, r *http.Request, u store.User) error {
+	id, now := newSecret(""), s.config.Now()
+	v := store.Session{Hash: hashOf(id), UserID: u.ID, AuthTime: now, ExpiresAt: now.Add(sessionLife)}
+	if err := s.store.StartSession(r.Context(), v, hashOf(s.cookie(r, sessionCookie))); err != nil {
+		return err
+	}
+	s.setCookie(w, sessionCookie, id, sessionLife)
+	return nil
+}
+
+func (s *Server) endSession(w http.ResponseWriter, r *http.Request) error {
+	if err := s.store.EndSession(r.Context(), hashOf(s.cookie(r, sessionCookie))); err != nil {
+		return err
+	}
+	s.setCookie(w, sessionCookie, "", -time.Second)
+	return nil
+}

@@ -1,0 +1,198 @@
+package authserver
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/clientdoc"
+	"github.com/postern-mcp/postern/authserver/dpop"
+)
+
+// Reason is why a request was refused: a closed set, safe for logs and metrics.
+type Reason string
+
+// Every reason there is. The table below says how each looks from outside.
+const (
+	BadForm             Reason = "bad_form"
+	BadContentType      Reason = "bad_content_type"
+	BodyTooLarge        Reason = "body_too_large"
+	RepeatedParameter   Reason = "repeated_parameter"
+	MissingParameter    Reason = "missing_parameter"
+	UnknownPath         Reason = "unknown_path"
+	WrongVerb           Reason = "wrong_method"
+	NoClient            Reason = "no_client"
+	UnknownClient       Reason = "unknown_client"
+	WrongClientSecret   Reason = "wrong_client_secret"
+	SeveralCredentials  Reason = "several_client_credentials"
+	PublicNotAllowed    Reason = "public_client_not_allowed"
+	GrantNotAllowed     Reason = "grant_type_not_allowed"
+	UnknownGrantType    Reason = "unknown_grant_type"
+	UnknownResponseType Reason = "unknown_response_type"
+	UnregisteredTarget  Reason = "unregistered_redirect"
+	BadChallenge        Reason = "bad_code_challenge"
+	BadThumbprint       Reason = "bad_dpop_jkt"
+	BadCode             Reason = "bad_code"
+	CodeReused          Reason = "code_reused"
+	BadVerifier         Reason = "bad_code_verifier"
+	WrongKey            Reason = "wrong_proof_key"
+	BadRefreshToken     Reason = "bad_refresh_token"
+	RefreshReused       Reason = "refresh_reused"
+	ForeignToken        Reason = "foreign_token"
+	BadScope            Reason = "bad_scope"
+	BadTarget           Reason = "bad_target"
+	Denied              Reason = "denied"
+	BadProof            Reason = "bad_proof"
+	ProofReplayed       Reason = "proof_replayed"
+	ProofRequired       Reason = "proof_required"
+	NonceNeeded         Reason = "nonce_needed"
+	ReplayUnavailable   Reason = "replay_unavailable"
+	RegistrationOff     Reason = "registration_off"
+	BadInitialToken     Reason = "bad_initial_access_token"
+	BadMetadata         Reason = "bad_client_metadata"
+	BadRedirect         Reason = "bad_redirect_uri"
+	BadDocument         Reason = "bad_client_document"
+	DocumentUnreachable Reason = "client_document_unreachable"
+	TooMany             Reason = "too_many_requests"
+	Busy                Reason = "busy"
+	BadRequestState     Reason = "bad_request_state"
+	RequestSpent        Reason = "request_spent"
+	CrossSite           Reason = "cross_site"
+	WrongPassword       Reason = "wrong_password"
+	NoCookie            Reason = "no_cookie"
+)
+
+type answer struct {
+	status int
+	code   string // OAuth error code
+	text   string // one sentence for the caller, naming the fix
+}
+
+// answers maps every reason to the wire. A reason that is not here is a 500
+// with nothing in it.
+var answers = map[Reason]answer{
+	BadForm:             {400, "invalid_request", "The request cannot be read: check its encoding."},
+	BadContentType:      {400, "invalid_request", "This endpoint takes application/x-www-form-urlencoded, or application/json for registration."},
+	BodyTooLarge:        {413, "invalid_request", "The request is larger than 64 KiB."},
+	RepeatedParameter:   {400, "invalid_request", "A parameter is there more than once: send each at most once."},
+	MissingParameter:    {400, "invalid_request", "A required parameter is missing or empty."},
+	UnknownPath:         {404, "invalid_request", "There is nothing here: the endpoints are listed in the metadata."},
+	WrongVerb:           {405, "invalid_request", "This endpoint does not take this method: see the Allow header."},
+	NoClient:            {401, "invalid_client", "The request does not say which client it is from."},
+	UnknownClient:       {401, "invalid_client", "This client is not registered here."},
+	WrongClientSecret:   {401, "invalid_client", "Client authentication failed."},
+	SeveralCredentials:  {400, "invalid_request", "Use one way of client authentication per request."},
+	PublicNotAllowed:    {401, "invalid_client", "This endpoint needs a client that authenticates with a secret."},
+	GrantNotAllowed:     {400, "unauthorized_client", "This client is not registered for this grant type."},
+	UnknownGrantType:    {400, "unsupported_grant_type", "This grant type does not exist here: see grant_types_supported."},
+	UnknownResponseType: {400, "unsupported_response_type", "Only response_type=code exists here."},
+	UnregisteredTarget:  {400, "invalid_request", "The redirect_uri is not one this client registered."},
+	BadChallenge:        {400, "invalid_request", "PKCE is required: send code_challenge with code_challenge_method=S256."},
+	BadThumbprint:       {400, "invalid_request", "dpop_jkt must be a base64url SHA-256 key thumbprint."},
+	BadCode:             {400, "invalid_grant", "The code is unknown, expired, used, or another client's: authorize again."},
+	CodeReused:          {400, "invalid_grant", "The code is unknown, expired, used, or another client's: authorize again."},
+	BadVerifier:         {400, "invalid_grant", "The code_verifier does not match the code_challenge."},
+	WrongKey:            {400, "invalid_grant", "The proof is not from the key this grant is bound to."},
+	BadRefreshToken:     {400, "invalid_grant", "The refresh token is unknown, expired, revoked, or another client's: authorize again."},
+	RefreshReused:       {400, "invalid_grant", "The refresh token is unknown, expired, revoked, or another client's: authorize again."},
+	ForeignToken:        {400, "invalid_grant", "The token was not issued to this client."},
+	BadScope:            {400, "invalid_scope", "A requested scope does not exist here, or is more than this client may have."},
+	BadTarget:           {400, "invalid_target", "Name exactly one resource of protected_resources in the resource parameter."},
+	Denied:              {400, "access_denied", "The person said no."},
+	BadProof:            {400, "invalid_dpop_proof", "The DPoP proof is not valid for this request."},
+	ProofReplayed:       {400, "invalid_dpop_proof", "The DPoP proof was used before: make a new one for every request."},
+	ProofRequired:       {400, "invalid_dpop_proof", "This client must send a DPoP proof."},
+	NonceNeeded:         {400, "use_dpop_nonce", "Repeat the request with a proof that carries the nonce of the DPoP-Nonce header."},
+	ReplayUnavailable:   {503, "temporarily_unavailable", "The proof cannot be checked right now: try again."},
+	RegistrationOff:     {403, "access_denied", "Client registration is closed."},
+	BadInitialToken:     {401, "invalid_token", "Registration needs the initial access token as a bearer token."},
+	BadMetadata:         {400, "invalid_client_metadata", "The client metadata is not acceptable."},
+	BadRedirect:         {400, "invalid_redirect_uri", "A redirect URI is not acceptable: https, a loopback address for native applications, or a reverse-domain scheme."},
+	BadDocument:         {400, "invalid_client", "The client's metadata document is not acceptable."},
+	DocumentUnreachable: {503, "temporarily_unavailable", "The client's metadata document cannot be fetched right now: try again."},
+	TooMany:             {429, "temporarily_unavailable", "Too many requests: wait and try again."},
+	Busy:                {503, "temporarily_unavailable", "Too much to do right now: try again in a moment."},
+	BadRequestState:     {400, "invalid_request", "This page is too old or belongs to another browser: start again from your application."},
+	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
+	CrossSite:           {403, "access_denied", "The form was sent from another site."},
+	WrongPassword:       {403, "access_denied", "The name or the password is wrong."},
+	NoCookie:            {400, "invalid_request", "Your browser did not send our cookie: allow cookies for this site and start again from your application."},
+}
+
+var unlisted = answer{500, "server_error", ""}
+
+// Error is a refusal. The reason goes everywhere, the cause to the log only.
+type Error struct {
+	Reason     Reason
+	Cause      error
+	RetryAfter time.Duration // for the Retry-After header, 0 for the default of the status
+}
+
+func (e *Error) Error() string {
+	if e.Cause == nil {
+		return string(e.Reason)
+	}
+	return string(e.Reason) + ": " + e.Cause.Error()
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+func refuse(r Reason) error { return &Error{Reason: r} }
+
+func refuseFor(r Reason, cause error) error { return &Error{Reason: r, Cause: cause} }
+
+// reasonOf is the reason in err, and "internal" for an error that has none.
+func reasonOf(err error) Reason {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Reason
+	}
+	return "internal"
+}
+
+func answerTo(err error) answer {
+	if a, ok := answers[reasonOf(err)]; ok {
+		return a
+	}
+	return unlisted
+}
+
+// causeOf is what the log says beyond the reason: the proof's own reason, or
+// the wrapped error.
+func causeOf(err error) string {
+	if p, ok := errors.AsType[*dpop.Error](err); ok {
+		return string(p.Reason)
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err.Error()
+	}
+	if e.Cause == nil {
+		return ""
+	}
+	return e.Cause.Error()
+}
+
+// retryAfter is how long to wait, for the two statuses that say so.
+func retryAfter(err error) time.Duration {
+	a := answerTo(err)
+	if a.status != http.StatusTooManyRequests && a.status != http.StatusServiceUnavailable {
+		return 0
+	}
+	if e, ok := errors.AsType[*Error](err); ok && e.RetryAfter > 0 {
+		return e.RetryAfter
+	}
+	return 2 * time.Second
+}
+
+// detailOf is the part of a public sentence that depends on the request: the
+// rule a client's metadata breaks. Those errors never repeat what was sent.
+func detailOf(err error) string {
+	if !errors.Is(err, clientdoc.ErrMetadata) && !errors.Is(err, clientdoc.ErrRedirect) {
+		return ""
+	}
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return ""
+	}
+	return "(" + e.Cause.Error() + ")"
+}

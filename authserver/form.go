@@ -1,0 +1,65 @@
+package authserver
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"unicode/utf8"
+)
+
+const maxBody = 64 << 10
+
+// params are request parameters, each there once and not empty.
+type params map[string]string
+
+// newParams: OAuth 2.1 §3.1 and §3.2 (B1): no parameter repeats, one without a
+// value is as if it were not there. resource may repeat by RFC 8707, but a
+// token here has one audience.
+func newParams(v url.Values) (params, error) {
+	p := params{}
+	for name, values := range v {
+		if len(values) > 1 && name == "resource" {
+			return nil, refuse(BadTarget)
+		}
+		if len(values) > 1 {
+			return nil, refuse(RepeatedParameter)
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
+			return nil, refuse(BadForm)
+		}
+		if values[0] != "" {
+			p[name] = values[0]
+		}
+	}
+	return p, nil
+}
+
+// readForm reads the parameters of a POST from its body, never from its query (B5, B8).
+func readForm(w http.ResponseWriter, r *http.Request) (params, error) {
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || kind != "application/x-www-form-urlencoded" {
+		return nil, refuse(BadContentType)
+	}
+	body, err := readBody(w, r)
+	if err != nil {
+		return nil, err
+	}
+	v, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, refuseFor(BadForm, err)
+	}
+	return newParams(v)
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, refuse(BodyTooLarge)
+	}
+	if err != nil {
+		return nil, refuseFor(BadForm, err)
+	}
+	return body, nil
+}

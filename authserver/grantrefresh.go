@@ -1,0 +1,143 @@
+package authserver
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// rotationGrace is how long a rotated token still gets its successor again:
+// for a client that never received the answer.
+const rotationGrace = 10 * time.Second
+
+// refresh: OAuth 2.1 §4.3. Tokens of public clients are rotated at every use;
+// those of confidential clients stay, with a new expiry.
+func (s *Server) refresh(r *http.Request, req tokenRequest) (tokenAnswer, error) {
+	t, g, err := s.findRefresh(r, req)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	if err := s.checkRefresh(req, t, g); err != nil {
+		return tokenAnswer{}, err
+	}
+	scope, err := narrowed(req.params["scope"], g.Scope)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	next, err := s.nextRefresh(r, req, t, g)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	return s.issueFor(r, req, g, scope, next)
+}
+
+func (s *Server) findRefresh(r *http.Request, req tokenRequest) (store.RefreshToken, store.Grant, error) {
+	if req.params["refresh_token"] == "" {
+		return store.RefreshToken{}, store.Grant{}, refuse(MissingParameter)
+	}
+	t, err := s.store.Refresh(r.Context(), hashOf(req.params["refresh_token"]))
+	if errors.Is(err, store.ErrNotFound) {
+		return store.RefreshToken{}, store.Grant{}, refuse(BadRefreshToken)
+	}
+	if err != nil {
+		return store.RefreshToken{}, store.Grant{}, err
+	}
+	g, err := s.store.Grant(r.Context(), t.GrantID)
+	return t, g, err
+}
+
+func (s *Server) checkRefresh(req tokenRequest, t store.RefreshToken, g store.Grant) error {
+	if g.ClientID != req.client.ID {
+		return refuse(BadRefreshToken)
+	}
+	if g.Revoked {
+		return refuse(BadRefreshToken)
+	}
+	if !s.config.Now().Before(t.ExpiresAt) {
+		return refuse(BadRefreshToken)
+	}
+	// RFC 9449 §5 (D32)
+	if t.Thumbprint != "" && t.Thumbprint != req.key {
+		return refuse(WrongKey)
+	}
+	return s.sameResource(req, g)
+}
+
+// narrowed: RFC 6749 §6: a refresh asks for the granted scope or less.
+func narrowed(asked string, granted []string) ([]string, error) {
+	names, err := scopeTokens(asked)
+	if err != nil || len(names) == 0 {
+		return granted, err
+	}
+	for _, n := range names {
+		if !slices.Contains(granted, n) {
+			return nil, refuse(BadScope)
+		}
+	}
+	return names, nil
+}
+
+// nextRefresh is the refresh token to answer with: "" when the old one stays.
+func (s *Server) nextRefresh(r *http.Request, req tokenRequest, t store.RefreshToken, g store.Grant) (string, error) {
+	if !req.client.public() {
+		t.ExpiresAt = s.config.Now().Add(s.config.RefreshTokenLife)
+		return "", gone(s.store.Extend(r.Context(), t, s.keepUntil()))
+	}
+	if !t.UsedAt.IsZero() {
+		return s.successor(r, req, t, g)
+	}
+	next, secret := s.newRefresh(req, g)
+	sealed := s.seals.successors.close([]byte(secret), contextOf(t.Hash))
+	err := s.store.Rotate(r.Context(), t.Hash, sealed, next, s.config.Now(), s.keepUntil())
+	if errors.Is(err, store.ErrSpent) {
+		return s.lostRace(r, req, t, g)
+	}
+	return secret, gone(err)
+}
+
+// gone: the grant was revoked between the look and the write.
+func gone(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse(BadRefreshToken)
+	}
+	return err
+}
+
+// lostRace: another request rotated the token first; this one is a repetition.
+func (s *Server) lostRace(r *http.Request, req tokenRequest, t store.RefreshToken, g store.Grant) (string, error) {
+	t, err := s.store.Refresh(r.Context(), t.Hash)
+	if err != nil {
+		return "", err
+	}
+	return s.successor(r, req, t, g)
+}
+
+// successor answers the repetition of a refresh: within the grace and while
+// nobody has used the successor, with the same one; else two have the token,
+// and the whole family ends (RFC 9700 §4.14.2).
+func (s *Server) successor(r *http.Request, req tokenRequest, t store.RefreshToken, g store.Grant) (string, error) {
+	secret, err := s.seals.successors.open(t.Successor, contextOf(t.Hash))
+	if err != nil {
+		return "", err
+	}
+	next, err := s.store.Refresh(r.Context(), hashOf(string(secret)))
+	if err != nil {
+		return "", err
+	}
+	late := s.config.Now().Sub(t.UsedAt) > rotationGrace
+	if late || !next.UsedAt.IsZero() || next.Thumbprint != "" && next.Thumbprint != req.key {
+		return "", s.refreshReused(r, g)
+	}
+	return string(secret), nil
+}
+
+func (s *Server) refreshReused(r *http.Request, g store.Grant) error {
+	if err := s.store.RevokeGrant(r.Context(), g.ID, s.config.Now()); err != nil {
+		return err
+	}
+	s.audit(r, "refresh.reuse", "client_id", g.ClientID, "subject", g.UserID, "grant", g.ID)
+	return refuse(RefreshReused)
+}

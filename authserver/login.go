@@ -1,0 +1,123 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// login takes the sign-in form.
+func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
+	if err := s.fromHere(r); err != nil {
+		return err
+	}
+	form, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	browser := s.cookie(r, browserCookie)
+	p, err := s.openRequest(form["request"], browser)
+	if err != nil {
+		return err
+	}
+	user, err := s.signIn(r, form["username"], form["password"])
+	if err != nil {
+		return s.loginFailed(w, r, p, browser, form["username"], err)
+	}
+	if err := s.startSession(w, r, user); err != nil {
+		return err
+	}
+	s.audit(r, "login.ok", "user", user.Name, "subject", user.ID)
+	return s.toConsent(w, p, browser)
+}
+
+// fromHere refuses forms that another site made the browser send.
+func (s *Server) fromHere(r *http.Request) error {
+	var guard http.CrossOriginProtection
+	if err := guard.AddTrustedOrigin(s.site.origin); err != nil {
+		return err
+	}
+	if err := guard.Check(r); err != nil {
+		return refuseFor(CrossSite, err)
+	}
+	return nil
+}
+
+// signIn checks name and password. The name is paid for whether or not it
+// exists, and the work is the same.
+func (s *Server) signIn(r *http.Request, name, password string) (store.User, error) {
+	if len(name) > maxUsername || len(password) > maxPassword {
+		return store.User{}, refuse(WrongPassword)
+	}
+	byAddress, err := s.limits.login.try(addressOf(r))
+	if err != nil {
+		return store.User{}, err
+	}
+	byAccount, err := s.limits.account.try(name)
+	if err != nil {
+		return store.User{}, err
+	}
+	user, err := s.checkPassword(r.Context(), name, password)
+	if reasonOf(err) != WrongPassword {
+		byAddress()
+		byAccount()
+	}
+	return user, err
+}
+
+func (s *Server) checkPassword(ctx context.Context, name, password string) (store.User, error) {
+	user, err := s.store.User(ctx, name)
+	known := err == nil
+	if errors.Is(err, store.ErrNotFound) {
+		user, err = store.User{PasswordHash: s.passwords.decoy}, nil
+	}
+	if err != nil {
+		return store.User{}, err
+	}
+	ok, err := s.passwords.matches(ctx, user.PasswordHash, password)
+	if err != nil {
+		return store.User{}, err
+	}
+	if !ok || !known {
+		return store.User{}, refuse(WrongPassword)
+	}
+	return user, nil
+}
+
+// loginFailed shows the form again with what went wrong, so that nothing but
+// the password has to be typed again.
+func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, p pending, browser, name string, cause error) error {
+	if answerTo(cause).status >= http.StatusInternalServerError && reasonOf(cause) != Busy {
+		return cause
+	}
+	s.audit(r, "login.failed", "user", name, "reason", string(reasonOf(cause)))
+	setRetryAfter(w.Header(), retryAfter(cause))
+	c, err := s.client(r.Context(), p.Client)
+	if err != nil {
+		return err
+	}
+	return s.showLogin(w, answerTo(cause).status, c, p, browser, pages.Login{Username: name, Problem: describe(cause)})
+}
+
+func (s *Server) showLogin(w http.ResponseWriter, status int, c client, p pending, browser string, page pages.Login) error {
+	sealed, err := s.sealRequest(p, browser)
+	if err != nil {
+		return err
+	}
+	page.Request, page.Client, page.Resource = sealed, c.label(), s.resourceName(p.Resource)
+	return s.pages(p.Redirect).Login(w, status, page)
+}
+
+// toConsent goes on by GET, so that the page can be reloaded.
+func (s *Server) toConsent(w http.ResponseWriter, p pending, browser string) error {
+	sealed, err := s.sealRequest(p, browser)
+	if err != nil {
+		return err
+	}
+	seeOther(w, s.site.local("/consent?")+url.Values{"request": {sealed}}.Encode())
+	return nil
+}

@@ -1,0 +1,79 @@
+package authserver
+
+import (
+	"net/http"
+
+	"github.com/postern-mcp/postern/authserver/dpop"
+)
+
+// metadata is what RFC 8414 §2 lets a client know: only what there is.
+type metadata struct {
+	Issuer                string   `json:"issuer"`
+	AuthorizationEndpoint string   `json:"authorization_endpoint"`
+	TokenEndpoint         string   `json:"token_endpoint"`
+	JWKS                  string   `json:"jwks_uri"`
+	RegistrationEndpoint  string   `json:"registration_endpoint,omitzero"`
+	RevocationEndpoint    string   `json:"revocation_endpoint"`
+	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
+	IntrospectionEndpoint string   `json:"introspection_endpoint"`
+	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
+	Scopes                []string `json:"scopes_supported,omitempty"`
+	ResponseTypes         []string `json:"response_types_supported"`
+	ResponseModes         []string `json:"response_modes_supported"`
+	Grants                []string `json:"grant_types_supported"`
+	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
+	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
+	DPoPAlgorithms        []string `json:"dpop_signing_alg_values_supported"`
+	SendsIssuer           bool     `json:"authorization_response_iss_parameter_supported"`
+	ClientDocuments       bool     `json:"client_id_metadata_document_supported"`
+	Resources             []string `json:"protected_resources"`
+
+	// Required members of OpenID Connect Discovery §3, in the alias only:
+	// some clients parse no document without them. There are no ID tokens.
+	SubjectTypes      []string `json:"subject_types_supported,omitempty"`
+	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported,omitempty"`
+}
+
+func (s *Server) describe() metadata {
+	m := metadata{
+		Issuer:                s.config.Issuer,
+		AuthorizationEndpoint: s.site.url("/authorize"),
+		TokenEndpoint:         s.site.url("/token"),
+		JWKS:                  s.site.url("/jwks.json"),
+		RevocationEndpoint:    s.site.url("/revoke"),
+		RevocationAuth:        []string{authNone, authBasic, authPost},
+		IntrospectionEndpoint: s.site.url("/introspect"),
+		IntrospectionAuth:     []string{authBasic, authPost},
+		Scopes:                s.catalogue.scopes(),
+		ResponseTypes:         []string{"code"},
+		ResponseModes:         []string{"query"},
+		Grants:                []string{grantCode, grantRefresh, grantMachine},
+		TokenAuth:             []string{authNone, authBasic, authPost},
+		ChallengeMethods:      []string{"S256"},
+		DPoPAlgorithms:        dpop.Algorithms(),
+		SendsIssuer:           true,
+		ClientDocuments:       true,
+		Resources:             s.catalogue.urls(),
+	}
+	if s.config.Registration != RegistrationClosed {
+		m.RegistrationEndpoint = s.site.url("/register")
+	}
+	return m
+}
+
+func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	return writeJSON(w, http.StatusOK, s.describe())
+}
+
+func (s *Server) openID(w http.ResponseWriter, _ *http.Request) error {
+	m := s.describe()
+	m.SubjectTypes, m.IDTokenAlgorithms = []string{"public"}, []string{"ES256"}
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	return writeJSON(w, http.StatusOK, m)
+}
+
+func (s *Server) jwks(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	return writeJSON(w, http.StatusOK, s.keys)
+}

@@ -1,0 +1,54 @@
+package authserver
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+)
+
+// pages writes pages whose forms may lead to the redirect URI: browsers hold a
+// form's redirects, too, against form-action.
+func (s *Server) pages(redirect string) pages.Frame {
+	return pages.Frame{Base: s.site.path, FormTarget: formTarget(redirect)}
+}
+
+// formTarget is a CSP source for a redirect URI. CSP has no word for an IPv6
+// address, so those get their scheme.
+func formTarget(redirect string) string {
+	u, err := url.Parse(redirect)
+	if err != nil || redirect == "" {
+		return ""
+	}
+	if (u.Scheme != "https" && u.Scheme != "http") || strings.HasPrefix(u.Host, "[") {
+		return u.Scheme + ":"
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// writeErrorPage is the one place that tells a person what went wrong.
+func (s *Server) writeErrorPage(w http.ResponseWriter, r *http.Request, err error) {
+	s.logRefusal(r, err)
+	if e := s.showProblem(w, r, err, ""); e != nil {
+		s.config.Log.ErrorContext(r.Context(), "page.failed", "cause", e.Error())
+		http.Error(w, "Something went wrong here.", http.StatusInternalServerError)
+	}
+}
+
+func (s *Server) showProblem(w http.ResponseWriter, _ *http.Request, err error, back string) error {
+	a := answerTo(err)
+	setRetryAfter(w.Header(), retryAfter(err))
+	p := pages.Problem{Text: describe(err), Code: a.code, Reason: string(reasonOf(err))}
+	if p.Text == "" {
+		p.Text, p.Reason = "Something went wrong here. Try again in a while.", ""
+	}
+	if back != "" {
+		p.Back, p.BackHost = back, redirectHost(back)
+	}
+	return s.pages("").Problem(w, a.status, p)
+}
+
+func (s *Server) style(w http.ResponseWriter, _ *http.Request) error {
+	return pages.WriteStyle(w)
+}

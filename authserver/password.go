@@ -1,0 +1,127 @@
+package authserver
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/crypto/argon2"
+)
+
+const (
+	minPassword = 8
+	maxPassword = 1024
+	maxUsername = 100
+
+	argonMemory = 19 * 1024 // KiB; with two passes and one lane the OWASP minimum
+	argonPasses = 2
+	argonLanes  = 1
+	argonBytes  = 32
+
+	waitingHashes = 32
+)
+
+// passwords hashes with argon2id, as many at once as there are processors and
+// a bounded number waiting: the memory an attacker can make it use is bounded.
+type passwords struct {
+	tickets chan struct{}
+	slots   chan struct{}
+	decoy   string // hash of nothing anyone knows, for users that do not exist
+}
+
+func newPasswords() *passwords {
+	n := max(2, runtime.NumCPU())
+	return &passwords{
+		tickets: make(chan struct{}, n+waitingHashes), slots: make(chan struct{}, n),
+		decoy: encodeHash(randomBytes(16), randomBytes(argonBytes)),
+	}
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	_, _ = rand.Read(b) // never fails: crypto/rand
+	return b
+}
+
+// enter waits for a slot; Busy when too many wait already or the caller is gone.
+func (p *passwords) enter(ctx context.Context) (leave func(), err error) {
+	select {
+	case p.tickets <- struct{}{}:
+	default:
+		return nil, refuse(Busy)
+	}
+	select {
+	case p.slots <- struct{}{}:
+		return func() { <-p.slots; <-p.tickets }, nil
+	case <-ctx.Done():
+		<-p.tickets
+		return nil, refuseFor(Busy, ctx.Err())
+	}
+}
+
+func (p *passwords) hash(ctx context.Context, password string) (string, error) {
+	leave, err := p.enter(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	salt := randomBytes(16)
+	return encodeHash(salt, argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, argonLanes, argonBytes)), nil
+}
+
+// matches does the same work whether encoded is a person's hash or the decoy.
+func (p *passwords) matches(ctx context.Context, encoded, password string) (bool, error) {
+	salt, want, err := decodeHash(encoded)
+	if err != nil {
+		return false, err
+	}
+	leave, err := p.enter(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer leave()
+	got := argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, argonLanes, argonBytes)
+	return subtle.ConstantTimeCompare(got, want) == 1, nil
+}
+
+var phcPrefix = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, argonMemory, argonPasses, argonLanes)
+
+func encodeHash(salt, key []byte) string {
+	return phcPrefix + base64.RawStdEncoding.EncodeToString(salt) + "$" + base64.RawStdEncoding.EncodeToString(key)
+}
+
+func decodeHash(encoded string) (salt, key []byte, err error) {
+	rest, ok := strings.CutPrefix(encoded, phcPrefix)
+	first, second, two := strings.Cut(rest, "$")
+	if !ok || !two {
+		return nil, nil, errors.New("a stored password hash has other parameters than this program's")
+	}
+	salt, err1 := base64.RawStdEncoding.DecodeString(first)
+	key, err2 := base64.RawStdEncoding.DecodeString(second)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, nil, err
+	}
+	if len(key) != argonBytes {
+		return nil, nil, errors.New("a stored password hash is not whole")
+	}
+	return salt, key, nil
+}
+
+func checkUsername(name string) error {
+	if name == "" || len(name) > maxUsername || !utf8.ValidString(name) || strings.TrimSpace(name) != name {
+		return fmt.Errorf("a user name has 1 to %d bytes and no space at its ends", maxUsername)
+	}
+	for _, r := range name {
+		if !unicode.IsGraphic(r) {
+			return errors.New("a user name has visible characters only")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package authserver
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+const requestLife = 10 * time.Minute
+
+// pending is a checked authorization request on its way through sign-in and
+// consent. It travels sealed, in the forms and in one URL of ours; the server
+// keeps nothing until it is decided, and then that it was.
+type pending struct {
+	ID        string   `json:"id"`
+	Client    string   `json:"client"`
+	Redirect  string   `json:"redirect"`
+	Resource  string   `json:"resource"`
+	Scope     []string `json:"scope"`
+	State     string   `json:"state"`
+	Challenge string   `json:"challenge"`
+	Key       string   `json:"key"` // dpop_jkt, or ""
+	Expires   int64    `json:"expires"`
+}
+
+func (p pending) until() time.Time { return time.Unix(p.Expires, 0) }
+
+// sealRequest makes the form of p that asks this browser to sign in.
+func (s *Server) sealRequest(p pending, browser string) (string, error) {
+	return sealPending(s.seals.requests, p, contextOf(hashOf(browser)))
+}
+
+func (s *Server) openRequest(sealed, browser string) (pending, error) {
+	return s.openPending(s.seals.requests, sealed, browser, contextOf(hashOf(browser)))
+}
+
+// sealApproval makes the form of p that asks this browser, in this session,
+// for a decision. It is another seal: nothing seen in a URL decides.
+func (s *Server) sealApproval(p pending, browser string, v store.Session) (string, error) {
+	return sealPending(s.seals.approvals, p, contextOf(hashOf(browser), v.Hash))
+}
+
+func (s *Server) openApproval(sealed, browser string, v store.Session) (pending, error) {
+	return s.openPending(s.seals.approvals, sealed, browser, contextOf(hashOf(browser), v.Hash))
+}
+
+func contextOf(hashes ...store.Hash) string {
+	var c string
+	for _, h := range hashes {
+		c += hex.EncodeToString(h[:])
+	}
+	return c
+}
+
+func sealPending(with seal, p pending, context string) (string, error) {
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(with.close(doc, context)), nil
+}
+
+func (s *Server) openPending(with seal, sealed, browser, context string) (pending, error) {
+	if browser == "" {
+		return pending{}, refuse(NoCookie)
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(sealed)
+	if err != nil {
+		return pending{}, refuseFor(BadRequestState, err)
+	}
+	doc, err := with.open(raw, context)
+	if err != nil {
+		return pending{}, refuseFor(BadRequestState, err)
+	}
+	var p pending
+	if err := json.Unmarshal(doc, &p); err != nil {
+		return pending{}, err
+	}
+	if !s.config.Now().Before(p.until()) {
+		return pending{}, refuse(BadRequestState)
+	}
+	return p, nil
+}

@@ -1,0 +1,83 @@
+package authserver
+
+import (
+	"log/slog"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// handle is an endpoint: it answers, or says why not.
+type handle func(w http.ResponseWriter, r *http.Request) error
+
+// writeJSON answers with v; nothing this server says in JSON may be cached unless it says so first.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the caller is gone: nobody to tell
+	return nil
+}
+
+type errorBody struct {
+	Error       string `json:"error"`
+	Description string `json:"error_description,omitzero"`
+}
+
+// writeError is the one place that tells a program what went wrong (RFC 6749 §5.2).
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	s.logRefusal(r, err)
+	a := answerTo(err)
+	h := w.Header()
+	setRetryAfter(h, retryAfter(err))
+	if a.status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", s.challenge(r, a))
+	}
+	if a.code == "use_dpop_nonce" {
+		h.Set("DPoP-Nonce", s.nonces.Issue(s.config.Now()))
+	}
+	h.Set("Cache-Control", "no-store")
+	_ = writeJSON(w, a.status, errorBody{a.code, describe(err)}) // two strings always marshal
+}
+
+func describe(err error) string {
+	text := answerTo(err).text
+	if d := detailOf(err); d != "" {
+		text += " " + d
+	}
+	return text
+}
+
+// challenge: RFC 9110 §11.6.1 wants one with every 401 (B9).
+func (s *Server) challenge(r *http.Request, a answer) string {
+	if a.code == "invalid_token" {
+		return `Bearer realm="` + s.config.Issuer + `", error="invalid_token"`
+	}
+	return `Basic realm="` + s.config.Issuer + `"`
+}
+
+func setRetryAfter(h http.Header, d time.Duration) {
+	if d > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(d.Seconds()))))
+	}
+}
+
+// logRefusal keeps the reason and the cause: what the caller is not told.
+func (s *Server) logRefusal(r *http.Request, err error) {
+	level := slog.LevelInfo
+	if answerTo(err).status >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	s.config.Log.Log(r.Context(), level, "request.refused", "path", r.URL.Path, "method", r.Method,
+		"reason", string(reasonOf(err)), "cause", causeOf(err), "address", addressOf(r))
+}

@@ -1,0 +1,112 @@
+package authserver
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+)
+
+// route is one path: what it answers to each method, and for whom.
+type route struct {
+	get, post handle
+	cors      bool // any origin may call it from a browser, without cookies
+	page      bool // it is for people: errors are pages, forms come from here only
+}
+
+// routes is every path there is.
+func (s *Server) routes() http.Handler {
+	table := map[string]route{
+		s.wellKnown("oauth-authorization-server"):         {get: s.metadata, cors: true},
+		s.wellKnown("openid-configuration"):               {get: s.openID, cors: true},
+		s.site.local("/.well-known/openid-configuration"): {get: s.openID, cors: true},
+		s.site.local("/jwks.json"):                        {get: s.jwks, cors: true},
+		s.site.local("/token"):                            {post: s.token, cors: true},
+		s.site.local("/revoke"):                           {post: s.revoke, cors: true},
+		s.site.local("/introspect"):                       {post: s.introspect},
+		s.site.local("/authorize"):                        {get: s.authorize, post: s.authorizeByForm, page: true},
+		s.site.local("/login"):                            {post: s.login, page: true},
+		s.site.local("/consent"):                          {get: s.resume, post: s.decide, page: true},
+		s.site.local(pages.StylePath):                     {get: s.style},
+	}
+	if s.config.Registration != RegistrationClosed {
+		table[s.site.local("/register")] = route{post: s.register, cors: true}
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.serve(w, r, table[r.URL.Path])
+	})
+}
+
+// wellKnown inserts the name between host and path of the issuer (RFC 8414 §3.1).
+func (s *Server) wellKnown(name string) string { return "/.well-known/" + name + s.site.path }
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	if to.cors {
+		allowAnyOrigin(w.Header())
+	}
+	if to.cors && r.Method == http.MethodOptions {
+		answerPreflight(w, to)
+		return
+	}
+	err := s.dispatch(w, r, to)
+	if err == nil {
+		return
+	}
+	if to.page {
+		s.writeErrorPage(w, r, err)
+		return
+	}
+	s.writeError(w, r, err)
+}
+
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to route) error {
+	if to.get == nil && to.post == nil {
+		return refuse(UnknownPath)
+	}
+	h := to.handler(r.Method)
+	if h == nil {
+		w.Header().Set("Allow", strings.Join(to.methods(), ", "))
+		return refuse(WrongVerb)
+	}
+	return h(w, r)
+}
+
+func (t route) handler(method string) handle {
+	switch method {
+	case http.MethodGet, http.MethodHead:
+		return t.get
+	case http.MethodPost:
+		return t.post
+	}
+	return nil
+}
+
+func (t route) methods() []string {
+	var m []string
+	if t.get != nil {
+		m = append(m, http.MethodGet, http.MethodHead)
+	}
+	if t.post != nil {
+		m = append(m, http.MethodPost)
+	}
+	if t.cors {
+		m = append(m, http.MethodOptions)
+	}
+	return slices.Clip(m)
+}
+
+// allowAnyOrigin is safe where no cookie is read (RFC 9449 §8.1, D27).
+func allowAnyOrigin(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate, Retry-After")
+}
+
+func answerPreflight(w http.ResponseWriter, to route) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", strings.Join(to.methods(), ", "))
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP, MCP-Protocol-Version")
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+}

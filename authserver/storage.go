@@ -1,0 +1,77 @@
+package authserver
+
+import (
+	"context"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// Store is what the server must remember; package store implements it. Every
+// method that writes is one transaction.
+type Store interface {
+	keyStore
+	clientStore
+	userStore
+	sessionStore
+	consentStore
+	grantStore
+	codeStore
+	refreshStore
+	revocationStore
+	upkeep
+}
+
+type keyStore interface {
+	Keys(ctx context.Context) ([]store.SealedKey, error)
+	AddFirstKey(ctx context.Context, k store.SealedKey, now time.Time) error
+}
+
+type clientStore interface {
+	Client(ctx context.Context, id string) (store.Client, error)
+	AddClient(ctx context.Context, c store.Client, limit int) error
+}
+
+type userStore interface {
+	User(ctx context.Context, name string) (store.User, error)
+	AddUser(ctx context.Context, u store.User, now time.Time) error
+}
+
+type sessionStore interface {
+	Session(ctx context.Context, h store.Hash, now time.Time) (store.Session, error)
+	StartSession(ctx context.Context, v store.Session, before store.Hash) error
+	EndSession(ctx context.Context, h store.Hash) error
+}
+
+type consentStore interface {
+	Consent(ctx context.Context, c store.Consent) ([]string, error)
+	Approve(ctx context.Context, a store.Approval) error
+	Spend(ctx context.Context, request store.Hash, until time.Time) error
+}
+
+type grantStore interface {
+	Grant(ctx context.Context, id string) (store.Grant, error)
+	RevokeGrant(ctx context.Context, id string, now time.Time) error
+}
+
+type codeStore interface {
+	Code(ctx context.Context, h store.Hash) (store.Code, error)
+	Redeem(ctx context.Context, c store.Code, first *store.RefreshToken, now, keep time.Time) error
+}
+
+type refreshStore interface {
+	Refresh(ctx context.Context, h store.Hash) (store.RefreshToken, error)
+	Rotate(ctx context.Context, old store.Hash, sealed []byte, next store.RefreshToken, now, keep time.Time) error
+	Extend(ctx context.Context, t store.RefreshToken, keep time.Time) error
+}
+
+type revocationStore interface {
+	RevokeToken(ctx context.Context, id string, until time.Time) error
+	TokenRevoked(ctx context.Context, id string) (bool, error)
+}
+
+type upkeep interface {
+	Sweep(ctx context.Context, now, unusedSince time.Time, batch int) (more bool, err error)
+	Ping(ctx context.Context) error
+	Close() error
+}

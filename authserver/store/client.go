@@ -1,0 +1,51 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/go-json-experiment/json"
+)
+
+// Client finds a client by id.
+func (s *SQLite) Client(ctx context.Context, id string) (Client, error) {
+	var (
+		c       Client
+		doc     []byte
+		created int64
+	)
+	err := s.read.QueryRowContext(ctx,
+		"SELECT id, secret_hash, dynamic, metadata, created_at FROM clients WHERE id = ?", id).
+		Scan(&c.ID, &c.SecretHash, &c.Dynamic, &doc, &created)
+	if err != nil {
+		return Client{}, found(err)
+	}
+	if err := json.Unmarshal(doc, &c); err != nil {
+		return Client{}, err
+	}
+	c.CreatedAt = moment(created)
+	return c, nil
+}
+
+// AddClient keeps a new client. Of the dynamic ones that nobody ever used, the
+// oldest beyond limit are dropped to make room.
+func (s *SQLite) AddClient(ctx context.Context, c Client, limit int) error {
+	doc, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		err := exactlyOne(ctx, tx, ErrExists,
+			`INSERT INTO clients (id, secret_hash, dynamic, metadata, created_at)
+			 VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+			c.ID, c.SecretHash, c.Dynamic, string(doc), millis(c.CreatedAt))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx,
+			`DELETE FROM clients WHERE id IN (
+			   SELECT id FROM clients WHERE dynamic = 1 AND used_at = 0
+			   ORDER BY created_at DESC, rowid DESC LIMIT -1 OFFSET ?)`, limit)
+		return err
+	})
+}

@@ -1,0 +1,110 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Consent is the scope a user has allowed already: nil when none. Only the
+// key fields of c are read.
+func (s *SQLite) Consent(ctx context.Context, c Consent) ([]string, error) {
+	return consented(s.read.QueryRowContext(ctx, consentQuery, c.UserID, c.ClientID, c.RedirectHost, c.Resource))
+}
+
+const consentQuery = `SELECT scope FROM consents
+	WHERE user_id = ? AND client_id = ? AND redirect_host = ? AND resource = ?`
+
+func consented(row *sql.Row) ([]string, error) {
+	var scope string
+	err := row.Scan(&scope)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	}
+	return strings.Fields(scope), err
+}
+
+// Approve writes an approval as one: the pending request is spent (ErrSpent
+// when it was before), the consent grows, the grant and its code exist.
+func (s *SQLite) Approve(ctx context.Context, a Approval) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := spend(ctx, tx, a.Request, a.RequestUntil); err != nil {
+			return err
+		}
+		if err := growConsent(ctx, tx, a.Consent, a.Grant.CreatedAt); err != nil {
+			return err
+		}
+		if err := insertGrant(ctx, tx, a.Grant); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO codes (hash, grant_id, redirect_uri, challenge, thumbprint, expires_at) VALUES (?, ?, ?, ?, ?, ?)`,
+			a.Code.Hash[:], a.Grant.ID, a.Code.RedirectURI, a.Code.Challenge, a.Code.Thumbprint, millis(a.Code.ExpiresAt))
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE clients SET used_at = ? WHERE id = ? AND used_at = 0",
+			millis(a.Grant.CreatedAt), a.Grant.ClientID)
+		return err
+	})
+}
+
+func growConsent(ctx context.Context, tx *sql.Tx, c Consent, now time.Time) error {
+	held, err := consented(tx.QueryRowContext(ctx, consentQuery, c.UserID, c.ClientID, c.RedirectHost, c.Resource))
+	if err != nil {
+		return err
+	}
+	all := slices.Sorted(slices.Values(append(held, c.Scope...)))
+	_, err = tx.ExecContext(ctx,
+		`INSERT INTO consents (user_id, client_id, redirect_host, resource, scope, updated_at) VALUES (?, ?, ?, ?, ?, ?)
+		 ON CONFLICT DO UPDATE SET scope = excluded.scope, updated_at = excluded.updated_at`,
+		c.UserID, c.ClientID, c.RedirectHost, c.Resource, strings.Join(slices.Compact(all), " "), millis(now))
+	return err
+}
+
+func insertGrant(ctx context.Context, tx *sql.Tx, g Grant) error {
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO grants (id, client_id, user_id, resource, scope, auth_time, created_at, expires_at)
+		 VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		g.ID, g.ClientID, g.UserID, g.Resource, strings.Join(g.Scope, " "),
+		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt))
+	return err
+}
+
+// Spend marks a pending request as decided, or says ErrSpent.
+func (s *SQLite) Spend(ctx context.Context, request Hash, until time.Time) error {
+	return s.tx(ctx, func(tx *sql.Tx) error { return spend(ctx, tx, request, until) })
+}
+
+func spend(ctx context.Context, tx *sql.Tx, request Hash, until time.Time) error {
+	return exactlyOne(ctx, tx, ErrSpent,
+		"INSERT INTO spent_requests (hash, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING", request[:], millis(until))
+}
+
+// Grant finds a grant, revoked or not, by id.
+func (s *SQLite) Grant(ctx context.Context, id string) (Grant, error) {
+	var (
+		g                               Grant
+		scope                           string
+		auth, created, expires, revoked int64
+	)
+	err := s.read.QueryRowContext(ctx,
+		`SELECT id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, revoked_at
+		 FROM grants WHERE id = ?`, id).
+		Scan(&g.ID, &g.ClientID, &g.UserID, &g.Resource, &scope, &auth, &created, &expires, &revoked)
+	if err != nil {
+		return Grant{}, found(err)
+	}
+	g.Scope, g.AuthTime, g.CreatedAt = strings.Fields(scope), moment(auth), moment(created)
+	g.ExpiresAt, g.Revoked = moment(expires), revoked != 0
+	return g, nil
+}
+
+// RevokeGrant ends a grant and with it every token of its family.
+func (s *SQLite) RevokeGrant(ctx context.Context, id string, now time.Time) error {
+	_, err := s.write.ExecContext(ctx, "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at = 0", millis(now), id)
+	return err
+}

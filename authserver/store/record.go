@@ -1,0 +1,113 @@
+// Package store keeps what the authorization server must remember: clients,
+// people, consents, grants, and the hashes of everything it handed out. No
+// secret is stored in a form that works: passwords, client secrets, codes,
+// refresh tokens and session ids are hashes, signing keys and successor
+// tokens are sealed by the caller.
+package store
+
+import (
+	"errors"
+	"time"
+)
+
+// The errors callers act on. Any other is a failure of the database.
+var (
+	ErrNotFound = errors.New("not in the store")
+	ErrExists   = errors.New("already in the store")
+	ErrSpent    = errors.New("already used")
+)
+
+// Hash is the SHA-256 of a secret this server made up.
+type Hash [32]byte
+
+// SealedKey is a signing key under the caller's seal.
+type SealedKey struct {
+	ID     string
+	Sealed []byte
+}
+
+// Client is a registered OAuth client (RFC 7591 §2).
+type Client struct {
+	ID         string    `json:"-"`
+	SecretHash []byte    `json:"-"` // SHA-256, nil for a public client
+	Dynamic    bool      `json:"-"` // registered by itself, not by an operator
+	Name       string    `json:"name"`
+	URI        string    `json:"uri,omitzero"`
+	AuthMethod string    `json:"auth_method"` // as registered
+	Type       string    `json:"type,omitzero"`
+	Redirects  []string  `json:"redirects,omitempty"`
+	Grants     []string  `json:"grants,omitempty"`
+	Scope      []string  `json:"scope,omitempty"`
+	Bounded    bool      `json:"bounded,omitzero"`    // Scope is all it may ever have, not just its default
+	Resources  []string  `json:"resources,omitempty"` // of a resource server: tokens it may introspect
+	DPoPBound  bool      `json:"dpop_bound,omitzero"` // dpop_bound_access_tokens
+	CreatedAt  time.Time `json:"-"`
+}
+
+// User is a person who can sign in.
+type User struct {
+	ID           string
+	Name         string
+	PasswordHash string // PHC string
+}
+
+// Session is one browser in which a user signed in.
+type Session struct {
+	Hash      Hash
+	UserID    string
+	UserName  string
+	AuthTime  time.Time
+	ExpiresAt time.Time
+}
+
+// Consent is what a user allowed a client at one redirect host for one resource.
+type Consent struct {
+	UserID       string
+	ClientID     string
+	RedirectHost string
+	Resource     string
+	Scope        []string
+}
+
+// Grant is one approval: the family of every token that comes from it.
+type Grant struct {
+	ID        string
+	ClientID  string
+	UserID    string
+	Resource  string
+	Scope     []string
+	AuthTime  time.Time
+	CreatedAt time.Time
+	ExpiresAt time.Time // after the last token of the family
+	Revoked   bool
+}
+
+// Code is an authorization code of a grant.
+type Code struct {
+	Hash        Hash
+	GrantID     string
+	RedirectURI string
+	Challenge   string // PKCE, S256
+	Thumbprint  string // dpop_jkt, or ""
+	ExpiresAt   time.Time
+	Used        bool
+}
+
+// RefreshToken is one refresh token of a grant.
+type RefreshToken struct {
+	Hash       Hash
+	GrantID    string
+	Thumbprint string // key it is bound to, or ""
+	ExpiresAt  time.Time
+	UsedAt     time.Time // zero until it is rotated
+	Successor  []byte    // the next token, sealed, once rotated
+}
+
+// Approval is a decided authorization request, written as one.
+type Approval struct {
+	Request      Hash // of the pending request, which this spends
+	RequestUntil time.Time
+	Consent      Consent
+	Grant        Grant
+	Code         Code
+}

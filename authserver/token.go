@@ -1,0 +1,176 @@
+package authserver
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/token"
+)
+
+// proofWindow: MCP takes proofs up to five minutes old or ahead (PROTOCOL §10 row 2).
+var proofWindow = dpop.Window{Past: 5 * time.Minute, Future: 5 * time.Minute}
+
+// tokenRequest is an authenticated request for tokens whose proof, if there
+// is one, holds. Only readTokenRequest makes one.
+type tokenRequest struct {
+	params params
+	client client
+	key    string // thumbprint of the proof's key, "" without a proof
+}
+
+// tokenAnswer is RFC 6749 §5.1.
+type tokenAnswer struct {
+	AccessToken  string `json:"access_token"`
+	TokenType    string `json:"token_type"`
+	ExpiresIn    int64  `json:"expires_in"`
+	Scope        string `json:"scope"`
+	RefreshToken string `json:"refresh_token,omitzero"`
+}
+
+func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
+	giveBack, err := s.limits.guess.try(addressOf(r))
+	if err != nil {
+		return err
+	}
+	req, err := s.readTokenRequest(w, r)
+	if err != nil {
+		return s.tokenRefused(r, req, err, giveBack)
+	}
+	a, err := s.grant(r, req)
+	if err != nil {
+		return s.tokenRefused(r, req, err, giveBack)
+	}
+	giveBack()
+	if s.config.DPoPNonce {
+		w.Header().Set("DPoP-Nonce", s.nonces.Issue(s.config.Now()))
+	}
+	w.Header().Set("Pragma", "no-cache")
+	return writeJSON(w, http.StatusOK, a)
+}
+
+// tokenRefused: what could be a guess costs the address something, a lesson
+// (a nonce, a missing parameter) does not.
+func (s *Server) tokenRefused(r *http.Request, req tokenRequest, err error, giveBack func()) error {
+	switch answerTo(err).code {
+	case "invalid_client", "invalid_grant":
+	default:
+		giveBack()
+	}
+	s.audit(r, "token.refused", "client_id", req.client.ID, "grant_type", req.params["grant_type"], "reason", string(reasonOf(err)))
+	return err
+}
+
+func (s *Server) readTokenRequest(w http.ResponseWriter, r *http.Request) (tokenRequest, error) {
+	p, err := readForm(w, r)
+	if err != nil {
+		return tokenRequest{}, err
+	}
+	c, err := s.authenticate(r, p)
+	if err != nil {
+		return tokenRequest{}, err
+	}
+	known := tokenRequest{params: p, client: c} // for the audit line
+	if p["grant_type"] == "" {
+		return known, refuse(MissingParameter)
+	}
+	if !slices.Contains(s.describe().Grants, p["grant_type"]) {
+		return known, refuse(UnknownGrantType)
+	}
+	if !c.mayUse(p["grant_type"]) {
+		return known, refuse(GrantNotAllowed)
+	}
+	key, err := s.proof(r, c)
+	if err != nil {
+		return known, err
+	}
+	return tokenRequest{params: p, client: c, key: key}, nil
+}
+
+func (s *Server) grant(r *http.Request, req tokenRequest) (tokenAnswer, error) {
+	switch req.params["grant_type"] {
+	case grantCode:
+		return s.redeemCode(r, req)
+	case grantRefresh:
+		return s.refresh(r, req)
+	case grantMachine:
+		return s.machineToken(r, req)
+	}
+	return tokenAnswer{}, refuse(UnknownGrantType) // unreachable: readTokenRequest knows the same three
+}
+
+// proof checks the DPoP proof of a token request and gives the thumbprint of
+// its key: "" when there is none and none is demanded.
+func (s *Server) proof(r *http.Request, c client) (string, error) {
+	fields := r.Header.Values("DPoP")
+	if len(fields) == 0 {
+		// RFC 9449 §5.2
+		if c.DPoPBound {
+			return "", refuse(ProofRequired)
+		}
+		return "", nil
+	}
+	now := s.config.Now()
+	p, err := dpop.Verify(now, fields, dpop.AtEndpoint(r.Method, s.target, proofWindow))
+	if err != nil {
+		return "", refuseFor(BadProof, err)
+	}
+	// RFC 9449 §8
+	if s.config.DPoPNonce {
+		if err := s.nonces.Check(now, p.Nonce()); err != nil {
+			return "", refuseFor(NonceNeeded, err)
+		}
+	}
+	// RFC 9449 §11.1: last, so that a proof that is refused is not used up.
+	return p.Thumbprint(), s.useProof(r, p, now)
+}
+
+func (s *Server) useProof(r *http.Request, p dpop.Proof, now time.Time) error {
+	first, err := s.config.Replay.Use(r.Context(), p.ReplayKey(), now, p.IssuedAt().Add(proofWindow.Past+time.Second))
+	if err != nil {
+		return refuseFor(ReplayUnavailable, err)
+	}
+	if !first {
+		return refuse(ProofReplayed)
+	}
+	return nil
+}
+
+// machineToken: OAuth 2.1 §4.2.
+func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, error) {
+	if req.client.public() {
+		return tokenAnswer{}, refuse(PublicNotAllowed)
+	}
+	res, err := s.catalogue.find(req.params["resource"])
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	scope, err := res.scope(req.params["scope"], req.client)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	return s.issue(r, req, token.Claims{Subject: req.client.ID, Audience: []string{res.URL}, ID: newID(""), Scope: scope})
+}
+
+// issue signs one access token (RFC 9068), bound to the proof's key when there was a proof.
+func (s *Server) issue(r *http.Request, req tokenRequest, c token.Claims) (tokenAnswer, error) {
+	now := s.config.Now().Truncate(time.Second)
+	c.Issuer, c.ClientID = s.config.Issuer, req.client.ID
+	c.IssuedAt, c.Expiry = now, now.Add(s.config.AccessTokenLife)
+	c.Thumbprint = req.key
+	signed, err := token.Sign(s.key, c)
+	if err != nil {
+		return tokenAnswer{}, errors.Join(errors.New("sign an access token"), err)
+	}
+	a := tokenAnswer{AccessToken: signed, TokenType: "Bearer", Scope: strings.Join(c.Scope, " "),
+		ExpiresIn: int64(s.config.AccessTokenLife / time.Second)}
+	if req.key != "" {
+		a.TokenType = "DPoP"
+	}
+	s.audit(r, "token.issued", "client_id", c.ClientID, "subject", c.Subject, "grant_type", req.params["grant_type"],
+		"resource", c.Audience[0], "scope", a.Scope, "jti", c.ID, "bound", req.key != "")
+	return a, nil
+}
