@@ -7,10 +7,12 @@ import (
 	"time"
 )
 
-// Memory is exact for one process. Safe for concurrent use.
+// Memory is exact for one process. Safe for concurrent use. Its clock never
+// goes back: what has been forgotten cannot become young again.
 type Memory struct {
 	limit  int64
 	born   time.Time
+	latest atomic.Int64 // newest time seen, in nanoseconds since the epoch
 	held   atomic.Int64 // entries in all shards
 	shards [64]shard
 }
@@ -47,6 +49,7 @@ func (m *Memory) Use(ctx context.Context, key [32]byte, now, until time.Time) (f
 	if err := ctx.Err(); err != nil {
 		return false, err
 	}
+	now = m.advance(now)
 	if !until.After(now) {
 		return false, ErrPast
 	}
@@ -59,6 +62,19 @@ func (m *Memory) Use(ctx context.Context, key [32]byte, now, until time.Time) (f
 		return false, ErrFull
 	}
 	return first, nil
+}
+
+// advance is now, or the newest time seen when that is later.
+func (m *Memory) advance(now time.Time) time.Time {
+	for {
+		latest := m.latest.Load()
+		if now.UnixNano() <= latest {
+			return time.Unix(0, latest)
+		}
+		if m.latest.CompareAndSwap(latest, now.UnixNano()) {
+			return now
+		}
+	}
 }
 
 func (m *Memory) use(key [32]byte, now, until time.Time) (first, full bool) {
@@ -91,7 +107,7 @@ func (m *Memory) sweep(now time.Time) {
 }
 
 func (s *shard) remember(key [32]byte, until time.Time) {
-	second := max(until.Unix(), s.swept) + 1 // the whole bucket has ended by its second
+	second := until.Unix() + 1 // the whole bucket has ended by its second
 	s.until[key] = until
 	s.buckets[second] = append(s.buckets[second], key)
 }
