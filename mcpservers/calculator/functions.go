@@ -14,7 +14,9 @@ type function struct {
 const anyNumber = 64
 
 var functions = map[string]function{
-	"abs":   {1, 1, func(_ *calculation, x []number) (number, error) { return number{new(big.Rat).Abs(x[0].rat), x[0].exact}, nil }},
+	"abs": {1, 1, func(_ *calculation, x []number) (number, error) {
+		return number{new(big.Rat).Abs(x[0].rat), x[0].exact}, nil
+	}},
 	"min":   {1, anyNumber, func(c *calculation, x []number) (number, error) { return c.extreme(x, -1) }},
 	"max":   {1, anyNumber, func(c *calculation, x []number) (number, error) { return c.extreme(x, +1) }},
 	"floor": {1, 1, func(c *calculation, x []number) (number, error) { return c.whole(x[0], floor) }},

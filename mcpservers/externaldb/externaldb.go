@@ -94,6 +94,9 @@ type desk struct {
 }
 
 func (d *desk) run(ctx context.Context, st statement, maxRows int) (*rowSet, error) {
+	if strings.ContainsRune(st.sql, 0) { // both databases would read only what stands before it
+		return nil, errNUL
+	}
 	out := &rowSet{maxRows: maxRows, maxSize: d.limits.MaxSize}
 	if err := d.engine.run(ctx, st, out); err != nil {
 		return nil, err

@@ -18,11 +18,12 @@ var (
 	errTimeout      = errors.New("the statement took too long and was stopped; nothing of it was kept")
 	errUnknownTable = errors.New("there is no such table; call list_tables for the names")
 	errParam        = errors.New("a parameter must be a string, a number, a boolean or null")
+	errPlaceholders = errors.New("params do not match the statement's placeholders")
 	errNUL          = errors.New("the statement contains a NUL character")
 	errUnreachable  = errors.New("the database cannot be reached at the moment")
 )
 
-var own = []error{errOneStatement, errTransaction, errTimeout, errUnknownTable, errParam, errNUL}
+var own = []error{errOneStatement, errTransaction, errTimeout, errUnknownTable, errParam, errPlaceholders, errNUL}
 
 // publicMessage is what the caller is told: the database's own words about the
 // statement, and nothing about where the database is.

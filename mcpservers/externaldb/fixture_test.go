@@ -55,9 +55,9 @@ func openDesk(t testing.TB, c Config) *desk {
 	return &desk{engine: e, dialect: e.dialect(), limits: c}
 }
 
-func startPostgres(t testing.TB) string {
+func postgresSample(t testing.TB, server string) string {
 	t.Helper()
-	address := postgrestest.Start(t)
+	address := postgrestest.Database(t, server)
 	script, err := os.ReadFile("testdata/postgres.sql")
 	if err != nil {
 		t.Fatal(err)

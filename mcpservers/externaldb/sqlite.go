@@ -96,7 +96,7 @@ func collectSQLite(ctx context.Context, conn *sql.Conn, text string, arguments [
 	}
 	rows, err := conn.QueryContext(ctx, text, arguments...)
 	if err != nil {
-		return err
+		return bindFault(ctx, err)
 	}
 	defer rows.Close()
 	types, err := rows.ColumnTypes()
@@ -122,6 +122,16 @@ func collectSQLite(ctx context.Context, conn *sql.Conn, text string, arguments [
 		return err
 	}
 	return authorize(conn, nil)
+}
+
+// bindFault marks what the driver refuses itself, which is params that do not
+// match the statement's placeholders.
+func bindFault(ctx context.Context, err error) error {
+	var fromSQLite *sqlite.Error
+	if ctx.Err() != nil || errors.As(err, &fromSQLite) {
+		return err
+	}
+	return fmt.Errorf("%w: %s", errPlaceholders, err)
 }
 
 func sqliteArguments(params []param) ([]any, error) {

@@ -110,14 +110,15 @@ func TestSQLiteWriting(t *testing.T) {
 		{"ATTACH '" + path + ".other' AS other", nil, 0, "not authorized"},
 		{"VACUUM INTO '" + path + ".copy'", nil, 0, "VACUUM"},
 		{"PRAGMA foreign_keys = OFF", nil, 0, "not authorized"},
+		{"SELECT 1 \x00; DELETE FROM order_items", nil, 0, "NUL"},
 		{"SELEC 1", nil, 0, "syntax error"},
-		{"SELECT ?", nil, 0, "missing argument"},
+		{"SELECT ?", nil, 0, "placeholders"},
 	} {
 		out, err := d.run(context.Background(), statement{c.sql, c.params, true}, 10)
 		if c.says == "" && (err != nil || out.affected != c.affected) {
 			t.Errorf("%s: %v, want %d rows", c.sql, err, c.affected)
 		}
-		if c.says != "" && (err == nil || !strings.Contains(publicMessage(context.Background(), err), c.says) && !strings.Contains(err.Error(), c.says)) {
+		if c.says != "" && (err == nil || !strings.Contains(publicMessage(context.Background(), err), c.says)) {
 			t.Errorf("%s: %v, want %q", c.sql, err, c.says)
 		}
 	}
@@ -221,7 +222,7 @@ func TestSQLiteSearch(t *testing.T) {
 		{odd, "_", 1, nil},
 		{odd, "!", 1, nil},
 		{odd, "' OR 1=1 --", 0, nil},
-		{"order_totals", "byron", 3, nil},
+		{"order_totals", "cancelled", 5, nil},
 		{"nothing", "x", 0, errUnknownTable},
 		{"sqlite_schema", "x", 0, errUnknownTable},
 		{`customers" --`, "x", 0, errUnknownTable},
@@ -230,7 +231,7 @@ func TestSQLiteSearch(t *testing.T) {
 		out, err := d.search(context.Background(), c.table, c.text, 20)
 		if !errors.Is(err, c.reason) {
 			t.Errorf("%s, %s: %v, want %v", c.table, c.text, err, c.reason)
-		} else if err == nil && len(out.rows) != c.rows && c.table != "order_totals" {
+		} else if err == nil && len(out.rows) != c.rows {
 			t.Errorf("%s, %s: %d rows, want %d", c.table, c.text, len(out.rows), c.rows)
 		}
 	}
@@ -256,7 +257,6 @@ func TestOneStatement(t *testing.T) {
 		"SELECT $a('); DELETE FROM x; --')": errOneStatement,
 		"SELECT @ab_1(1)":                   errOneStatement,
 		"SELECT :a, abs(1)":                 nil,
-		"SELECT 1\x00; DELETE":              errNUL,
 	} {
 		if err := oneStatement(text); err != reason {
 			t.Errorf("%q: %v, want %v", text, err, reason)

@@ -6,9 +6,6 @@ import "strings"
 // follows SQLite's tokenizer, and where that is subtle it says no. PostgreSQL
 // needs no such reading: its extended protocol takes one statement only.
 func oneStatement(text string) error {
-	if strings.ContainsRune(text, 0) {
-		return errNUL
-	}
 	ended := false
 	for at := 0; at < len(text); {
 		next := tokenEnd(text, at)

@@ -4,6 +4,7 @@ package postgrestest
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"net/url"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -139,4 +141,13 @@ func Exec(t testing.TB, address, script string) {
 	if _, err := conn.Exec(ctx, script).ReadAll(); err != nil {
 		t.Fatalf("%v\n%s", err, script)
 	}
+}
+
+// Database creates an empty database on the server that Start returned and
+// returns its URL.
+func Database(t testing.TB, server string) string {
+	t.Helper()
+	name := "test_" + strings.ToLower(rand.Text())
+	Exec(t, server, "CREATE DATABASE "+name)
+	return strings.Replace(server, "@/postgres?", "@/"+name+"?", 1)
 }
