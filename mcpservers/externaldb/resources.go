@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 
@@ -35,13 +36,16 @@ func (d *desk) readSchema(ctx context.Context, r mcp.ReadResourceRequest) ([]mcp
 func (d *desk) readTable(ctx context.Context, r mcp.ReadResourceRequest) ([]mcp.ResourceContents, error) {
 	name, err := url.PathUnescape(strings.TrimPrefix(r.Params.URI, schemaURI+"/"))
 	if err != nil {
-		return nil, errUnknownTable
+		return nil, fmt.Errorf("%w: %w", server.ErrResourceNotFound, errUnknownTable)
 	}
 	return d.contents(ctx, r.Params.URI, &name)
 }
 
 func (d *desk) contents(ctx context.Context, uri string, table *string) ([]mcp.ResourceContents, error) {
 	out, err := d.columns(ctx, table)
+	if errors.Is(err, errUnknownTable) {
+		return nil, fmt.Errorf("%w: %w", server.ErrResourceNotFound, err)
+	}
 	if err != nil {
 		return nil, errors.New(publicMessage(ctx, err))
 	}
