@@ -56,6 +56,9 @@ func CheckMirrors(h http.Header, m Message) error {
 	if err != nil {
 		return err
 	}
+	if strings.Contains(version, ",") { // P9: two values joined on the way
+		return wrongFor(m.ID, "header_repeated")
+	}
 	method, err := single(h, headerMethod, m.ID)
 	if err != nil {
 		return err

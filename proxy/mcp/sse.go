@@ -116,14 +116,16 @@ func (s *stream) line(next line) error {
 	}
 	s.first = false
 	blank := len(text) == 0
+	length := len(next.text) + len(next.end)
+	if s.size+length > s.limits.Bytes {
+		return wrong("response_too_large")
+	}
 	// A comment between events is a sign of life: hand it on now.
 	if len(s.event) == 0 && (blank || text[0] == ':') {
 		s.ready = append(append(s.ready, next.text...), next.end...)
 		return nil
 	}
-	if s.size += len(next.text) + len(next.end); s.size > s.limits.Bytes {
-		return wrong("response_too_large")
-	}
+	s.size += length
 	s.event = append(s.event, next)
 	if !blank {
 		return nil
