@@ -1,6 +1,7 @@
 package jose
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -9,7 +10,6 @@ import (
 	"crypto/sha512"
 	"fmt"
 	"math/big"
-	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -21,7 +21,7 @@ type Unverified struct {
 	KeyID     string // kid, or ""
 	JWK       []byte // embedded public key as sent, or nil
 	Payload   []byte // decoded, unverified
-	signed    string // header and payload as sent, with the dot between
+	signed    []byte // header and payload as sent, with the dot between
 	signature []byte
 }
 
@@ -42,21 +42,21 @@ func Parse(compact string, limit int) (Unverified, error) {
 	if len(compact) > limit {
 		return Unverified{}, fmt.Errorf("%w: over %d bytes", ErrMalformed, limit)
 	}
-	first := strings.IndexByte(compact, '.')
-	last := strings.LastIndexByte(compact, '.')
+	raw := []byte(compact)
+	first, last := bytes.IndexByte(raw, '.'), bytes.LastIndexByte(raw, '.')
 	if first == last {
 		return Unverified{}, fmt.Errorf("%w: not three parts", ErrMalformed)
 	}
-	h, err := parseHeader(compact[:first])
+	h, err := parseHeader(raw[:first])
 	if err != nil {
 		return Unverified{}, fmt.Errorf("%w: header: %w", ErrMalformed, err)
 	}
 	// A fourth part would be a dot in here, which is not base64url.
-	payload, err := decodeBase64(compact[first+1 : last])
+	payload, err := appendBase64(nil, raw[first+1:last])
 	if err != nil {
 		return Unverified{}, fmt.Errorf("%w: payload: %w", ErrMalformed, err)
 	}
-	signature, err := decodeBase64(compact[last+1:])
+	signature, err := appendBase64(nil, raw[last+1:])
 	if err != nil {
 		return Unverified{}, fmt.Errorf("%w: signature: %w", ErrMalformed, err)
 	}
@@ -65,12 +65,12 @@ func Parse(compact string, limit int) (Unverified, error) {
 	}
 	return Unverified{
 		Algorithm: string(h.Algorithm), Type: string(h.Type), KeyID: string(h.KeyID), JWK: h.JWK,
-		Payload: payload, signed: compact[:last], signature: signature,
+		Payload: payload, signed: raw[:last], signature: signature,
 	}, nil
 }
 
-func parseHeader(encoded string) (header, error) {
-	doc, err := decodeBase64(encoded)
+func parseHeader(encoded []byte) (header, error) {
+	doc, err := appendBase64(nil, encoded)
 	if err != nil {
 		return header{}, err
 	}
@@ -142,14 +142,13 @@ func (u Unverified) VerifyIn(s KeySet) error {
 
 // verifies is called with an algorithm that the key permits.
 func (u Unverified) verifies(k PublicKey) bool {
-	signed := []byte(u.signed)
 	switch key := k.material.(type) {
 	case ed25519.PublicKey:
-		return ed25519.Verify(key, signed, u.signature)
+		return ed25519.Verify(key, u.signed, u.signature)
 	case *ecdsa.PublicKey:
-		return verifiesEC(key, Algorithm(u.Algorithm), signed, u.signature)
+		return verifiesEC(key, Algorithm(u.Algorithm), u.signed, u.signature)
 	case *rsa.PublicKey:
-		return verifiesRSA(key, Algorithm(u.Algorithm), signed, u.signature)
+		return verifiesRSA(key, Algorithm(u.Algorithm), u.signed, u.signature)
 	}
 	return false // unreachable
 }

@@ -167,17 +167,13 @@ func decodeExactly(into []byte, s Text) error {
 	if len(s) != strictBase64.EncodedLen(len(into)) {
 		return errors.New("wrong length")
 	}
-	b, err := decodeBase64(string(s))
-	if err != nil {
-		return err
-	}
-	copy(into, b)
-	return nil
+	_, err := appendBase64(into[:0], []byte(s))
+	return err
 }
 
 // decodeInteger wants the fewest octets there are (RFC 7518 §2, Base64urlUInt).
 func decodeInteger(s Text) (*big.Int, error) {
-	b, err := decodeBase64(string(s))
+	b, err := appendBase64(nil, []byte(s))
 	if err != nil {
 		return nil, err
 	}

@@ -148,7 +148,7 @@ func TestPrivateKeysDoNotPrint(t *testing.T) {
 	for _, alg := range []Algorithm{ES256, EdDSA} {
 		key := newKey(t, alg)
 		d := member(t, key.SecretJWK(), "d")
-		raw, err := decodeBase64(d)
+		raw, err := appendBase64(nil, []byte(d))
 		if err != nil {
 			t.Fatal(err)
 		}

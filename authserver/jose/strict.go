@@ -15,13 +15,13 @@ import (
 
 var strictBase64 = base64.RawURLEncoding.Strict()
 
-// decodeBase64 takes base64url without padding, in the one spelling its bytes
+// appendBase64 takes base64url without padding, in the one spelling its bytes
 // have (RFC 7515 §2). The standard decoder skips line breaks even when strict.
-func decodeBase64(s string) ([]byte, error) {
-	if strings.IndexByte(s, '\r') >= 0 || strings.IndexByte(s, '\n') >= 0 {
+func appendBase64(to, encoded []byte) ([]byte, error) {
+	if bytes.IndexByte(encoded, '\r') >= 0 || bytes.IndexByte(encoded, '\n') >= 0 {
 		return nil, errors.New("line break in base64url")
 	}
-	return strictBase64.DecodeString(s)
+	return strictBase64.AppendDecode(to, encoded)
 }
 
 // decodeObject takes exactly one JSON object. The decoder underneath refuses
