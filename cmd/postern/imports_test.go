@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"authserver/dpop":       {"authserver/jose"},
 	"mcpservers/calculator": {"mcpservers"},
 	"mcpservers/externaldb": {"mcpservers"},
+	"mcpservers/servertest": {"mcpservers"},
 }
 
 // keeper is the one room that may import a library which must stay replaceable.

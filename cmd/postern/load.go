@@ -141,3 +141,18 @@ func (s setup) resources() []authserver.Resource {
 	}
 	return all
 }
+
+// scopes are the names of all scopes of all resources, each once.
+func (s setup) scopes() []string {
+	seen := map[string]bool{}
+	var names []string
+	for _, r := range s.resources() {
+		for _, scope := range r.Scopes {
+			if !seen[scope.Name] {
+				seen[scope.Name] = true
+				names = append(names, scope.Name)
+			}
+		}
+	}
+	return names
+}

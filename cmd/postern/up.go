@@ -98,7 +98,7 @@ func (p program) up(ctx context.Context, folder string, at ports) error {
 		return err
 	}
 	defer closer()
-	demo, err := state.demo(ctx, issuer)
+	demo, err := state.demo(ctx, issuer, s.scopes())
 	if err != nil {
 		return err
 	}
@@ -276,27 +276,51 @@ type demoClient struct {
 	Secret string `json:"client_secret"`
 }
 
-// demo finds the demo accounts of this state folder, or makes them.
-func (s *state) demo(ctx context.Context, issuer *authserver.Server) (demoAccounts, error) {
-	var d demoAccounts
-	text, err := os.ReadFile(s.path("demo.json"))
-	if err == nil {
-		return d, json.Unmarshal(text, &d)
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
+// demo finds the demo accounts of this state folder, or makes them. What was
+// chosen is on disk before the authorization server learns it, so an end at
+// any moment leaves accounts that the next start can use.
+func (s *state) demo(ctx context.Context, issuer *authserver.Server, scopes []string) (demoAccounts, error) {
+	d, err := s.readDemo()
+	if err != nil {
 		return d, err
 	}
-	d.User = demoUser{Username: "demo", Password: randomText(12)}
-	if err := issuer.CreateUser(ctx, d.User.Username, d.User.Password); err != nil {
+	if d.User.Password == "" {
+		d.User = demoUser{Username: "demo", Password: randomText(16)}
+		if err := s.writeDemo(d); err != nil {
+			return d, err
+		}
+	}
+	err = issuer.CreateUser(ctx, d.User.Username, d.User.Password)
+	if err != nil && !errors.Is(err, authserver.ErrExists) {
 		return d, fmt.Errorf("demo user: %w", err)
 	}
-	d.Client.ID, d.Client.Secret, err = issuer.CreateClient(ctx, "demo machine", nil)
+	known, err := issuer.HasClient(ctx, d.Client.ID)
+	if known || err != nil {
+		return d, err
+	}
+	d.Client.ID, d.Client.Secret, err = issuer.CreateClient(ctx, "demo machine", scopes)
 	if err != nil {
 		return d, fmt.Errorf("demo client: %w", err)
 	}
-	text, err = json.MarshalIndent(d, "", "  ")
+	return d, s.writeDemo(d)
+}
+
+func (s *state) readDemo() (demoAccounts, error) {
+	var d demoAccounts
+	text, err := os.ReadFile(s.path("demo.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return d, nil
+	}
 	if err != nil {
 		return d, err
 	}
-	return d, writeFile(s.path("demo.json"), text, 0o600)
+	return d, json.Unmarshal(text, &d)
+}
+
+func (s *state) writeDemo(d demoAccounts) error {
+	text, err := json.MarshalIndent(d, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(s.path("demo.json"), text, 0o600)
 }
