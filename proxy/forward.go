@@ -156,7 +156,7 @@ func (p *Proxy) bringBack(resp *http.Response, t *trip) error {
 	}
 	session := resp.Header.Get("Mcp-Session-Id")
 	for _, name := range withheld {
-		resp.Header.Del(name)
+		delete(resp.Header, name)
 	}
 	if !c.modern {
 		if sealed := c.caller.visit.server.sessions.wrap(session, c.caller); sealed != "" {

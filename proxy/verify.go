@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"net/http"
 	"time"
@@ -84,7 +83,7 @@ func (p *Proxy) prove(r *http.Request, s *server, have presented, g *grant, h ht
 	if err != nil {
 		return proofRefusal(err)
 	}
-	if subtle.ConstantTimeCompare([]byte(proof.Thumbprint()), []byte(g.claims.Thumbprint)) != 1 { // D16
+	if !proof.BoundTo(g.claims.Thumbprint) { // RFC 9449 §4.3 (12)
 		return refused(stageVerify, reasonKeyMismatch, nil)
 	}
 	if err := p.checkNonce(now, s, proof); err != nil {
@@ -93,8 +92,7 @@ func (p *Proxy) prove(r *http.Request, s *server, have presented, g *grant, h ht
 	if fresh := p.nonces.Issue(now); proof.Nonce() != fresh { // RFC 9449 §8.2
 		h.Set("DPoP-Nonce", fresh)
 	}
-	until := proof.IssuedAt().Add(proofWindow + time.Second)
-	first, err := s.replay.Use(r.Context(), proof.ReplayKey(), now, until)
+	first, err := s.replay.Use(r.Context(), proof.ReplayKey(), now, proof.Expiry())
 	if err != nil {
 		return refused(stageVerify, reasonReplayDown, err)
 	}

@@ -157,6 +157,7 @@ func openRedis(conf config.Redis) (*redis.Client, error) {
 	}
 	options.MaxRetries = -1 // a repeated SET NX would find itself
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
+	options.ContextTimeoutEnabled = true
 	return redis.NewClient(options), nil
 }
 
