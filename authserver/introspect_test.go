@@ -1,0 +1,155 @@
+package authserver
+
+import (
+	"context"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+func (g *rig) resourceServer(resources ...string) (id, secret string) {
+	g.t.Helper()
+	id, secret, err := g.s.CreateResourceServer(context.Background(), "proxy", resources)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return id, secret
+}
+
+func TestIntrospection(t *testing.T) {
+	g := newRig(t)
+	client := g.publicClient()
+	a := g.tokens(client, g.proof(newKey(t), ""))
+	access, refresh := a.str("access_token"), a.str("refresh_token")
+	proxy, proxySecret := g.resourceServer(calculator)
+	foreign, foreignSecret := g.resourceServer(database)
+	robot, robotSecret := g.machine("calc:basic")
+	own := g.post("/token", url.Values{"grant_type": {"client_credentials"}, "resource": {calculator}}, basic(robot, robotSecret)).str("access_token")
+	for _, row := range []struct {
+		name, token string
+		as          edit
+		active      bool
+	}{
+		{"access token at its resource", access, basic(proxy, proxySecret), true},
+		{"machine's token at its resource", own, basic(proxy, proxySecret), true},
+		{"own token", own, basic(robot, robotSecret), true},
+		{"access token at another resource", access, basic(foreign, foreignSecret), false},
+		{"someone else's token", access, basic(robot, robotSecret), false},
+		{"refresh token at a resource", refresh, basic(proxy, proxySecret), false},
+		{"cut short", access[:len(access)-1], basic(proxy, proxySecret), false},
+		{"one bit changed", flip(access), basic(proxy, proxySecret), false},
+		{"unknown", "prt_nothing", basic(proxy, proxySecret), false},
+		{"a megabyte of dots would be", "...........", basic(proxy, proxySecret), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			i := g.post("/introspect", url.Values{"token": {row.token}}, row.as)
+			if i.status != 200 || i.fields["active"] != row.active {
+				t.Errorf("got %s", i.body)
+			}
+			if !row.active && len(i.fields) != 1 {
+				t.Errorf("an inactive token tells: %s", i.body)
+			}
+		})
+	}
+	i := g.post("/introspect", url.Values{"token": {access}}, basic(proxy, proxySecret))
+	if i.str("token_type") != "DPoP" || i.fields["cnf"] == nil || i.str("client_id") != client || i.str("scope") != "calc:basic" {
+		t.Errorf("got %s", i.body)
+	}
+	g.clock.forward(11 * time.Minute)
+	if i := g.post("/introspect", url.Values{"token": {access}}, basic(proxy, proxySecret)); i.fields["active"] != false {
+		t.Error("expired and active")
+	}
+}
+
+func TestIntrospectionNeedsAuthentication(t *testing.T) {
+	g := newRig(t)
+	client := g.publicClient()
+	token := url.Values{"token": {g.tokens(client).str("access_token")}}
+	g.expect(g.post("/introspect", token), 401, "invalid_client")
+	g.expect(g.post("/introspect", with(token, "client_id", client)), 401, "invalid_client")
+	g.expectReason(PublicNotAllowed)
+	robot, secret := g.machine()
+	g.expect(g.post("/introspect", with(token, "client_id", robot)), 401, "invalid_client")
+	g.expect(g.post("/introspect", url.Values{}, basic(robot, secret)), 400, "invalid_request")
+}
+
+func TestRevocation(t *testing.T) {
+	g := newRig(t)
+	client, other := g.publicClient(), g.publicClient()
+	proxy, secret := g.resourceServer(calculator)
+	active := func(token string) bool {
+		return g.post("/introspect", url.Values{"token": {token}}, basic(proxy, secret)).fields["active"] == true
+	}
+	t.Run("an access token alone", func(t *testing.T) {
+		a := g.tokens(client)
+		g.expect(g.post("/revoke", url.Values{"token": {a.str("access_token")}, "client_id": {client}}), 200, "")
+		if active(a.str("access_token")) {
+			t.Error("still active")
+		}
+		g.expect(g.post("/token", refreshing(client, a)), 200, "")
+	})
+	t.Run("a refresh token and all that came from it", func(t *testing.T) {
+		a := g.tokens(client)
+		b := g.post("/token", refreshing(client, a))
+		g.expect(g.post("/revoke", url.Values{"token": {b.str("refresh_token")}, "client_id": {client}, "token_type_hint": {"access_token"}}), 200, "")
+		if active(a.str("access_token")) || active(b.str("access_token")) {
+			t.Error("still active")
+		}
+		g.expect(g.post("/token", refreshing(client, b)), 400, "invalid_grant")
+	})
+	t.Run("not another client's", func(t *testing.T) {
+		a := g.tokens(client)
+		g.expect(g.post("/revoke", url.Values{"token": {a.str("refresh_token")}, "client_id": {other}}), 400, "invalid_grant")
+		if !active(a.str("access_token")) {
+			t.Error("revoked by a stranger")
+		}
+	})
+	t.Run("unknown is no error", func(t *testing.T) {
+		g.expect(g.post("/revoke", url.Values{"token": {"prt_unknown"}, "client_id": {client}}), 200, "")
+	})
+	t.Run("nobody", func(t *testing.T) {
+		g.expect(g.post("/revoke", url.Values{"token": {"prt_unknown"}}), 401, "invalid_client")
+	})
+}
+
+// brokenStore fails where it matters; the rest is a real store.
+type brokenStore struct{ Store }
+
+func (brokenStore) RevokeGrant(context.Context, string, time.Time) error     { return errBroken }
+func (brokenStore) RevokeToken(context.Context, string, time.Time) error     { return errBroken }
+func (brokenStore) TokenRevoked(context.Context, string) (bool, error)       { return false, errBroken }
+func (brokenStore) Spend(context.Context, store.Hash, time.Time) error       { return errBroken }
+func (brokenStore) Consent(context.Context, store.Consent) ([]string, error) { return nil, errBroken }
+func (brokenStore) User(context.Context, string) (store.User, error)         { return store.User{}, errBroken }
+func (brokenStore) AddClient(context.Context, store.Client, int) error       { return errBroken }
+func (brokenStore) Code(context.Context, store.Hash) (store.Code, error) {
+	return store.Code{}, errBroken
+}
+
+// A store that fails is a 500 without a word of why, never a yes.
+func TestStoreFailureIsNeverAYes(t *testing.T) {
+	g := newRig(t)
+	client := g.publicClient()
+	a := g.tokens(client)
+	proxy, secret := g.resourceServer(calculator)
+	page := g.get(newBrowser(t), "/authorize?"+authorization(client).Encode())
+	g.s.store = brokenStore{g.s.store}
+	for name, got := range map[string]answerOf{
+		"revoke refresh": g.post("/revoke", url.Values{"token": {a.str("refresh_token")}, "client_id": {client}}),
+		"introspect":     g.post("/introspect", url.Values{"token": {a.str("access_token")}}, basic(proxy, secret)),
+		"redeem":         g.post("/token", redemption(client, "pac_x")),
+		"register":       g.postJSON("/register", `{"redirect_uris":["`+callback+`"]}`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			g.expect(got, 500, "server_error")
+			if len(got.fields) != 1 {
+				t.Errorf("tells: %s", got.body)
+			}
+		})
+	}
+	if page.status != 200 {
+		t.Errorf("page: %d", page.status)
+	}
+}
