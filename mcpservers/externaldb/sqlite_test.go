@@ -240,26 +240,3 @@ func TestSQLiteSearch(t *testing.T) {
 		t.Errorf("limit: %+v, %v", out, err)
 	}
 }
-
-func TestOneStatement(t *testing.T) {
-	for text, reason := range map[string]error{
-		"SELECT 1":                          nil,
-		"SELECT 1;":                         nil,
-		" ;; SELECT 1":                      errOneStatement,
-		"SELECT 1 ; \n; -- end":             nil,
-		"SELECT ';' /* ; */ -- ;\n, \";\"":  nil,
-		"SELECT 'it''s; fine', [;], `;`":    nil,
-		"SELECT 1; /* a */ SELECT 2":        errOneStatement,
-		"SELECT '\\'; DELETE FROM x; --'":   errOneStatement,
-		"SELECT 1 /* ; ":                    nil,
-		"SELECT 1 /*/ ; DELETE */":          nil,
-		"SELECT 1; DELETE":                  errOneStatement,
-		"SELECT $a('); DELETE FROM x; --')": errOneStatement,
-		"SELECT @ab_1(1)":                   errOneStatement,
-		"SELECT :a, abs(1)":                 nil,
-	} {
-		if err := oneStatement(text); err != reason {
-			t.Errorf("%q: %v, want %v", text, err, reason)
-		}
-	}
-}
