@@ -57,7 +57,7 @@ func Suggest(word string, candidates []string) string {
 	if len(word) > longest {
 		return ""
 	}
-	best, distance := "", 1+max(1, len(word)/3)
+	best, distance := "", 1+max(1, (len(word)+2)/3)
 	for _, candidate := range candidates {
 		if found := editDistance(strings.ToLower(word), strings.ToLower(candidate), distance); found < min(distance, len(candidate)) {
 			best, distance = candidate, found
