@@ -147,7 +147,7 @@ func TestPodIsRestricted(t *testing.T) {
 func TestPodSecurityNotices(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		break_ func(*corev1.PodSpec, *corev1.SecurityContext)
+		weaken func(*corev1.PodSpec, *corev1.SecurityContext)
 	}{
 		{"no security context", func(_ *corev1.PodSpec, s *corev1.SecurityContext) { *s = corev1.SecurityContext{} }},
 		{"privilege escalation", func(_ *corev1.PodSpec, s *corev1.SecurityContext) { s.AllowPrivilegeEscalation = nil }},
@@ -167,7 +167,7 @@ func TestPodSecurityNotices(t *testing.T) {
 			if sidecar {
 				container = &pod.Spec.InitContainers[0]
 			}
-			c.break_(&pod.Spec, container.SecurityContext)
+			c.weaken(&pod.Spec, container.SecurityContext)
 			if len(violations(t, pod)) == 0 {
 				t.Errorf("%s (sidecar %v) is not noticed", c.name, sidecar)
 			}

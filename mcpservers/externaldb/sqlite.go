@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"io"
 	"net/url"
 	"strconv"
 	"time"
@@ -220,11 +219,13 @@ func (f *sqliteFile) confine(conn *sql.Conn) error {
 	return nil
 }
 
+var errNoAuthorizer = errors.New("externaldb: the SQLite driver has no authorizer")
+
 func authorize(conn *sql.Conn, rule sqlite.AuthorizerFn) error {
 	return conn.Raw(func(c any) error {
 		registerer, ok := c.(sqlite.AuthorizerRegisterer)
 		if !ok {
-			return io.ErrUnexpectedEOF // unreachable: the driver is this one
+			return errNoAuthorizer // unreachable: the driver is this one
 		}
 		return registerer.RegisterAuthorizer(rule)
 	})
