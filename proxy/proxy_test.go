@@ -25,6 +25,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy"
+	"github.com/postern-mcp/postern/proxy/wire"
 )
 
 const testPolicy = `
@@ -236,7 +237,7 @@ func newStand(t *testing.T, changes ...change) *stand {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-	go server.Serve(ln)
+	go server.Serve(wire.Listener(ln, 32<<10))
 	t.Cleanup(func() { _ = server.Close() })
 	return s
 }
