@@ -94,6 +94,39 @@ func (p *Policy) Decide(r Request) Decision {
 	return Decision{Effect: Allow, Required: slices.Clone(found.scopes)}
 }
 
+// DecideAll answers for one call that is about several things at once: it is
+// allowed when each of them is, and denied when one of them is, or when there
+// are none. Required and Missing are for all of them together.
+func (p *Policy) DecideAll(kind Kind, names, scope []string) Decision {
+	var all Decision
+	for _, name := range names {
+		d := p.Decide(Request{Kind: kind, Name: name, Scope: scope})
+		if d.Effect == Deny {
+			return d
+		}
+		all.Required = union(all.Required, d.Required)
+		all.Missing = union(all.Missing, d.Missing)
+	}
+	switch {
+	case len(names) == 0:
+		all.Effect = Deny
+	case len(all.Missing) > 0:
+		all.Effect = StepUp
+	default:
+		all.Effect = Allow
+	}
+	return all
+}
+
+func union(to, from []string) []string {
+	for _, scope := range from {
+		if !slices.Contains(to, scope) {
+			to = append(to, scope)
+		}
+	}
+	return to
+}
+
 // Lists says whether a list shows the thing to this caller: when it is
 // allowed, or when its rule is marked list: step_up and scopes are all that is missing.
 func (p *Policy) Lists(r Request) bool {

@@ -156,6 +156,24 @@ func same(a, b Decision) bool {
 	return a.Effect == b.Effect && slices.Equal(a.Required, b.Required) && slices.Equal(a.Missing, b.Missing)
 }
 
+func TestDecideAll(t *testing.T) {
+	p := parse(t, database)
+	table := []struct{ names, held, effect, required, missing string }{
+		{"query", "db:read", "allow", "db:read", ""},
+		{"query copy ping", "db:write", "allow", "db:read db:write", ""},
+		{"ping query copy drop", "db:read", "step_up", "db:read db:write db:admin", "db:write db:admin"},
+		{"query nothing", "db:admin", "deny", "", ""},
+		{"nothing query", "db:admin", "deny", "", ""},
+		{"", "db:admin", "deny", "", ""},
+	}
+	for _, row := range table {
+		got := p.DecideAll(Tool, strings.Fields(row.names), strings.Fields(row.held))
+		if want := (Decision{Effect(row.effect), strings.Fields(row.required), strings.Fields(row.missing)}); !same(got, want) {
+			t.Errorf("%s holding %q: got %+v, want %+v", row.names, row.held, got, want)
+		}
+	}
+}
+
 func TestZeroDecisionDenies(t *testing.T) {
 	if (Decision{}).Effect == Allow {
 		t.Error("the zero Decision allows")

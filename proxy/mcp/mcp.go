@@ -37,8 +37,8 @@ type Message struct {
 	ID       []byte      // as sent (string or integer token), nil unless a request or response
 	Method   string      // visible ASCII; "" for a response
 	Guards   policy.Kind // what policy must decide about: Tool, Resource, Prompt, or "" when a valid token is enough
-	Name     string      // what Guards is about: a tool, a prompt, or a resource URI
-	Others   []string    // more of the same kind, when one subscriptions/listen names several: each needs its own decision
+	Name     string      // what Guards is about: a tool, a prompt, or a resource URI; "", which no policy allows, when there are Several
+	Several  []string    // all resource URIs of a subscriptions/listen that names more than one: each needs its own decision
 	Args     []byte      // params.arguments of tools/call and prompts/get as sent, or nil
 	Protocol string      // params._meta["io.modelcontextprotocol/protocolVersion"], or ""
 	Raw      []byte

@@ -268,14 +268,17 @@ func (e *envelope) guardListen(m *Message) string {
 	if !e.subscriptions.absent() && e.subscriptions.kind != '[' {
 		return "params_name"
 	}
-	for i, uri := range e.subscribed {
-		if i > 0 {
-			m.Others = append(m.Others, m.Name)
-		}
+	for _, uri := range e.subscribed {
 		if reason := m.guards(policy.Resource, uri); reason != "" {
 			return reason
 		}
+		m.Several = append(m.Several, uri.text)
 	}
+	if len(m.Several) == 1 {
+		m.Several = nil
+		return ""
+	}
+	m.Name = ""
 	return ""
 }
 

@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -30,7 +31,8 @@ func TestParseAccepts(t *testing.T) {
 		"complete prompt":  {`{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p"}}}`, Message{Kind: RequestMessage, ID: []byte("1"), Method: "completion/complete", Guards: policy.Prompt, Name: "p"}},
 		"complete uri":     {`{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/resource","uri":"db://{x}","name":"z"}}}`, Message{Kind: RequestMessage, ID: []byte("1"), Method: "completion/complete", Guards: policy.Resource, Name: "db://{x}"}},
 		"listen":           {`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true}}}`, Message{Kind: RequestMessage, ID: []byte("1"), Method: "subscriptions/listen"}},
-		"listen resources": {`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["a","b","c"]}}}`, Message{Kind: RequestMessage, ID: []byte("1"), Method: "subscriptions/listen", Guards: policy.Resource, Name: "c", Others: []string{"a", "b"}}},
+		"listen resources": {`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["a","b","c"]}}}`, Message{Kind: RequestMessage, ID: []byte("1"), Method: "subscriptions/listen", Guards: policy.Resource, Several: []string{"a", "b", "c"}}},
+		"listen to one":    {`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["a"]}}}`, Message{Kind: RequestMessage, ID: []byte("1"), Method: "subscriptions/listen", Guards: policy.Resource, Name: "a"}},
 		"tasks":            {`{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"t"}}`, Message{Kind: RequestMessage, ID: []byte("1"), Method: "tasks/get"}},
 		"list":             {`{"jsonrpc":"2.0","id":1,"method":"tools/list","params":{"cursor":"x"}}`, Message{Kind: RequestMessage, ID: []byte("1"), Method: "tools/list"}},
 		"deep as allowed":  {`{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":` + strings.Repeat("[", 62) + strings.Repeat("]", 62) + `}}`, Message{Kind: RequestMessage, ID: []byte("1"), Method: "x"}},
@@ -65,8 +67,8 @@ func difference(a, b Message) string {
 		return "Guards"
 	case a.Name != b.Name:
 		return "Name"
-	case strings.Join(a.Others, "|") != strings.Join(b.Others, "|"):
-		return "Others"
+	case !slices.Equal(a.Several, b.Several):
+		return "Several"
 	case string(a.Args) != string(b.Args) || (a.Args == nil) != (b.Args == nil):
 		return "Args"
 	case a.Protocol != b.Protocol:
