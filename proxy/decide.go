@@ -5,12 +5,14 @@ import (
 	"slices"
 
 	"github.com/postern-mcp/postern/policy"
+	"github.com/postern-mcp/postern/proxy/mcp"
 )
 
 // permit is a call that policy allows: only decide makes one.
 type permit struct{ call call }
 
-// decide asks the policy. What needs no scope needs a valid token all the same.
+// decide asks the policy about everything the message names. What needs no
+// scope needs a valid token all the same.
 func decide(c call, event *event) (permit, error) {
 	event.Stage = stageDecide
 	m, s := c.message, c.caller.visit.server
@@ -18,23 +20,46 @@ func decide(c call, event *event) (permit, error) {
 		return permit{call: c}, nil
 	}
 	event.PolicyVersion = s.policy.Version()
-	decision := s.policy.Decide(policy.Request{Kind: m.Guards, Name: m.Name, Scope: c.caller.grant.claims.Scope})
-	switch decision.Effect {
-	case policy.Allow:
-		return permit{call: c}, nil
-	case policy.StepUp:
-		return permit{}, c.refused(reasonScope, decision)
-	default:
-		return permit{}, c.unknown(m.Guards, m.Name, decision)
+	var required []string
+	stepUp := false
+	for _, name := range named(m) {
+		d := s.policy.Decide(policy.Request{Kind: m.Guards, Name: name, Scope: c.caller.grant.claims.Scope})
+		switch d.Effect {
+		case policy.Allow:
+		case policy.StepUp:
+			stepUp = true
+		default:
+			return permit{}, c.unknown(m.Guards, name)
+		}
+		required = append(required, d.Required...)
 	}
+	if stepUp {
+		return permit{}, c.stepUp(required)
+	}
+	return permit{call: c}, nil
 }
 
-func (c call) refused(why reason, d policy.Decision) *refusal {
+// named is everything the message asks for, at least one name.
+func named(m mcp.Message) []string {
+	if len(m.Several) > 0 {
+		return m.Several
+	}
+	return []string{m.Name}
+}
+
+// refused places a refusal at this call.
+func (c call) refused(why reason) *refusal {
 	r := refused(stageDecide, why, nil)
 	r.visit, r.scheme, r.call = c.caller.visit, c.caller.scheme, c
-	if why == reasonScope {
-		r.required, r.scope = d.Required, c.wholeSet(d.Required)
-	}
+	return r
+}
+
+// stepUp names the whole set that the next token needs.
+func (c call) stepUp(required []string) *refusal {
+	r := c.refused(reasonScope)
+	slices.Sort(required)
+	r.required = slices.Compact(required)
+	r.scope = c.wholeSet(r.required)
 	return r
 }
 
@@ -53,8 +78,8 @@ func (c call) wholeSet(required []string) []string {
 
 // unknown answers as for a name that never existed, so that nobody learns
 // which of the two it is.
-func (c call) unknown(kind policy.Kind, name string, d policy.Decision) *refusal {
-	r := c.refused(reasonUnknownName, d)
+func (c call) unknown(kind policy.Kind, name string) *refusal {
+	r := c.refused(reasonUnknownName)
 	switch kind {
 	case policy.Tool:
 		r.public = "Unknown tool: " + name

@@ -229,6 +229,7 @@ func (c call) filter(method string) (mcp.Filter, bool) {
 		Keep: func(kind policy.Kind, name string) bool {
 			return s.policy.Lists(policy.Request{Kind: kind, Name: name, Scope: scope})
 		},
+		KeepTemplate: func(uriTemplate string) bool { return s.policy.ListsTemplate(uriTemplate, scope) },
 	}, true
 }
 

@@ -467,3 +467,48 @@ func TestPreflight(t *testing.T) {
 		t.Errorf("a browser cannot read the challenge: %d %v", r.StatusCode, r.Header)
 	}
 }
+
+// A subscription to resources needs what reading each of them needs.
+func TestEveryNamedResourceIsDecided(t *testing.T) {
+	s := newStand(t)
+	listen := func(uris string) string {
+		return `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":[` + uris + `]}}}`
+	}
+	for _, row := range []struct {
+		uris, scope string
+		status      int
+		reason      string
+	}{
+		{`"db://schema/a"`, "basic", 200, ""},
+		{`"db://schema/a","db://schema/b"`, "basic", 200, ""},
+		{`"db://schema/a","db://schema/b"`, "", 403, "insufficient_scope"},
+		{`"db://schema/a","db://secret"`, "basic", 200, "name_unknown"},
+		{`"db://secret"`, "basic", 200, "name_unknown"},
+		{``, "", 200, ""},
+	} {
+		r := s.post(listen(row.uris), "Authorization", "Bearer "+s.token(scopes(strings.Fields(row.scope)...)))
+		s.wants(r, row.status, row.reason)
+	}
+}
+
+// Two issuers stand side by side; each is trusted for its own tokens only.
+func TestSeveralIssuers(t *testing.T) {
+	other := newIssuer(t)
+	s := newStand(t, func(c *proxy.Config) {
+		c.Issuers = append(c.Issuers, proxy.Issuer{URL: other.URL, DPoP: proxy.Off, Profile: token.JWT})
+	})
+	mint := func(by *issuerStand, iss string) string {
+		raw, err := token.Sign(by.keys[0], s.claims(func(c *token.Claims) { c.Issuer = iss }))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return raw
+	}
+	s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+mint(s.issuer, s.issuer.URL)), 200, "")
+	s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+mint(other, other.URL)), 200, "")
+	s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+mint(other, s.issuer.URL)), 401, "token_unknown_key")
+	meta := s.do("GET", s.base+"/.well-known/oauth-protected-resource/calculator/mcp", "")
+	if !strings.Contains(meta.body, `"authorization_servers":["`+s.issuer.URL+`","`+other.URL+`"]`) {
+		t.Errorf("metadata %s", meta.body)
+	}
+}
