@@ -80,6 +80,7 @@ type rig struct {
 	clock *clock
 	log   *logbook
 	path  string
+	serve http.Handler
 }
 
 func baseConfig(issuer string, c *clock, l *logbook) Config {
@@ -101,8 +102,7 @@ func baseConfig(issuer string, c *clock, l *logbook) Config {
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
 	g := &rig{t: t, clock: &clock{now: time.Now().Truncate(time.Second)}, log: &logbook{}, path: filepath.Join(t.TempDir(), "auth.db")}
-	var h http.Handler
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(w, r) }))
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve.ServeHTTP(w, r) }))
 	t.Cleanup(web.Close)
 	c := baseConfig(web.URL, g.clock, g.log)
 	for _, f := range change {
@@ -113,7 +113,7 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	g.s, g.url, h = s, c.Issuer, s.Handler()
+	g.s, g.url, g.serve = s, c.Issuer, s.Handler()
 	if err := s.CreateUser(context.Background(), testUser, testPassword); err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,10 @@ func consented(row *sql.Row) ([]string, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
-	return strings.Fields(scope), err
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(scope), nil
 }
 
 // Approve writes an approval as one: the pending request is spent (ErrSpent

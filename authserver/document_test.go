@@ -1,0 +1,81 @@
+package authserver
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// documentHost serves one client metadata document on loopback; id is its URL.
+func documentHost(t *testing.T, change func(string) string) (id string) {
+	t.Helper()
+	var web *httptest.Server
+	web = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		doc := `{"client_id":"` + web.URL + r.URL.Path + `","client_name":"Document client","redirect_uris":["` + callback + `"],"token_endpoint_auth_method":"none"}`
+		_, _ = w.Write([]byte(change(doc)))
+	}))
+	t.Cleanup(web.Close)
+	return web.URL + "/client.json"
+}
+
+func same(s string) string { return s }
+
+func TestDocumentClientGoesTheWholeWay(t *testing.T) {
+	g := newRig(t)
+	id := documentHost(t, same)
+	page := g.consentPage(newBrowser(t), authorization(id))
+	u, _ := url.Parse(id)
+	if !strings.Contains(page.body, "Document client") || !strings.Contains(page.body, u.Host) || !strings.Contains(page.body, "not verified") {
+		t.Errorf("got %s", page.body)
+	}
+	a := g.tokens(id)
+	if a.str("refresh_token") == "" || g.verified(a).ClientID != id {
+		t.Errorf("got %s", a.body)
+	}
+	g.expect(g.post("/token", refreshing(id, a)), 200, "")
+}
+
+func TestDocumentClientsRefused(t *testing.T) {
+	g := newRig(t)
+	host := func(change func(string) string) string { return documentHost(t, change) }
+	for _, row := range []struct {
+		name, id string
+		reason   Reason
+	}{
+		{"another client_id", host(func(d string) string { return strings.Replace(d, "client.json", "other.json", 1) }), BadDocument},
+		{"with a secret method", host(func(d string) string { return strings.Replace(d, `"none"`, `"client_secret_post"`, 1) }), BadDocument},
+		{"with keys", host(func(d string) string { return strings.Replace(d, `"none"`, `"private_key_jwt"`, 1) }), BadDocument},
+		{"no name", host(func(d string) string { return strings.Replace(d, `"client_name"`, `"name"`, 1) }), BadDocument},
+		{"another redirect", host(func(d string) string { return strings.Replace(d, callback, "http://127.0.0.1/other", 1) }), UnregisteredTarget},
+		{"too large", host(func(d string) string { return d + strings.Repeat(" ", 5<<10) }), BadDocument},
+		{"no path", "https://app.example", BadDocument},
+		{"only a slash", "https://app.example/", BadDocument},
+		{"http elsewhere", "http://app.example/client.json", BadDocument},
+		{"user information", "https://a@app.example/client.json", BadDocument},
+		{"fragment", "https://app.example/client.json#x", BadDocument},
+		{"dot segments", "https://app.example/a/../client.json", BadDocument},
+		{"nobody listens", "http://127.0.0.1:1/client.json", DocumentUnreachable},
+		{"cloud metadata", "https://169.254.169.254/latest", BadDocument},
+		{"loopback over https", "https://127.0.0.1:1/client.json", DocumentUnreachable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := g.get(newBrowser(t), "/authorize?"+authorization(row.id).Encode())
+			if a.status < 400 || a.header.Get("Location") != "" {
+				t.Errorf("got %d %s", a.status, a.body)
+			}
+			g.expectReason(row.reason)
+		})
+	}
+}
+
+func TestLoopbackDocumentsAreForDevelopment(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.LoopbackDocuments = false })
+	a := g.get(newBrowser(t), "/authorize?"+authorization(documentHost(t, same)).Encode())
+	if a.status != 400 {
+		t.Errorf("got %d", a.status)
+	}
+	g.expectReason(BadDocument)
+}

@@ -1,0 +1,330 @@
+package authserver
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMetadata(t *testing.T) {
+	g := newRig(t)
+	a := g.get(noRedirect(), "/.well-known/oauth-authorization-server")
+	for name, want := range map[string]string{
+		"issuer": g.url, "authorization_endpoint": g.url + "/authorize", "token_endpoint": g.url + "/token", "jwks_uri": g.url + "/jwks.json",
+		"registration_endpoint": g.url + "/register", "revocation_endpoint": g.url + "/revoke", "introspection_endpoint": g.url + "/introspect",
+	} {
+		if a.str(name) != want {
+			t.Errorf("%s: %q", name, a.str(name))
+		}
+	}
+	for name, want := range map[string]string{
+		"code_challenge_methods_supported": `["S256"]`, "grant_types_supported": `["authorization_code","refresh_token","client_credentials"]`,
+		"token_endpoint_auth_methods_supported": `["none","client_secret_basic","client_secret_post"]`, "response_types_supported": `["code"]`,
+		"scopes_supported": `["calc:basic","calc:power","db:read"]`, "protected_resources": `["` + calculator + `","` + database + `"]`,
+		"authorization_response_iss_parameter_supported": "true", "client_id_metadata_document_supported": "true",
+	} {
+		if !strings.Contains(a.body, `"`+name+`":`+want) {
+			t.Errorf("no %s %s in %s", name, want, a.body)
+		}
+	}
+	for _, absent := range []string{"userinfo_endpoint", "id_token", "none_signed", `"plain"`, "HS256", "offline_access"} {
+		if strings.Contains(a.body, absent) {
+			t.Errorf("advertises %s", absent)
+		}
+	}
+	if b := g.get(noRedirect(), "/.well-known/openid-configuration"); b.str("issuer") != g.url || b.fields["subject_types_supported"] == nil {
+		t.Errorf("alias: %s", b.body)
+	}
+	if k := g.get(noRedirect(), "/jwks.json"); !strings.Contains(k.body, `"ES256"`) || strings.Contains(k.body, `"d"`) {
+		t.Errorf("keys: %s", k.body)
+	}
+}
+
+// Every endpoint the metadata names exists.
+func TestMetadataNamesOnlyWhatExists(t *testing.T) {
+	g := newRig(t)
+	for name, v := range g.get(noRedirect(), "/.well-known/oauth-authorization-server").fields {
+		if u, ok := v.(string); ok && (strings.HasSuffix(name, "_endpoint") || name == "jwks_uri") {
+			if a := g.get(noRedirect(), strings.TrimPrefix(u, g.url)); a.status == 404 {
+				t.Errorf("%s: nothing at %s", name, u)
+			}
+		}
+	}
+}
+
+func TestIssuerWithPath(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Issuer += "/tenant" })
+	root := strings.TrimSuffix(g.url, "/tenant")
+	for path, want := range map[string]int{
+		"/.well-known/oauth-authorization-server/tenant": 200, "/.well-known/openid-configuration/tenant": 200,
+		"/tenant/.well-known/openid-configuration": 200, "/tenant/jwks.json": 200, "/tenant/style.css": 200,
+		"/.well-known/oauth-authorization-server": 404, "/jwks.json": 404, "/tenant": 404, "/": 404,
+	} {
+		resp, err := http.Get(root + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %d", path, resp.StatusCode)
+		}
+	}
+	page := g.get(newBrowser(t), "/authorize?"+authorization(g.publicClient()).Encode())
+	if !strings.Contains(page.body, `action="/tenant/login"`) || !strings.Contains(page.body, `href="/tenant/style.css"`) {
+		t.Errorf("got %s", page.body)
+	}
+	g.url = root + "/tenant"
+	b := newBrowser(t)
+	done := g.submit(b, "/login", g.loginForm(b, testUser, testPassword))
+	if !strings.HasPrefix(done.header.Get("Location"), "/tenant/consent?") {
+		t.Errorf("got %v", done.header)
+	}
+}
+
+func TestPathsAndMethods(t *testing.T) {
+	g := newRig(t)
+	for _, row := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"GET", "/nothing", 404, ""}, {"POST", "/token/", 404, ""}, {"GET", "//token", 404, ""}, {"POST", "/Token", 404, ""},
+		{"GET", "/token", 405, "POST, OPTIONS"}, {"PUT", "/token", 405, "POST, OPTIONS"}, {"POST", "/jwks.json", 405, "GET, HEAD, OPTIONS"},
+		{"GET", "/register", 405, "POST, OPTIONS"}, {"GET", "/login", 405, "POST"}, {"DELETE", "/authorize", 405, "GET, HEAD, POST"},
+		{"OPTIONS", "/authorize", 405, "GET, HEAD, POST"}, {"OPTIONS", "/introspect", 405, "POST"}, {"BREW", "/revoke", 405, "POST, OPTIONS"},
+	} {
+		t.Run(row.method+" "+row.path, func(t *testing.T) {
+			a := g.do(noRedirect(), g.request(row.method, row.path, "", ""))
+			if a.status != row.status || a.header.Get("Allow") != row.allow {
+				t.Errorf("got %d %q", a.status, a.header.Get("Allow"))
+			}
+			page := row.path == "/login" || row.path == "/authorize"
+			if !page && a.str("error") != "invalid_request" {
+				t.Errorf("got %s", a.body)
+			}
+		})
+	}
+}
+
+func TestOtherOriginsMayCallOnlyWhatReadsNoCookie(t *testing.T) {
+	g := newRig(t)
+	open := []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/jwks.json", "/token", "/revoke", "/register"}
+	for _, path := range append(open, "/authorize", "/login", "/consent", "/introspect", "/style.css") {
+		a := g.do(noRedirect(), g.request("POST", path, "", "", header("Origin", "https://app.example")))
+		want := ""
+		if slices.Contains(open, path) {
+			want = "*"
+		}
+		if a.header.Get("Access-Control-Allow-Origin") != want || a.header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s: %q", path, a.header.Get("Access-Control-Allow-Origin"))
+		}
+		if want == "*" && !strings.Contains(a.header.Get("Access-Control-Expose-Headers"), "DPoP-Nonce") {
+			t.Errorf("%s: exposes %q", path, a.header.Get("Access-Control-Expose-Headers"))
+		}
+	}
+	pre := g.do(noRedirect(), g.request("OPTIONS", "/token", "", "", header("Origin", "https://app.example"), header("Access-Control-Request-Method", "POST")))
+	if pre.status != 204 || !strings.Contains(pre.header.Get("Access-Control-Allow-Headers"), "DPoP") {
+		t.Errorf("preflight: %d %v", pre.status, pre.header)
+	}
+}
+
+// reopen starts another server on the same database.
+func (g *rig) reopen(change ...func(*Config)) (*Server, error) {
+	c := g.s.config
+	for _, f := range change {
+		f(&c)
+	}
+	return New(context.Background(), c, "sqlite:"+g.path)
+}
+
+func TestRestartKeepsEverything(t *testing.T) {
+	g := newRig(t)
+	id := g.publicClient()
+	a := g.tokens(id)
+	if err := g.s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if g.s.Ready(t.Context()) == nil {
+		t.Error("ready after Close")
+	}
+	s, err := g.reopen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if !bytes.Equal(g.s.key.Public().JWK(), s.key.Public().JWK()) {
+		t.Error("another key")
+	}
+	g.serve = s.Handler()
+	g.expect(g.post("/token", refreshing(id, a)), 200, "")
+	if err := s.Ready(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWrongSecretDoesNotStart(t *testing.T) {
+	g := newRig(t)
+	_, err := g.reopen(func(c *Config) { c.Secret = bytes.Repeat([]byte("x"), 32) })
+	if err == nil || !strings.Contains(err.Error(), "does not open with this secret") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The seal holds each key to its own row: what opens under one id does not under another.
+func TestStoredKeyCannotBeSwapped(t *testing.T) {
+	g := newRig(t)
+	db, err := sql.Open("sqlite", g.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec("UPDATE signing_keys SET id = 'another'"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.reopen(); err == nil {
+		t.Error("a key opened under another's name")
+	}
+}
+
+// What a thief of the database file finds.
+func TestDatabaseHoldsNoSecrets(t *testing.T) {
+	g := newRig(t)
+	id, secret := g.machine("calc:basic")
+	public := g.publicClient()
+	code := g.code(public)
+	a := g.post("/token", redemption(public, code))
+	b := g.post("/token", refreshing(public, a))
+	var kept []byte
+	for _, suffix := range []string{"", "-wal"} {
+		part, err := os.ReadFile(g.path + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept = append(kept, part...)
+	}
+	if !bytes.Contains(kept, []byte(id)) {
+		t.Fatal("the client is not in the file: the search proves nothing")
+	}
+	for name, s := range map[string]string{"client secret": secret, "code": code, "refresh token": a.str("refresh_token"),
+		"successor": b.str("refresh_token"), "password": testPassword, "access token": a.str("access_token"),
+		"signing key": strings.Trim(strings.Split(strings.SplitN(string(g.s.key.SecretJWK()), `"d":`, 2)[1], ",")[0], `"}`)} {
+		if s == "" || bytes.Contains(kept, []byte(s)) {
+			t.Errorf("the database holds the %s", name)
+		}
+	}
+	if info, err := os.Stat(g.path); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("mode %v %v", info.Mode(), err)
+	}
+}
+
+func TestConfigurationIsChecked(t *testing.T) {
+	ok := baseConfig("https://auth.example", &clock{now: time.Now()}, &logbook{})
+	for name, change := range map[string]func(*Config){
+		"no issuer":                  func(c *Config) { c.Issuer = "" },
+		"plain http":                 func(c *Config) { c.Issuer = "http://auth.example" },
+		"issuer with slash":          func(c *Config) { c.Issuer = "https://auth.example/" },
+		"issuer with query":          func(c *Config) { c.Issuer = "https://auth.example?x" },
+		"issuer with user":           func(c *Config) { c.Issuer = "https://a@auth.example" },
+		"short secret":               func(c *Config) { c.Secret = c.Secret[:31] },
+		"no resources":               func(c *Config) { c.Resources = nil },
+		"relative resource":          func(c *Config) { c.Resources = []Resource{{URL: "/mcp"}} },
+		"resource twice":             func(c *Config) { c.Resources = append(c.Resources, c.Resources[0]) },
+		"scope with space":           func(c *Config) { c.Resources = []Resource{{URL: "https://a.example", Scopes: []Scope{{Name: "a b"}}}} },
+		"unknown policy":             func(c *Config) { c.Registration = "" },
+		"token policy without token": func(c *Config) { c.Registration = RegistrationToken },
+		"access tokens for a day":    func(c *Config) { c.AccessTokenLife = 24 * time.Hour },
+		"no access token life":       func(c *Config) { c.AccessTokenLife = 0 },
+		"no refresh token life":      func(c *Config) { c.RefreshTokenLife = 0 },
+		"codes for an hour":          func(c *Config) { c.CodeLife = time.Hour },
+		"no replay memory":           func(c *Config) { c.Replay = nil },
+		"no log":                     func(c *Config) { c.Log = nil },
+		"no clock":                   func(c *Config) { c.Now = nil },
+	} {
+		c := ok
+		c.Resources = slices.Clone(ok.Resources)
+		change(&c)
+		path := filepath.Join(t.TempDir(), "auth.db")
+		if s, err := New(t.Context(), c, "sqlite:"+path); err == nil {
+			t.Errorf("%s: started", name)
+			_ = s.Close()
+		}
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%s: made a database", name)
+		}
+	}
+	for _, u := range []string{"", "postgres://x", "sqlite:", "/auth.db"} {
+		if _, err := New(t.Context(), ok, u); err == nil {
+			t.Errorf("%q: opened", u)
+		}
+	}
+}
+
+// The listener's own bounds are not ours; a caller that trickles its body is
+// cut by them, and a body that never ends by the limit here.
+func TestBodyIsBounded(t *testing.T) {
+	g := newRig(t)
+	for _, path := range []string{"/token", "/revoke", "/introspect", "/login", "/consent", "/authorize"} {
+		a := g.post(path, map[string][]string{"x": {strings.Repeat("x", maxBody)}})
+		if a.status != 413 {
+			t.Errorf("%s: %d", path, a.status)
+		}
+	}
+	if a := g.postJSON("/register", `{"x":"`+strings.Repeat("x", maxBody)+`"}`); a.status != 413 {
+		t.Errorf("/register: %d", a.status)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	for remote, want := range map[string]string{
+		"192.0.2.1:99": "192.0.2.1", "[::ffff:192.0.2.1]:99": "192.0.2.1",
+		"[2001:db8:1:2:3::4]:99": "2001:db8:1:2::/64", "[fe80::1%eth0]:99": "fe80::/64", "@": "unknown",
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.RemoteAddr = remote
+		r.Header.Set("X-Forwarded-For", "203.0.113.9")
+		if got := addressOf(r); got != want {
+			t.Errorf("%s: %s", remote, got)
+		}
+	}
+}
+
+func TestBucketsAreBounded(t *testing.T) {
+	c := &clock{now: time.Now()}
+	l := newLimiter(c.Now, time.Second, 1)
+	for i := range maxBuckets + 5 {
+		_, _ = l.try(string(rune(i)))
+	}
+	if len(l.buckets) != maxBuckets {
+		t.Errorf("%d buckets", len(l.buckets))
+	}
+	if _, err := l.try("one more"); reasonOf(err) != TooMany {
+		t.Errorf("the shared bucket never empties: %v", err)
+	}
+	c.forward(time.Minute)
+	if _, err := l.try("one more"); err != nil || len(l.buckets) != 1 {
+		t.Errorf("full buckets were not forgotten: %v, %d", err, len(l.buckets))
+	}
+}
+
+// Every reason has its answer, and none of them says what it must not.
+func TestErrorTable(t *testing.T) {
+	for reason, a := range answers {
+		if a.status < 400 || a.status > 503 || a.code == "" || a.text == "" {
+			t.Errorf("%s: %+v", reason, a)
+		}
+	}
+	if a := answerTo(errBroken); a != unlisted || describe(errBroken) != "" {
+		t.Errorf("an unlisted error: %+v", a)
+	}
+	if a := answerTo(refuse("invented")); a != unlisted {
+		t.Errorf("an invented reason: %+v", a)
+	}
+}

@@ -1,0 +1,342 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+var t0 = time.UnixMilli(1_800_000_000_123).UTC()
+
+func openTest(t *testing.T) *SQLite {
+	t.Helper()
+	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "odd name?#%.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func want(t *testing.T, err, target error) {
+	t.Helper()
+	if !errors.Is(err, target) {
+		t.Errorf("got %v, want %v", err, target)
+	}
+}
+
+func h(s string) Hash {
+	var v Hash
+	copy(v[:], s)
+	return v
+}
+
+// approve writes a whole approval of user u1 and client c1.
+func approve(t *testing.T, s *SQLite, name string, scope ...string) Approval {
+	t.Helper()
+	_ = s.AddUser(t.Context(), User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0)
+	a := Approval{
+		Request: h("request " + name), RequestUntil: t0.Add(time.Minute),
+		Consent: Consent{UserID: "u1", ClientID: "c1", RedirectHost: "host", Resource: "r", Scope: scope},
+		Grant:   Grant{ID: "grant " + name, ClientID: "c1", UserID: "u1", Resource: "r", Scope: scope, AuthTime: t0, CreatedAt: t0, ExpiresAt: t0.Add(time.Minute)},
+		Code:    Code{Hash: h("code " + name), GrantID: "grant " + name, RedirectURI: "https://a/", Challenge: "ch", Thumbprint: "jkt", ExpiresAt: t0.Add(time.Minute)},
+	}
+	must(t, s.Approve(t.Context(), a))
+	return a
+}
+
+func TestOpen(t *testing.T) {
+	for _, u := range []string{"", "sqlite:", "postgres://localhost/x", "file:x", "sqlite:/nowhere/at/all/x.db"} {
+		if _, err := Open(t.Context(), u); err == nil {
+			t.Errorf("%q: opened", u)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "x.db")
+	must(t, os.WriteFile(path, []byte(strings.Repeat("not a database ", 100)), 0o600))
+	if _, err := Open(t.Context(), "sqlite:"+path); err == nil {
+		t.Error("opened a file that is no database")
+	}
+}
+
+func TestTwoProcessesOpenOneFile(t *testing.T) {
+	path := "sqlite:" + filepath.Join(t.TempDir(), "x.db")
+	var all sync.WaitGroup
+	var first atomic.Int32
+	for i := range 4 {
+		all.Go(func() {
+			s, err := Open(context.Background(), path)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer s.Close()
+			if err := s.AddFirstKey(context.Background(), SealedKey{ID: string(rune('a' + i)), Sealed: []byte("x")}, t0); err == nil {
+				first.Add(1)
+			} else if !errors.Is(err, ErrExists) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if first.Load() != 1 {
+		t.Errorf("%d first keys", first.Load())
+	}
+}
+
+func TestPragmasHold(t *testing.T) {
+	s := openTest(t)
+	for pragma, want := range map[string]string{"journal_mode": "wal", "foreign_keys": "1", "synchronous": "2", "busy_timeout": "5000"} {
+		var r, w string
+		must(t, s.read.QueryRow("PRAGMA "+pragma).Scan(&r))
+		must(t, s.write.QueryRow("PRAGMA "+pragma).Scan(&w))
+		if r != want || w != want {
+			t.Errorf("%s: %s, %s", pragma, r, w)
+		}
+	}
+}
+
+func TestClients(t *testing.T) {
+	s := openTest(t)
+	c := Client{ID: "c1", SecretHash: []byte("hash"), Name: "n", AuthMethod: "none", Redirects: []string{"https://a/"}, Grants: []string{"g"},
+		Scope: []string{"a"}, Bounded: true, Resources: []string{"r"}, DPoPBound: true, Type: "web", URI: "https://a/", CreatedAt: t0}
+	must(t, s.AddClient(t.Context(), c, 10))
+	want(t, s.AddClient(t.Context(), c, 10), ErrExists)
+	got, err := s.Client(t.Context(), "c1")
+	must(t, err)
+	if got.Name != "n" || string(got.SecretHash) != "hash" || !got.Bounded || !got.DPoPBound || got.Dynamic || !got.CreatedAt.Equal(t0) || len(got.Redirects) != 1 || got.Resources[0] != "r" {
+		t.Errorf("got %+v", got)
+	}
+	_, err = s.Client(t.Context(), "C1")
+	want(t, err, ErrNotFound)
+}
+
+func TestUnusedClientsAreBounded(t *testing.T) {
+	s := openTest(t)
+	must(t, s.AddClient(t.Context(), Client{ID: "operator's", CreatedAt: t0}, 2))
+	must(t, s.AddClient(t.Context(), Client{ID: "c1", Dynamic: true, CreatedAt: t0}, 2))
+	approve(t, s, "1", "a") // c1 is in use
+	for _, id := range []string{"d1", "d2", "d3"} {
+		must(t, s.AddClient(t.Context(), Client{ID: id, Dynamic: true, CreatedAt: t0}, 2))
+	}
+	for id, kept := range map[string]bool{"operator's": true, "c1": true, "d1": false, "d2": true, "d3": true} {
+		if _, err := s.Client(t.Context(), id); (err == nil) != kept {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
+func TestSessions(t *testing.T) {
+	s := openTest(t)
+	must(t, s.AddUser(t.Context(), User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
+	want(t, s.AddUser(t.Context(), User{ID: "u2", Name: "ada"}, t0), ErrExists)
+	v := Session{Hash: h("1"), UserID: "u1", AuthTime: t0, ExpiresAt: t0.Add(time.Hour)}
+	must(t, s.StartSession(t.Context(), v, Hash{}))
+	got, err := s.Session(t.Context(), v.Hash, t0)
+	if err != nil || got.UserName != "ada" || !got.AuthTime.Equal(t0) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	_, err = s.Session(t.Context(), v.Hash, v.ExpiresAt)
+	want(t, err, ErrNotFound)
+	next := v
+	next.Hash = h("2")
+	must(t, s.StartSession(t.Context(), next, v.Hash))
+	_, err = s.Session(t.Context(), v.Hash, t0)
+	want(t, err, ErrNotFound)
+	must(t, s.EndSession(t.Context(), next.Hash))
+	_, err = s.Session(t.Context(), next.Hash, t0)
+	want(t, err, ErrNotFound)
+}
+
+func TestApprovalIsAllOrNothing(t *testing.T) {
+	s := openTest(t)
+	a := approve(t, s, "1", "b", "a")
+	if held, err := s.Consent(t.Context(), a.Consent); err != nil || strings.Join(held, " ") != "a b" {
+		t.Errorf("held %v, %v", held, err)
+	}
+	again := a
+	again.Grant.ID, again.Code.Hash, again.Consent.Scope = "grant 2", h("code 2"), []string{"c"}
+	want(t, s.Approve(t.Context(), again), ErrSpent)
+	again.Request = h("request 2")
+	again.Code.Hash = a.Code.Hash // a clash at the very last statement but one
+	if err := s.Approve(t.Context(), again); err == nil {
+		t.Fatal("two grants with one code")
+	}
+	if held, _ := s.Consent(t.Context(), a.Consent); strings.Join(held, " ") != "a b" {
+		t.Errorf("consent grew in an approval that failed: %v", held)
+	}
+	_, err := s.Grant(t.Context(), "grant 2")
+	want(t, err, ErrNotFound)
+	must(t, s.Spend(t.Context(), h("request 2"), t0)) // not spent by the failure
+	want(t, s.Spend(t.Context(), h("request 2"), t0), ErrSpent)
+	other := a.Consent
+	other.RedirectHost = "another"
+	if held, err := s.Consent(t.Context(), other); err != nil || held != nil {
+		t.Errorf("another host holds %v, %v", held, err)
+	}
+}
+
+func TestConsentGrows(t *testing.T) {
+	s := openTest(t)
+	approve(t, s, "1", "a", "b")
+	a := approve(t, s, "2", "b", "c")
+	if held, _ := s.Consent(t.Context(), a.Consent); strings.Join(held, " ") != "a b c" {
+		t.Errorf("held %v", held)
+	}
+	none := approve(t, s, "3")
+	none.Consent.ClientID = "c9"
+	none.Grant.ID, none.Request, none.Code.Hash = "grant 9", h("request 9"), h("code 9")
+	must(t, s.Approve(t.Context(), none))
+	if held, _ := s.Consent(t.Context(), none.Consent); held == nil || len(held) != 0 {
+		t.Errorf("a consent to no scope is %v", held)
+	}
+}
+
+func TestRedeemOnce(t *testing.T) {
+	s := openTest(t)
+	a := approve(t, s, "1", "a")
+	got, err := s.Code(t.Context(), a.Code.Hash)
+	if err != nil || got.Used || got.Challenge != "ch" || got.Thumbprint != "jkt" || !got.ExpiresAt.Equal(a.Code.ExpiresAt) {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	var won atomic.Int32
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			r := RefreshToken{Hash: h(string(rune('a' + i))), GrantID: a.Grant.ID, ExpiresAt: t0}
+			if err := s.Redeem(context.Background(), got, &r, t0, t0.Add(time.Hour)); err == nil {
+				won.Add(1)
+			} else if !errors.Is(err, ErrSpent) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d redemptions", won.Load())
+	}
+	var n int
+	must(t, s.read.QueryRow("SELECT count(*) FROM refresh_tokens").Scan(&n))
+	if n != 1 {
+		t.Errorf("%d refresh tokens", n)
+	}
+}
+
+func TestRotateOnce(t *testing.T) {
+	s := openTest(t)
+	a := approve(t, s, "1", "a")
+	first := RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID, Thumbprint: "k", ExpiresAt: t0.Add(time.Hour)}
+	must(t, s.Redeem(t.Context(), a.Code, &first, t0, t0))
+	second := RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
+	must(t, s.Rotate(t.Context(), first.Hash, []byte("sealed"), second, t0, t0.Add(time.Hour)))
+	want(t, s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r3"), GrantID: a.Grant.ID}, t0, t0), ErrSpent)
+	got, err := s.Refresh(t.Context(), first.Hash)
+	if err != nil || !got.UsedAt.Equal(t0) || string(got.Successor) != "sealed" || got.Thumbprint != "k" {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	_, err = s.Refresh(t.Context(), h("r3"))
+	want(t, err, ErrNotFound)
+	second.ExpiresAt = t0.Add(2 * time.Hour)
+	must(t, s.Extend(t.Context(), second, t0.Add(3*time.Hour)))
+	if got, _ := s.Refresh(t.Context(), second.Hash); !got.ExpiresAt.Equal(second.ExpiresAt) {
+		t.Errorf("got %+v", got)
+	}
+	if g, _ := s.Grant(t.Context(), a.Grant.ID); !g.ExpiresAt.Equal(t0.Add(3 * time.Hour)) {
+		t.Errorf("got %+v", g)
+	}
+}
+
+// A revocation that comes between look and write wins.
+func TestRevokedGrantHandsOutNothing(t *testing.T) {
+	s := openTest(t)
+	a := approve(t, s, "1", "a")
+	first := RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
+	must(t, s.Redeem(t.Context(), a.Code, &first, t0, t0))
+	b := approve(t, s, "2", "a")
+	must(t, s.RevokeGrant(t.Context(), a.Grant.ID, t0))
+	must(t, s.RevokeGrant(t.Context(), b.Grant.ID, t0))
+	want(t, s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID}, t0, t0), ErrNotFound)
+	want(t, s.Extend(t.Context(), first, t0), ErrNotFound)
+	want(t, s.Redeem(t.Context(), b.Code, nil, t0, t0), ErrNotFound)
+	if g, err := s.Grant(t.Context(), a.Grant.ID); err != nil || !g.Revoked {
+		t.Errorf("got %+v, %v", g, err)
+	}
+}
+
+func TestRevokedTokens(t *testing.T) {
+	s := openTest(t)
+	must(t, s.RevokeToken(t.Context(), "j1", t0))
+	must(t, s.RevokeToken(t.Context(), "j1", t0))
+	for id, want := range map[string]bool{"j1": true, "j2": false} {
+		if got, err := s.TokenRevoked(t.Context(), id); got != want || err != nil {
+			t.Errorf("%s: %v, %v", id, got, err)
+		}
+	}
+}
+
+func TestSweep(t *testing.T) {
+	s := openTest(t)
+	a := approve(t, s, "1", "a")
+	must(t, s.Redeem(t.Context(), a.Code, &RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID}, t0, t0.Add(time.Minute)))
+	for i := range 5 {
+		must(t, s.RevokeToken(t.Context(), string(rune('a'+i)), t0))
+		must(t, s.AddClient(t.Context(), Client{ID: string(rune('a' + i)), Dynamic: true, CreatedAt: t0}, 100))
+	}
+	must(t, s.StartSession(t.Context(), Session{Hash: h("s"), UserID: "u1", ExpiresAt: t0.Add(time.Minute)}, Hash{}))
+	count := func() (n int) {
+		for _, table := range []string{"sessions", "spent_requests", "revoked_tokens", "grants", "codes", "refresh_tokens", "clients"} {
+			var k int
+			must(t, s.read.QueryRow("SELECT count(*) FROM "+table).Scan(&k))
+			n += k
+		}
+		return n
+	}
+	before := count()
+	if more, err := s.Sweep(t.Context(), t0, t0, 2); more || err != nil || count() != before {
+		t.Errorf("before anything is due: %v %v, %d of %d rows left", more, err, count(), before)
+	}
+	rounds := 1
+	for ; ; rounds++ {
+		more, err := s.Sweep(t.Context(), t0.Add(time.Hour), t0.Add(time.Hour), 2)
+		must(t, err)
+		if !more {
+			break
+		}
+	}
+	if rounds != 3 || count() != 0 {
+		t.Errorf("%d rounds, %d rows left", rounds, count())
+	}
+	if held, err := s.Consent(t.Context(), a.Consent); err != nil || held == nil {
+		t.Errorf("the consent is gone: %v", err)
+	}
+}
+
+func TestFailuresAreErrors(t *testing.T) {
+	s := openTest(t)
+	must(t, s.Ping(t.Context()))
+	must(t, s.Close())
+	if s.Ping(t.Context()) == nil {
+		t.Error("a closed store answers")
+	}
+	if _, err := s.TokenRevoked(t.Context(), "x"); err == nil {
+		t.Error("a closed store says not revoked")
+	}
+	if held, err := s.Consent(t.Context(), Consent{}); err == nil || held != nil {
+		t.Error("a closed store knows a consent")
+	}
+	if _, err := s.Client(t.Context(), "x"); err == nil || errors.Is(err, ErrNotFound) {
+		t.Errorf("a closed store says %v", err)
+	}
+}
