@@ -112,7 +112,7 @@ func TestHTTPAnswers(t *testing.T) {
 	}{
 		{"initialize", "POST", "/mcp", "Bearer", start, 200},
 		{"scheme in lower case", "POST", "/mcp", "bearer", start, 200},
-		{"no session", "POST", "/mcp", "Bearer", ping, 404},
+		{"no session", "POST", "/mcp", "Bearer", ping, 200},
 		{"not JSON", "POST", "/mcp", "Bearer", "{", 400},
 		{"empty", "POST", "/mcp", "Bearer", "", 400},
 		{"two values", "POST", "/mcp", "Bearer", ping + ping, 400},

@@ -28,6 +28,9 @@ func (s *sessions) Generate() string {
 }
 
 func (s *sessions) Validate(id string) (terminated bool, err error) {
+	if id == "" { // a call without a session keeps nothing and needs none
+		return false, nil
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if _, ok := s.live[id]; !ok {

@@ -3,6 +3,7 @@ package proxy
 import (
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy/mcp"
@@ -20,23 +21,16 @@ func decide(c call, event *event) (permit, error) {
 		return permit{call: c}, nil
 	}
 	event.PolicyVersion = s.policy.Version()
-	var required []string
-	stepUp := false
-	for _, name := range named(m) {
-		d := s.policy.Decide(policy.Request{Kind: m.Guards, Name: name, Scope: c.caller.grant.claims.Scope})
-		switch d.Effect {
-		case policy.Allow:
-		case policy.StepUp:
-			stepUp = true
-		default:
-			return permit{}, c.unknown(m.Guards, name)
-		}
-		required = append(required, d.Required...)
+	names := named(m)
+	d := s.policy.DecideAll(m.Guards, names, c.caller.grant.claims.Scope)
+	switch d.Effect {
+	case policy.Allow:
+		return permit{call: c}, nil
+	case policy.StepUp:
+		return permit{}, c.stepUp(d.Required)
+	default:
+		return permit{}, c.unknown(m.Guards, strings.Join(names, ", "))
 	}
-	if stepUp {
-		return permit{}, c.stepUp(required)
-	}
-	return permit{call: c}, nil
 }
 
 // named is everything the message asks for, at least one name.
@@ -57,9 +51,7 @@ func (c call) refused(why reason) *refusal {
 // stepUp names the whole set that the next token needs.
 func (c call) stepUp(required []string) *refusal {
 	r := c.refused(reasonScope)
-	slices.Sort(required)
-	r.required = slices.Compact(required)
-	r.scope = c.wholeSet(r.required)
+	r.required, r.scope = required, c.wholeSet(required)
 	return r
 }
 

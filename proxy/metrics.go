@@ -7,6 +7,7 @@ import (
 // metrics count decisions. Every label value comes from a closed set.
 type metrics struct {
 	requests *prometheus.CounterVec
+	framing  *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 }
 
@@ -16,13 +17,17 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "postern_requests_total",
 			Help: "Requests by server, decision (allow, step_up, deny, public, preflight) and reason of refusal.",
 		}, []string{"server", "decision", "reason"}),
+		framing: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "postern_framing_refused_total",
+			Help: "HTTP/1 messages refused before they were requests, by reason.",
+		}, []string{"reason"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "postern_request_duration_seconds",
 			Help:    "Time from the first byte of a request to the last of its answer, streams included.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300},
 		}, []string{"server", "decision"}),
 	}
-	r.MustRegister(m.requests, m.duration)
+	r.MustRegister(m.requests, m.framing, m.duration)
 	return m
 }
 
@@ -30,6 +35,10 @@ func (m *metrics) count(e *event) {
 	m.requests.WithLabelValues(e.Server, e.Decision, string(e.Reason)).Inc()
 	m.duration.WithLabelValues(e.Server, e.Decision).Observe(e.Millis / 1000)
 }
+
+// FramingRefused counts a message that package wire refused; reason is one of
+// its closed set.
+func (p *Proxy) FramingRefused(reason string) { p.metrics.framing.WithLabelValues(reason).Inc() }
 
 // inFlight is a gauge of the slots taken.
 func (p *Proxy) inFlight() prometheus.Collector {

@@ -133,6 +133,7 @@ func New(c Config) (*Proxy, error) {
 		slots: make(chan struct{}, c.Limits.InFlight),
 		audit: newAudit(c.Audit), metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}
+	c.Metrics.MustRegister(p.inFlight())
 	return p, p.mount(c)
 }
 

@@ -187,8 +187,9 @@ func (n *node) listen(file *config.File) ([]service, error) {
 }
 
 func (n *node) services(public, admin net.Listener) []service {
+	guard := wire.Guard{MaxHeader: maxHeader, Refused: n.proxy.FramingRefused}
 	return []service{
-		{name: "proxy", listener: wire.Listener(public, maxHeader), handler: n.proxy},
+		{name: "proxy", listener: guard.Listener(public), handler: n.proxy},
 		{name: "admin", listener: admin, handler: n.admin()},
 	}
 }
