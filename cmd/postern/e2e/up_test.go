@@ -22,13 +22,13 @@ const upPorts = 5 // `postern up` takes this many, one after the other
 
 // everything is a running `postern up` as its up.json describes it.
 type everything struct {
-	*process
-	Proxy   string            `json:"proxy"`
-	Issuer  string            `json:"issuer"`
-	Servers map[string]string `json:"servers"`
-	User    person            `json:"user"`
-	Client  machine           `json:"client"`
-	Admin   string            `json:"admin"`
+	*process `json:"-"`
+	Proxy    string            `json:"proxy"`
+	Issuer   string            `json:"issuer"`
+	Servers  map[string]string `json:"servers"`
+	User     person            `json:"user"`
+	Client   machine           `json:"client"`
+	Admin    string            `json:"admin"`
 }
 
 type person struct {
