@@ -126,9 +126,10 @@ func TestUpEndsWithStreamsOpen(t *testing.T) {
 		t.Errorf("exit status %d, want 0", code)
 	}
 	lines := auditLines(t, state+"/audit.jsonl")
-	for _, id := range []string{called.header.Get("X-Request-Id"), stream.Header.Get("X-Request-Id")} {
+	for name, header := range map[string]http.Header{"the call": called.header, "the stream": stream.Header} {
+		id := header.Get("X-Request-Id")
 		if !slices.ContainsFunc(lines, func(l auditLine) bool { return l.RequestID == id && l.Decision == "allow" }) {
-			t.Errorf("no audit line for %s: %+v", id, lines)
+			t.Errorf("no audit line for %s, request %s: %+v", name, id, lines)
 		}
 	}
 }

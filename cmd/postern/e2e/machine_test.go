@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -82,14 +83,44 @@ func fetch(t *testing.T, req *http.Request) []byte {
 // agent is mcp-go's client with a token that can be replaced.
 type agent struct {
 	*client.Client
-	store *client.MemoryTokenStore
+	store    *client.MemoryTokenStore
+	statuses statuses
+}
+
+// statuses are those of the answers so far, and what was refused with them.
+type statuses struct {
+	mu         sync.Mutex
+	seen       []int
+	challenges http.Header // of the last refusal
+}
+
+func (s *statuses) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.seen = append(s.seen, resp.StatusCode)
+		if resp.StatusCode >= 400 {
+			s.challenges = resp.Header
+		}
+	}
+	return resp, err
+}
+
+// last is the newest status.
+func (s *statuses) last() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen[len(s.seen)-1]
 }
 
 func newAgent(t *testing.T, endpoint, token string, options ...client.ClientOption) *agent {
 	t.Helper()
 	a := &agent{store: transport.NewMemoryTokenStore()}
 	a.use(t, token)
-	streamable, err := transport.NewStreamableHTTP(endpoint, transport.WithHTTPOAuth(transport.OAuthConfig{TokenStore: a.store}))
+	streamable, err := transport.NewStreamableHTTP(endpoint,
+		transport.WithHTTPOAuth(transport.OAuthConfig{TokenStore: a.store}),
+		transport.WithHTTPBasicClient(&http.Client{Transport: &a.statuses}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,10 +199,12 @@ func TestMachineWithGoClient(t *testing.T) {
 				t.Errorf("add: %q, %v", got, err)
 			}
 			power := map[string]any{"base": 2, "exponent": 10}
-			if got, err := a.call(t.Context(), "power", power); err == nil || !strings.Contains(err.Error(), "403") {
-				t.Errorf("power without its scope: %q, %v; want a 403", got, err)
+			got, err := a.call(t.Context(), "power", power)
+			if err == nil || a.statuses.last() != http.StatusForbidden {
+				t.Errorf("power without its scope: %q, %v, status %d; want 403", got, err, a.statuses.last())
 			}
-			a.use(t, up.token(t, "calculator", "calc:basic calc:advanced"))
+			needed := challenges(t, a.statuses.challenges)["Bearer"]["scope"]
+			a.use(t, up.token(t, "calculator", needed))
 			if got, err := a.call(t.Context(), "power", power); err != nil || got != "1024" {
 				t.Errorf("power: %q, %v", got, err)
 			}

@@ -91,8 +91,11 @@ func announced(p *process, state string) (*everything, error) {
 	return e, nil
 }
 
+// startUp starts over whatever a killed run left, but for its up.json, which
+// would be read before the new process takes it away.
 func startUp(t *testing.T, state string, base int) *everything {
 	t.Helper()
+	_ = os.Remove(filepath.Join(state, "up.json")) // there is none at a first start
 	e, err := announced(start(t, binary, upArgs(state, base)...), state)
 	if err != nil {
 		t.Fatal(err)
@@ -244,6 +247,7 @@ func TestUpNamesATakenPort(t *testing.T) {
 			}
 			defer ln.Close()
 			state := t.TempDir()
+			write(t, filepath.Join(state, "up.json"), "{}") // of a run that was killed
 			p := start(t, binary, upArgs(state, base)...)
 			if code := p.exit(t); code != 2 {
 				t.Errorf("exit status %d, want 2", code)
