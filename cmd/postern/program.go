@@ -64,7 +64,7 @@ func (p program) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w\nSee: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(p.upCommand(), p.proxyCommand(), p.authserverCommand(), p.mcpCommand(), p.checkCommand(), p.versionCommand())
+	root.AddCommand(p.upCommand(), p.proxyCommand(), p.authserverCommand(), p.mcpCommand(), p.adminCommand(), p.checkCommand(), p.versionCommand())
 	return root
 }
 

@@ -1,0 +1,144 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/postern-mcp/postern/authserver"
+)
+
+// adminCommand makes accounts in the authorization server's database, while
+// that runs or not.
+func (p program) adminCommand() *cobra.Command {
+	var path string
+	c := &cobra.Command{
+		Use:   "admin",
+		Short: "Create users and clients of the bundled authorization server",
+		Args:  noArguments,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	c.PersistentFlags().StringVarP(&path, "config", "c", "postern.yaml", "the configuration file")
+	c.AddCommand(
+		group("user", "People who can sign in", p.createUserCommand(&path)),
+		group("client", "Machines with a secret", p.createClientCommand(&path)),
+		group("resource-server", "Servers that may introspect tokens", p.createResourceServerCommand(&path)),
+	)
+	return c
+}
+
+func group(name, short string, children ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: name, Short: short, Args: noArguments, RunE: func(c *cobra.Command, _ []string) error { return c.Help() }}
+	c.AddCommand(children...)
+	return c
+}
+
+func (p program) createUserCommand(path *string) *cobra.Command {
+	var fromStdin bool
+	c := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Create a user; without --password-stdin a password is made and printed",
+		Args:  oneName,
+		RunE: func(c *cobra.Command, args []string) error {
+			password := randomText(16)
+			if fromStdin {
+				var err error
+				if password, err = firstLine(p.stdin); err != nil {
+					return usageError{err}
+				}
+			}
+			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
+				err := s.CreateUser(c.Context(), args[0], password)
+				if errors.Is(err, authserver.ErrExists) {
+					return fmt.Errorf("there is a user %q already", args[0])
+				}
+				if err == nil && !fromStdin {
+					_, err = fmt.Fprintln(p.stdout, password)
+				}
+				return err
+			})
+		},
+	}
+	c.Flags().BoolVar(&fromStdin, "password-stdin", false, "take the password from the first line of stdin")
+	return c
+}
+
+func firstLine(r io.Reader) (string, error) {
+	line, err := bufio.NewReader(io.LimitReader(r, 4096)).ReadString('\n')
+	line = strings.TrimRight(line, "\r\n")
+	if line == "" {
+		return "", errors.Join(errors.New("there is no password on stdin"), err)
+	}
+	return line, nil
+}
+
+func (p program) createClientCommand(path *string) *cobra.Command {
+	var scopes []string
+	c := &cobra.Command{
+		Use:   "create NAME --scope SCOPE",
+		Short: "Create a client for the client credentials grant; prints its id and secret, once",
+		Args:  oneName,
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
+				return p.printAccount(s.CreateClient(c.Context(), args[0], scopes))
+			})
+		},
+	}
+	c.Flags().StringSliceVar(&scopes, "scope", nil, "a scope the client may ask for; repeat it, or separate by commas")
+	return c
+}
+
+func (p program) createResourceServerCommand(path *string) *cobra.Command {
+	var resources []string
+	c := &cobra.Command{
+		Use:   "create NAME --resource URL",
+		Short: "Create a client that may introspect the tokens of these resources; prints its id and secret, once",
+		Args:  oneName,
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
+				return p.printAccount(s.CreateResourceServer(c.Context(), args[0], resources))
+			})
+		},
+	}
+	c.Flags().StringSliceVar(&resources, "resource", nil, "a resource URL; repeat it, or separate by commas")
+	return c
+}
+
+func (p program) printAccount(id, secret string, err error) error {
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(p.stdout, "client_id %s\nclient_secret %s\n", id, secret)
+	return err
+}
+
+func oneName(c *cobra.Command, args []string) error {
+	if len(args) == 1 && args[0] != "" {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s takes one name\nSee: %s --help", c.CommandPath(), c.CommandPath())}
+}
+
+// withAuthserver opens the database of the configuration for one piece of work.
+func (p program) withAuthserver(ctx context.Context, path string, work func(*authserver.Server) error) error {
+	s, err := load(path, p.lookup)
+	if err != nil {
+		return err
+	}
+	if s.file.AuthServer == nil {
+		return usageError{fmt.Errorf("%s has no authserver block", path)}
+	}
+	holder := &node{}
+	defer holder.close()
+	server, err := s.openAuthserver(ctx, holder, p.logger(slog.LevelWarn))
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(server), server.Close())
+}
