@@ -103,8 +103,18 @@ func (s *Server) prepareTokens(ctx context.Context) (err error) {
 	if s.target, err = dpop.ParseTarget(s.site.url("/token")); err != nil {
 		return err
 	}
-	s.nonces, err = dpop.NewNonces(s.config.Secret, "authserver", nonceLife)
+	s.nonces, err = newNonces(s.config)
 	return err
+}
+
+// newNonces: when replay memory dies with the process, nonces die with it too,
+// or a proof used just before the end could be used again just after.
+func newNonces(c Config) (*dpop.Nonces, error) {
+	secret := c.Secret
+	if !c.Replay.Born().IsZero() {
+		secret = randomBytes(32)
+	}
+	return dpop.NewNonces(secret, "authserver", nonceLife)
 }
 
 // Handler serves every endpoint.

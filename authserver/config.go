@@ -35,8 +35,10 @@ const (
 	RegistrationOpen   Registration = "open"
 )
 
-// Replay remembers single-use things; package replay has two.
+// Replay remembers single-use things; package replay has two. Born is when
+// remembering began: zero when it outlives the process.
 type Replay interface {
+	Born() time.Time
 	Use(ctx context.Context, key [32]byte, now, until time.Time) (first bool, err error)
 }
 

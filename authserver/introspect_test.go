@@ -3,6 +3,7 @@ package authserver
 import (
 	"context"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -123,7 +124,10 @@ func (brokenStore) TokenRevoked(context.Context, string) (bool, error)       { r
 func (brokenStore) Spend(context.Context, store.Hash, time.Time) error       { return errBroken }
 func (brokenStore) Consent(context.Context, store.Consent) ([]string, error) { return nil, errBroken }
 func (brokenStore) User(context.Context, string) (store.User, error)         { return store.User{}, errBroken }
-func (brokenStore) AddClient(context.Context, store.Client, int) error       { return errBroken }
+func (brokenStore) Sweep(context.Context, time.Time, time.Time, int) (bool, error) {
+	return true, errBroken
+}
+func (brokenStore) AddClient(context.Context, store.Client, int) error { return errBroken }
 func (brokenStore) Code(context.Context, store.Hash) (store.Code, error) {
 	return store.Code{}, errBroken
 }
@@ -134,7 +138,9 @@ func TestStoreFailureIsNeverAYes(t *testing.T) {
 	client := g.publicClient()
 	a := g.tokens(client)
 	proxy, secret := g.resourceServer(calculator)
-	page := g.get(newBrowser(t), "/authorize?"+authorization(client).Encode())
+	b := newBrowser(t)
+	consent := g.consentPage(b, authorization(client))
+	login := g.loginForm(newBrowser(t), testUser, testPassword)
 	g.s.store = brokenStore{g.s.store}
 	for name, got := range map[string]answerOf{
 		"revoke refresh": g.post("/revoke", url.Values{"token": {a.str("refresh_token")}, "client_id": {client}}),
@@ -142,14 +148,48 @@ func TestStoreFailureIsNeverAYes(t *testing.T) {
 		"redeem":         g.post("/token", redemption(client, "pac_x")),
 		"register":       g.postJSON("/register", `{"redirect_uris":["`+callback+`"]}`),
 	} {
-		t.Run(name, func(t *testing.T) {
-			g.expect(got, 500, "server_error")
-			if len(got.fields) != 1 {
-				t.Errorf("tells: %s", got.body)
-			}
-		})
+		g.expect(got, 500, "server_error")
+		if len(got.fields) != 1 {
+			t.Errorf("%s tells: %s", name, got.body)
+		}
 	}
-	if page.status != 200 {
-		t.Errorf("page: %d", page.status)
+	for name, got := range map[string]answerOf{
+		"deny":      g.submit(b, "/consent", approval(t, consent, "deny")),
+		"authorize": g.get(b, "/authorize?"+authorization(client).Encode()),
+		"sign in":   g.submit(b, "/login", login),
+	} {
+		if got.status < 400 || strings.Contains(got.body, errBroken.Error()) || got.header.Get("Location") != "" {
+			t.Errorf("%s: %d %s", name, got.status, got.body)
+		}
+	}
+}
+
+// Sweeping takes what is over, and nothing that still works.
+func TestSweepingKeepsWhatLives(t *testing.T) {
+	g := newRig(t)
+	client := g.publicClient()
+	proxy, secret := g.resourceServer(calculator)
+	pendingCode := g.code(client)
+	g.s.sweep(t.Context())
+	a := g.post("/token", redemption(client, pendingCode))
+	g.expect(a, 200, "")
+	g.clock.forward(9 * time.Minute)
+	g.s.sweep(t.Context())
+	if i := g.post("/introspect", url.Values{"token": {a.str("access_token")}}, basic(proxy, secret)); i.fields["active"] != true {
+		t.Error("a living access token was swept")
+	}
+	for range 3 {
+		g.clock.forward(23 * time.Hour)
+		g.s.sweep(t.Context())
+		a = g.post("/token", refreshing(client, a))
+		g.expect(a, 200, "")
+	}
+	g.clock.forward(48 * time.Hour)
+	g.s.sweep(t.Context())
+	g.expect(g.post("/token", refreshing(client, a)), 400, "invalid_grant")
+	g.s.store = brokenStore{g.s.store}
+	g.s.sweep(t.Context())
+	if !strings.Contains(g.log.String(), `"msg":"store.sweep_failed"`) {
+		t.Error("a failing sweep says nothing")
 	}
 }

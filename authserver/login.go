@@ -94,13 +94,23 @@ func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, p pending, 
 	if answerTo(cause).status >= http.StatusInternalServerError && reasonOf(cause) != Busy {
 		return cause
 	}
-	s.audit(r, "login.failed", "user", name, "reason", string(reasonOf(cause)))
+	s.audit(r, "login.failed", "subject", s.subjectOf(r.Context(), name), "reason", string(reasonOf(cause)))
 	setRetryAfter(w.Header(), retryAfter(cause))
 	c, err := s.client(r.Context(), p.Client)
 	if err != nil {
 		return err
 	}
 	return s.showLogin(w, answerTo(cause).status, c, p, browser, pages.Login{Username: name, Problem: describe(cause)})
+}
+
+// subjectOf is who a name belongs to, "" when nobody's: what people type into
+// the wrong field does not go into the log.
+func (s *Server) subjectOf(ctx context.Context, name string) string {
+	u, err := s.store.User(ctx, name)
+	if err != nil {
+		return ""
+	}
+	return u.ID
 }
 
 func (s *Server) showLogin(w http.ResponseWriter, status int, c client, p pending, browser string, page pages.Login) error {

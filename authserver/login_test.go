@@ -31,6 +31,10 @@ func TestWrongPassword(t *testing.T) {
 		}
 		pages = append(pages, strings.Replace(hidden.ReplaceAllString(a.body, ""), `value="`+row.user+`"`, "", 1))
 	}
+	g.submit(b, "/login", with(form, "username", "hunter2-in-the-wrong-field"))
+	if strings.Contains(g.log.String(), "hunter2") {
+		t.Error("the log holds what was typed as a name")
+	}
 	if pages[0] != pages[1] {
 		t.Error("the page tells an unknown name from a wrong password")
 	}

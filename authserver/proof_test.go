@@ -101,7 +101,34 @@ func TestNonceIsDemanded(t *testing.T) {
 	g.expect(g.post("/token", form, basic(id, secret), g.proof(key, "")), 400, "use_dpop_nonce") // no way back (D26)
 }
 
+// A proof that a process of before the restart may have seen needs a nonce of
+// this one; nonces of before are worth nothing.
+func TestRestartForgetsNoProof(t *testing.T) {
+	g := newRig(t)
+	id, secret := g.machine("calc:basic")
+	form := url.Values{"grant_type": {"client_credentials"}, "resource": {calculator}}
+	key := newKey(t)
+	old := g.proof(key, "")
+	g.expect(g.post("/token", form, basic(id, secret), old), 200, "")
+	born := g.clock.Now().Add(time.Second / 2)
+	s, err := g.reopen(func(c *Config) { c.Replay = replay.NewMemory(10, born) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	nonce := g.s.nonces.Issue(g.clock.Now())
+	g.serve = s.Handler()
+	g.expect(g.post("/token", form, basic(id, secret), old), 400, "use_dpop_nonce")
+	g.expect(g.post("/token", form, basic(id, secret), g.proof(key, nonce)), 400, "use_dpop_nonce")
+	again := g.post("/token", form, basic(id, secret), g.proof(key, ""))
+	g.expect(g.post("/token", form, basic(id, secret), g.proof(key, again.header.Get("DPoP-Nonce"))), 200, "")
+	g.clock.forward(time.Second)
+	g.expect(g.post("/token", form, basic(id, secret), g.proof(key, "")), 200, "")
+}
+
 type deadReplay struct{}
+
+func (deadReplay) Born() time.Time { return time.Time{} }
 
 func (deadReplay) Use(context.Context, [32]byte, time.Time, time.Time) (bool, error) {
 	return true, errBroken

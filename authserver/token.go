@@ -56,7 +56,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 // (a nonce, a missing parameter) does not.
 func (s *Server) tokenRefused(r *http.Request, req tokenRequest, err error, giveBack func()) error {
 	switch answerTo(err).code {
-	case "invalid_client", "invalid_grant":
+	case "invalid_client", "invalid_grant", "invalid_dpop_proof":
 	default:
 		giveBack()
 	}
@@ -118,8 +118,9 @@ func (s *Server) proof(r *http.Request, c client) (string, error) {
 	if err != nil {
 		return "", refuseFor(BadProof, err)
 	}
-	// RFC 9449 §8
-	if s.config.DPoPNonce {
+	// RFC 9449 §8: also of a proof made before replay memory began, because
+	// it may have been used at a process that is gone.
+	if s.config.DPoPNonce || !p.IssuedAt().After(s.config.Replay.Born()) {
 		if err := s.nonces.Check(now, p.Nonce()); err != nil {
 			return "", refuseFor(NonceNeeded, err)
 		}
@@ -129,7 +130,7 @@ func (s *Server) proof(r *http.Request, c client) (string, error) {
 }
 
 func (s *Server) useProof(r *http.Request, p dpop.Proof, now time.Time) error {
-	first, err := s.config.Replay.Use(r.Context(), p.ReplayKey(), now, p.IssuedAt().Add(proofWindow.Past+time.Second))
+	first, err := s.config.Replay.Use(r.Context(), p.ReplayKey(), now, p.Expiry())
 	if err != nil {
 		return refuseFor(ReplayUnavailable, err)
 	}

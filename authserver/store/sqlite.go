@@ -49,7 +49,10 @@ func Open(ctx context.Context, databaseURL string) (*SQLite, error) {
 // createPrivate makes the file before SQLite does, because SQLite would make
 // it readable to all; its journals take the mode of the file.
 func createPrivate(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil // closing it again here would drop locks this process may hold
+	}
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
@@ -87,9 +90,17 @@ func (s *SQLite) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = p.Up(ctx)
+	// Of processes that start at once on a new file, one migrates and the
+	// others, who waited for it, fail and find it done when they look again.
+	for range migrationTries {
+		if _, err = p.Up(ctx); err == nil {
+			return nil
+		}
+	}
 	return err
 }
+
+const migrationTries = 4
 
 // Ping says whether the database answers.
 func (s *SQLite) Ping(ctx context.Context) error {
