@@ -14,12 +14,14 @@ type walkInput struct {
 	Chromium     string     `json:"chromium"`
 	Registration string     `json:"registration,omitempty"` // dynamic, or document: a client ID metadata document
 	Mode         string     `json:"mode,omitempty"`         // era negotiation of the 2.4.0 client
+	Decision     string     `json:"decision,omitempty"`     // at every consent page: allow when "", or deny
 	Calls        []toolCall `json:"calls"`
 }
 
 type toolCall struct {
-	Name string         `json:"name"`
-	Args map[string]any `json:"args"`
+	Name  string         `json:"name"`
+	Args  map[string]any `json:"args"`
+	Spoil bool           `json:"spoil,omitempty"` // break the access token first
 }
 
 // walked is what they report.
@@ -30,6 +32,8 @@ type walked struct {
 	ToolsAfter     []string            `json:"toolsAfter"`
 	Calls          []toolResult        `json:"calls"`
 	Authorizations []map[string]string `json:"authorizations"`
+	Redirects      []redirect          `json:"redirects"`
+	Refused        string              `json:"refused"` // what the SDK made of a no
 	Tokens         []tokenSeen         `json:"tokens"`
 	Pages          []page              `json:"pages"`
 	Traffic        []exchange          `json:"traffic"`
@@ -45,6 +49,11 @@ type tokenSeen struct {
 	Type    string `json:"type"`
 	Scope   string `json:"scope"`
 	Refresh bool   `json:"refresh"` // a refresh token came along
+}
+
+type redirect struct {
+	Error string `json:"error"`
+	Iss   string `json:"iss"`
 }
 
 type page struct {
@@ -67,9 +76,9 @@ type exchange struct {
 // theWalk is a call the first scopes allow, one that needs more, and the
 // first again: a step-up takes nothing away.
 var theWalk = []toolCall{
-	{"add", map[string]any{"a": 2, "b": 3}},
-	{"power", map[string]any{"base": 2, "exponent": 10}},
-	{"add", map[string]any{"a": 20, "b": 3}},
+	{Name: "add", Args: map[string]any{"a": 2, "b": 3}},
+	{Name: "power", Args: map[string]any{"base": 2, "exponent": 10}},
+	{Name: "add", Args: map[string]any{"a": 20, "b": 3}},
 }
 
 func TestClientsGetThroughTheGate(t *testing.T) {
@@ -211,5 +220,69 @@ func (w walked) checkPages(t *testing.T, issuer string) {
 	}
 	if text := w.Pages[2].Text; !strings.Contains(text, "127.0.0.1") || !strings.Contains(text, "Raise to powers") {
 		t.Errorf("the second consent names neither where it leads nor what is new:\n%s", text)
+	}
+}
+
+// TestDatabaseStepsUpWithinItsScopes: a tool that is listed before it may be
+// called, and a scope that implies another.
+func TestDatabaseStepsUpWithinItsScopes(t *testing.T) {
+	up := shared.get(t)
+	count := toolCall{Name: "query", Args: map[string]any{"sql": "SELECT count(*) AS n FROM customers WHERE city = 'Nowhere'"}}
+	change := toolCall{Name: "execute", Args: map[string]any{"sql": "UPDATE customers SET city = 'Nowhere' WHERE id = 1"}}
+	var w walked
+	ask(t, "client-dpop.mjs", walkInput{
+		URL: up.Servers["externaldb"], User: up.User, Chromium: chromium(t), Mode: "auto",
+		Calls: []toolCall{count, change, count},
+	}, &w)
+	if len(w.Authorizations) != 2 || w.Authorizations[0]["scope"] != "db:read" || w.Authorizations[1]["scope"] != "db:read db:write" {
+		t.Errorf("authorizations %v", w.Authorizations)
+	}
+	if !slices.Contains(w.Tools, "execute") || !slices.Equal(w.Tools, w.ToolsAfter) {
+		t.Errorf("tools %v, then %v", w.Tools, w.ToolsAfter)
+	}
+	for i, want := range []string{"0", "1", "1"} {
+		if got := w.Calls[i]; got.IsError || !strings.Contains(got.Text, want) {
+			t.Errorf("%s: %+v, want %s in it", got.Name, got, want)
+		}
+	}
+}
+
+// TestSpoiledTokenIsRefreshedWithoutAPerson: the 401 sends the client to its
+// refresh token, not to the browser.
+func TestSpoiledTokenIsRefreshedWithoutAPerson(t *testing.T) {
+	up := shared.get(t)
+	spoiled := theWalk[0]
+	spoiled.Spoil = true
+	var w walked
+	ask(t, "client-dpop.mjs", walkInput{
+		URL: up.Servers["calculator"], User: up.User, Chromium: chromium(t), Mode: "auto", Calls: []toolCall{theWalk[0], spoiled, spoiled},
+	}, &w)
+	if len(w.Authorizations) != 1 || len(w.Tokens) != 3 {
+		t.Errorf("%d authorizations and %d tokens, want 1 and 3", len(w.Authorizations), len(w.Tokens))
+	}
+	for _, call := range w.Calls {
+		if call.Text != "5" {
+			t.Errorf("calls %v", w.Calls)
+		}
+	}
+	for _, token := range w.Tokens {
+		if token.Type != "DPoP" || token.Scope != "calc:basic" || !token.Refresh {
+			t.Errorf("token %+v", token)
+		}
+	}
+}
+
+// TestNoAtConsentReachesTheClient: as an error redirect with the issuer.
+func TestNoAtConsentReachesTheClient(t *testing.T) {
+	up := shared.get(t)
+	var w walked
+	ask(t, "client-dpop.mjs", walkInput{
+		URL: up.Servers["calculator"], User: up.User, Chromium: chromium(t), Mode: "auto", Decision: "deny",
+	}, &w)
+	if want := (redirect{"access_denied", up.Issuer}); !slices.Equal(w.Redirects, []redirect{want}) || w.Refused != "access_denied" {
+		t.Errorf("redirects %v, the SDK says %q", w.Redirects, w.Refused)
+	}
+	if len(w.Tokens) != 0 || len(w.Calls) != 0 {
+		t.Errorf("tokens %v, calls %v", w.Tokens, w.Calls)
 	}
 }

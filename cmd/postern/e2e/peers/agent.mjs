@@ -21,6 +21,12 @@ export class Memory {
     this.current = tokens;
     this.saved.push({ type: tokens.token_type, scope: tokens.scope ?? null, refresh: 'refresh_token' in tokens });
   }
+  // spoil makes the access token one that nobody signed.
+  spoil() {
+    const [header, claims, signature] = this.current.access_token.split('.');
+    const other = signature[0] === 'A' ? 'B' : 'A';
+    this.current = { ...this.current, access_token: [header, claims, other + signature.slice(1)].join('.') };
+  }
   saveCodeVerifier(verifier) { this.verifier = verifier; }
   codeVerifier() { return this.verifier; }
   redirectToAuthorization(url) {
@@ -33,7 +39,7 @@ export class Memory {
 // authorization, and the class of its "ask a person" error.
 export class Agent {
   constructor(sdk, memory, person, loopback) {
-    Object.assign(this, { ...sdk, memory, person, loopback });
+    Object.assign(this, { ...sdk, memory, person, loopback, redirects: [] });
   }
 
   async connect() {
@@ -42,7 +48,8 @@ export class Agent {
     await this.#authorized(() => this.client.connect(this.transport), renew);
   }
 
-  async call({ name, args }) {
+  async call({ name, args, spoil }) {
+    if (spoil) this.memory.spoil();
     const result = await this.#authorized(() => this.client.callTool({ name, arguments: args }));
     return { name, isError: result.isError ?? false, text: result.content.map(part => part.text).join('') };
   }
@@ -59,6 +66,7 @@ export class Agent {
       if (!(error instanceof this.Unauthorized)) throw error;
     }
     const parameters = await this.person.authorize(this.memory.pending, this.loopback);
+    this.redirects.push({ error: parameters.get('error'), iss: parameters.get('iss') });
     if (parameters.get('state') !== this.memory.expectedState) throw new Error('state does not come back');
     await this.finish(this.transport, parameters);
     renew();
@@ -66,27 +74,36 @@ export class Agent {
   }
 }
 
-// walk opens the loopback and the browser, lets make build the agent, runs
-// every call the test asks for and reports tools before and after.
+// walk opens the loopback and the browser, lets make build the agent, and
+// reports what came of every call the test asks for.
 export async function walk(input, findings, make) {
   const loopback = new Loopback();
   await loopback.open();
-  const person = new Person(input.user);
+  const person = new Person(input.user, input.decision ?? 'allow');
   await person.open(input.chromium);
   Object.assign(findings, { traffic: [], pages: person.pages, calls: [] });
+  const agent = make(loopback, person);
+  Object.assign(findings, {
+    authorizations: agent.memory.authorizations, tokens: agent.memory.saved, redirects: agent.redirects,
+  });
   try {
-    const agent = make(loopback, person);
-    Object.assign(findings, { authorizations: agent.memory.authorizations, tokens: agent.memory.saved });
-    await agent.connect();
-    findings.tools = await agent.tools();
-    for (const call of input.calls) findings.calls.push(await agent.call(call));
-    findings.toolsAfter = await agent.tools(undefined, { cacheMode: 'refresh' });
-    findings.version = agent.version();
-    findings.clientID = agent.memory.clientInformation({ issuer: '' })?.client_id;
-    await agent.transport.terminateSession();
-    await agent.client.close();
+    await visit(agent, input, findings);
+  } catch (error) {
+    if (!agent.redirects.at(-1)?.error) throw error;
+    findings.refused = `${error.code ?? error.name}`; // the person said no; this is what the SDK made of it
   } finally {
     await person.close();
     loopback.close();
   }
+}
+
+async function visit(agent, input, findings) {
+  await agent.connect();
+  findings.tools = await agent.tools();
+  for (const call of input.calls) findings.calls.push(await agent.call(call));
+  findings.toolsAfter = await agent.tools(undefined, { cacheMode: 'refresh' });
+  findings.version = agent.version();
+  findings.clientID = agent.memory.clientInformation({ issuer: '' })?.client_id;
+  await agent.transport.terminateSession();
+  await agent.client.close();
 }

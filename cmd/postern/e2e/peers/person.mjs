@@ -1,4 +1,4 @@
-// Someone at a browser: signs in, reads the consent page, says yes, and is
+// Someone at a browser: signs in, reads the consent page, decides, and is
 // sent back to the client's loopback redirect.
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -50,9 +50,8 @@ export class Person {
   #page;
   pages = []; // everything shown to the person, in order
 
-  constructor({ username, password }) {
-    this.username = username;
-    this.password = password;
+  constructor({ username, password }, decision) {
+    Object.assign(this, { username, password, decision });
   }
 
   async open(executablePath) {
@@ -86,8 +85,8 @@ export class Person {
       await password.fill(this.password);
       return this.#leave(() => password.press('Enter'));
     }
-    const allow = this.#page.locator('button[name=decision][value=allow]');
-    if (await allow.count()) return this.#leave(() => allow.click());
+    const button = this.#page.locator(`button[name=decision][value=${this.decision}]`);
+    if (await button.count()) return this.#leave(() => button.click());
     throw new Error(`nothing to do on ${this.#page.url()}:\n${await this.#text()}`);
   }
 
