@@ -20,7 +20,6 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	defer shared.stop()
 	binary = filepath.Join(dir, "postern")
 	build := exec.Command("go", "build", "-race", "-o", binary, "github.com/postern-mcp/postern/cmd/postern")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
@@ -28,5 +27,10 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "build postern:", err)
 		return 1
 	}
-	return m.Run()
+	status := m.Run()
+	if races := shared.stop(); races != "" {
+		fmt.Fprintln(os.Stderr, "a data race in postern up:", races)
+		return 1
+	}
+	return status
 }

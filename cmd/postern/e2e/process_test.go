@@ -68,11 +68,19 @@ func start(t *testing.T, name string, args ...string) *process {
 		if t.Failed() {
 			t.Logf("%s %s:\n%s", name, strings.Join(args, " "), p.out.String())
 		}
-		if races := p.out.String(); strings.Contains(races, "WARNING: DATA RACE") {
+		if races := p.races(); races != "" {
 			t.Errorf("a data race in %s:\n%s", name, races)
 		}
 	})
 	return p
+}
+
+// races is the output of a process whose race detector found something, or "".
+func (p *process) races() string {
+	if text := p.out.String(); strings.Contains(text, "WARNING: DATA RACE") {
+		return text
+	}
+	return ""
 }
 
 func (p *process) gone() bool {

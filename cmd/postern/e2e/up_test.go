@@ -152,11 +152,14 @@ func (s *sharedUp) audit() string {
 	return string(text)
 }
 
-func (s *sharedUp) stop() {
+// stop returns what it said if a data race was found.
+func (s *sharedUp) stop() (races string) {
 	if s.up != nil {
 		s.up.kill()
+		races = s.up.races()
 	}
 	_ = os.RemoveAll(s.state)
+	return races
 }
 
 func TestUpAnnouncesOnlyWhatAnswers(t *testing.T) {

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"net/http"
 	"slices"
 	"strings"
@@ -227,8 +228,9 @@ func (w walked) checkPages(t *testing.T, issuer string) {
 // called, and a scope that implies another.
 func TestDatabaseStepsUpWithinItsScopes(t *testing.T) {
 	up := shared.get(t)
-	count := toolCall{Name: "query", Args: map[string]any{"sql": "SELECT count(*) AS n FROM customers WHERE city = 'Nowhere'"}}
-	change := toolCall{Name: "execute", Args: map[string]any{"sql": "UPDATE customers SET city = 'Nowhere' WHERE id = 1"}}
+	city := rand.Text()
+	count := toolCall{Name: "query", Args: map[string]any{"sql": "SELECT count(*) AS n FROM customers WHERE city = ?", "params": []any{city}}}
+	change := toolCall{Name: "execute", Args: map[string]any{"sql": "UPDATE customers SET city = ? WHERE id = 1", "params": []any{city}}}
 	var w walked
 	ask(t, "client-dpop.mjs", walkInput{
 		URL: up.Servers["externaldb"], User: up.User, Chromium: chromium(t), Mode: "auto",
@@ -240,7 +242,7 @@ func TestDatabaseStepsUpWithinItsScopes(t *testing.T) {
 	if !slices.Contains(w.Tools, "execute") || !slices.Equal(w.Tools, w.ToolsAfter) {
 		t.Errorf("tools %v, then %v", w.Tools, w.ToolsAfter)
 	}
-	for i, want := range []string{"0", "1", "1"} {
+	for i, want := range []string{`"rows":[[0]]`, `"affected_rows":1`, `"rows":[[1]]`} {
 		if got := w.Calls[i]; got.IsError || !strings.Contains(got.Text, want) {
 			t.Errorf("%s: %+v, want %s in it", got.Name, got, want)
 		}
