@@ -183,3 +183,47 @@ func TestRefusedCallsNeverReachTheUpstream(t *testing.T) {
 		t.Errorf("the upstream got %d requests: %q", len(got), got)
 	}
 }
+
+// TestAmbiguousFramingNeverReachesTheUpstream: what two HTTP parsers could
+// read differently is refused, and no byte of it goes on.
+func TestAmbiguousFramingNeverReachesTheUpstream(t *testing.T) {
+	issuer := newIssuer(t)
+	up := newUpstream(t, echo)
+	p := startProxy(t, settings{issuer: issuer.url, dpop: "accepted", upstream: up.url})
+	call := modernCall("echo", `{}`)
+	head := []string{
+		"POST /recorder/mcp HTTP/1.1", "Host: " + p.address, "Content-Type: application/json", "Accept: application/json, text/event-stream",
+		"Authorization: Bearer " + issuer.token("ada", p.resource, "use", nil),
+		"MCP-Protocol-Version: " + modern, "Mcp-Method: tools/call", "Mcp-Name: echo",
+	}
+	length := "Content-Length: " + strconv.Itoa(len(call.body))
+	chunked := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(call.body), call.body)
+	for _, row := range []struct {
+		name   string
+		lines  []string
+		body   string
+		passes bool
+	}{
+		{"plain, for comparison", []string{length}, call.body, true},
+		{"chunked, for comparison", []string{"Transfer-Encoding: chunked"}, chunked, true},
+		{"both lengths and chunks", []string{length, "Transfer-Encoding: chunked"}, chunked, false},
+		{"two lengths", []string{length, length}, call.body, false},
+		{"a signed length", []string{"Content-Length: +" + strconv.Itoa(len(call.body))}, call.body, false},
+		{"an unknown coding", []string{"Transfer-Encoding: xchunked"}, chunked, false},
+		{"a space before the colon", []string{length, "X-Odd : 1"}, call.body, false},
+		{"a folded line", []string{length, "X-Odd: 1\r\n folded"}, call.body, false},
+		{"bare line feeds in chunks", []string{"Transfer-Encoding: chunked"}, strings.ReplaceAll(chunked, "\r\n", "\n"), false},
+		{"a chunk extension", []string{"Transfer-Encoding: chunked"}, strings.Replace(chunked, "\r\n", ";a=b\r\n", 1), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			before := len(up.all())
+			resp, body := raw(t, p.address, slices.Concat(head, row.lines), row.body)
+			if passed := resp.StatusCode == http.StatusOK; passed != row.passes || !passed && resp.StatusCode/100 != 4 {
+				t.Errorf("status %d\n%s", resp.StatusCode, body)
+			}
+			if reached := len(up.all()) > before; reached != row.passes {
+				t.Errorf("reached the upstream: %v", reached)
+			}
+		})
+	}
+}
