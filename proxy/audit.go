@@ -44,7 +44,8 @@ type event struct {
 	PolicyVersion string   `json:"policy_version,omitempty"`
 	Peer          string   `json:"peer,omitempty"` // address of the connection
 
-	public bool
+	public     bool
+	tokenEnded bool // the stream ended with its token
 }
 
 // audit writes events, one JSON line each. When a line cannot be written,

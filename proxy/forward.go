@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -73,7 +74,7 @@ func newOnward(p *Proxy, conf Server) *httputil.ReverseProxy {
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
 			r.Context().Value(tripKey{}).(*trip).failed = err
 		},
-		ErrorLog: nil,
+		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -84,13 +85,31 @@ func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) erro
 	event.allow()
 	t := &trip{errand: e, event: event}
 	s := e.permit.call.caller.visit.server
-	s.onward.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), tripKey{}, t)))
+	ctx, done := p.bounded(context.WithValue(r.Context(), tripKey{}, t), e.permit.call, r.Method, event)
+	defer done()
+	s.onward.ServeHTTP(w, r.WithContext(ctx))
 	if t.failed == nil {
 		return nil
 	}
 	why := upstreamRefusal(t.failed)
 	why.visit, why.scheme, why.call = e.permit.call.caller.visit, e.permit.call.caller.scheme, e.permit.call
 	return why
+}
+
+var errTokenEnded = errors.New("the token that opened this stream has expired")
+
+// bounded ends streams that only listen with the token that opened them. A
+// call that was allowed may finish.
+func (p *Proxy) bounded(ctx context.Context, c call, method string, event *event) (context.Context, func()) {
+	if method != http.MethodGet && c.message.Method != "subscriptions/listen" {
+		return ctx, func() {}
+	}
+	left := c.caller.grant.claims.Expiry.Add(tokenLeeway).Sub(p.now())
+	ctx, cancel := context.WithTimeoutCause(ctx, left, errTokenEnded)
+	return ctx, func() {
+		event.tokenEnded = errors.Is(context.Cause(ctx), errTokenEnded)
+		cancel()
+	}
 }
 
 // rewrite builds the outgoing request from nothing but what is meant to go.

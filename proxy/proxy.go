@@ -242,11 +242,18 @@ func (p *Proxy) settle(w *answer, r *http.Request, event *event) {
 
 func (p *Proxy) caught(w *answer, r *http.Request, event *event, caught any) {
 	if caught == http.ErrAbortHandler { // the upstream or the caller broke a stream off
-		event.refuse(stageForward, reasonStreamBroken)
+		event.refuse(stageForward, brokenBy(event))
 		return
 	}
 	p.log.Error("panic", "value", fmt.Sprint(caught), "request_id", event.RequestID)
 	if w.status == 0 {
 		p.refuse(w, r, event, refused(event.Stage, reasonInternal, nil))
 	}
+}
+
+func brokenBy(event *event) reason {
+	if event.tokenEnded {
+		return reason(token.Expired)
+	}
+	return reasonStreamBroken
 }

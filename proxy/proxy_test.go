@@ -166,6 +166,12 @@ func (l *lines) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
+func (l *lines) len() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Len()
+}
+
 func (l *lines) last(t *testing.T) map[string]any {
 	t.Helper()
 	l.mu.Lock()

@@ -255,3 +255,36 @@ func TestCallerLeavingCancelsTheUpstreamCall(t *testing.T) {
 		t.Fatal("the upstream call went on")
 	}
 }
+
+// A stream that only listens does not outlive the token that opened it.
+func TestListeningEndsWithTheToken(t *testing.T) {
+	s := newStand(t)
+	s.upstream.answers(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})
+	access := s.token(func(c *token.Claims) {
+		c.IssuedAt, c.Expiry = s.clock.now().Add(-time.Minute), s.clock.now().Add(-29*time.Second)
+	})
+	req, err := http.NewRequest("GET", s.url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+access)
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	_, _ = io.ReadAll(resp.Body) // would never end
+	for range 200 {
+		if s.audit.len() > 0 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if event := s.audit.last(t); event["reason"] != "token_expired" || event["stage"] != "forward" {
+		t.Errorf("audit %v", event)
+	}
+}
