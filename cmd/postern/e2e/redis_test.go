@@ -58,9 +58,9 @@ type replicas struct {
 	key    signer
 }
 
-func newReplicas(t *testing.T) *replicas {
+func newReplicas(t *testing.T, handler http.HandlerFunc) *replicas {
 	t.Helper()
-	up := newUpstream(t, echo)
+	up := newUpstream(t, handler)
 	r := &replicas{redis: newRedis(t), issuer: newIssuer(t), key: newSigner(t)}
 	s := settings{
 		issuer: r.issuer.url, upstream: up.url, redis: r.redis.url(),
@@ -82,7 +82,7 @@ func echo(w http.ResponseWriter, _ *http.Request) {
 }
 
 func TestProofIsGoodForOneReplica(t *testing.T) {
-	r := newReplicas(t)
+	r := newReplicas(t, echo)
 	first := r.caller(r.first)
 	first.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
 	second := *first
@@ -100,8 +100,20 @@ func TestProofIsGoodForOneReplica(t *testing.T) {
 	second.send(t, call).expect(t, http.StatusOK)
 }
 
+// TestSessionIsGoodAtEveryReplica: whose it is can be told without shared memory.
+func TestSessionIsGoodAtEveryReplica(t *testing.T) {
+	r := newReplicas(t, sessions)
+	first := r.caller(r.first)
+	first.session = first.send(t, initialize()).expect(t, http.StatusOK).header.Get("Mcp-Session-Id")
+	second := *first
+	second.address = r.second.address
+	second.send(t, legacyCall("echo", `{}`)).expect(t, http.StatusOK)
+	second.token = r.issuer.token("eve", r.second.resource, "use", &r.key)
+	second.send(t, legacyCall("echo", `{}`)).expect(t, http.StatusNotFound)
+}
+
 func TestConcurrentUsesOfOneProofLetOnePass(t *testing.T) {
-	r := newReplicas(t)
+	r := newReplicas(t, echo)
 	first := r.caller(r.first)
 	first.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
 	second := *first
@@ -143,7 +155,7 @@ func count(statuses []int, status int) (n int) {
 }
 
 func TestRedisAwayRefusesAndRecovers(t *testing.T) {
-	r := newReplicas(t)
+	r := newReplicas(t, echo)
 	c := r.caller(r.first)
 	call := modernCall("echo", `{}`)
 	c.send(t, call).expect(t, http.StatusOK)
