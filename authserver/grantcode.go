@@ -13,7 +13,8 @@ import (
 )
 
 // redeemCode: OAuth 2.1 §4.1.3. Everything but the use is checked first, so
-// that only who could have redeemed the code finds out that it was used.
+// that only who could have redeemed the code finds out that it was used. The
+// use, and that the grant is not revoked, are the store's one transaction.
 func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, error) {
 	code, g, err := s.findCode(r, req)
 	if err != nil {
@@ -21,9 +22,6 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 	}
 	if err := s.checkCode(req, code, g); err != nil {
 		return tokenAnswer{}, err
-	}
-	if code.Used {
-		return tokenAnswer{}, s.codeReused(r, g)
 	}
 	next, refresh := s.firstRefresh(req, g)
 	err = s.store.Redeem(r.Context(), code, next, s.config.Now(), s.keepUntil())
@@ -72,9 +70,6 @@ func (s *Server) checkCode(req tokenRequest, code store.Code, g store.Grant) err
 	// RFC 9449 §10
 	if code.Thumbprint != "" && code.Thumbprint != req.key {
 		return refuse(WrongKey)
-	}
-	if g.Revoked {
-		return refuse(BadCode)
 	}
 	return s.sameResource(req, g)
 }

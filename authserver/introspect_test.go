@@ -100,6 +100,21 @@ func TestRevocation(t *testing.T) {
 		}
 		g.expect(g.post("/token", refreshing(client, b)), 400, "invalid_grant")
 	})
+	t.Run("a refresh token says so to its own client", func(t *testing.T) {
+		reg := g.registerClient("")
+		id, own := reg.str("client_id"), basic(reg.str("client_id"), reg.str("client_secret"))
+		form := redemption(id, g.code(id))
+		form.Del("client_id")
+		a := g.post("/token", form, own)
+		ask := url.Values{"token": {a.str("refresh_token")}}
+		if i := g.post("/introspect", ask, own); i.fields["active"] != true || i.str("client_id") != id {
+			t.Errorf("got %s", i.body)
+		}
+		g.expect(g.post("/revoke", ask, own), 200, "")
+		if i := g.post("/introspect", ask, own); i.fields["active"] != false {
+			t.Errorf("got %s", i.body)
+		}
+	})
 	t.Run("not another client's", func(t *testing.T) {
 		a := g.tokens(client)
 		g.expect(g.post("/revoke", url.Values{"token": {a.str("refresh_token")}, "client_id": {other}}), 400, "invalid_grant")

@@ -9,15 +9,15 @@ import (
 
 // Code finds an authorization code, used or not, expired or not.
 func (s *SQLite) Code(ctx context.Context, h Hash) (Code, error) {
-	var expires, used int64
+	var expires int64
 	c := Code{Hash: h}
 	err := s.read.QueryRowContext(ctx,
-		"SELECT grant_id, redirect_uri, challenge, thumbprint, expires_at, used_at FROM codes WHERE hash = ?", h[:]).
-		Scan(&c.GrantID, &c.RedirectURI, &c.Challenge, &c.Thumbprint, &expires, &used)
+		"SELECT grant_id, redirect_uri, challenge, thumbprint, expires_at FROM codes WHERE hash = ?", h[:]).
+		Scan(&c.GrantID, &c.RedirectURI, &c.Challenge, &c.Thumbprint, &expires)
 	if err != nil {
 		return Code{}, found(err)
 	}
-	c.ExpiresAt, c.Used = moment(expires), used != 0
+	c.ExpiresAt = moment(expires)
 	return c, nil
 }
 

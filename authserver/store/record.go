@@ -90,7 +90,6 @@ type Code struct {
 	Challenge   string // PKCE, S256
 	Thumbprint  string // dpop_jkt, or ""
 	ExpiresAt   time.Time
-	Used        bool
 }
 
 // RefreshToken is one refresh token of a grant.
