@@ -20,7 +20,7 @@ func TestUnknownRedirectIsNeverFollowed(t *testing.T) {
 		reason Reason
 	}{
 		{"no client", with(good, "client_id", "-"), 400, MissingParameter},
-		{"unknown client", with(good, "client_id", "client_nobody"), 401, UnknownClient},
+		{"unknown client", with(good, "client_id", "client_nobody"), 400, UnknownClient},
 		{"no redirect", with(good, "redirect_uri", "-"), 400, MissingParameter},
 		{"another host", with(good, "redirect_uri", "https://evil.example/cb"), 400, UnregisteredTarget},
 		{"another path", with(good, "redirect_uri", "http://127.0.0.1:7777/cb/x"), 400, UnregisteredTarget},

@@ -11,7 +11,10 @@ import (
 
 func TestPersonGetsTokens(t *testing.T) {
 	g := newRig(t)
-	a := g.tokens(g.publicClient())
+	id := g.publicClient()
+	code := g.code(id)
+	a := g.post("/token", redemption(id, code))
+	g.expect(a, 200, "")
 	c := g.verified(a)
 	if !strings.HasPrefix(c.Subject, "user_") || c.AuthTime.IsZero() || a.str("refresh_token") == "" || a.str("scope") != "calc:basic" {
 		t.Errorf("got %s, %+v", a.body, c)
@@ -21,7 +24,7 @@ func TestPersonGetsTokens(t *testing.T) {
 			t.Errorf("no %s in the log", event)
 		}
 	}
-	for _, secret := range []string{a.str("access_token"), a.str("refresh_token"), testPassword} {
+	for _, secret := range []string{a.str("access_token"), a.str("refresh_token"), code, testPassword} {
 		if strings.Contains(g.log.String(), secret) {
 			t.Error("a secret is in the log")
 		}

@@ -147,6 +147,23 @@ func TestApprovalBelongsToOneBrowserAndOneRequest(t *testing.T) {
 	g.expectReason(RequestSpent)
 }
 
+// The address of the consent page is worth nothing in another browser, signed in or not.
+func TestConsentAddressBelongsToOneBrowser(t *testing.T) {
+	g := newRig(t)
+	mine, thief := newBrowser(t), newBrowser(t)
+	done := g.submit(mine, "/login", g.loginForm(mine, testUser, testPassword))
+	g.consentPage(thief, authorization(g.publicClient()))
+	for name, row := range map[string]struct {
+		by     *http.Client
+		status int
+	}{"the one": {mine, 200}, "one without cookies": {newBrowser(t), 400}, "one signed in": {thief, 400}} {
+		a := g.get(row.by, done.header.Get("Location"))
+		if a.status != row.status || strings.Contains(a.body, `name="decision"`) != (row.status == 200) {
+			t.Errorf("%s: %d", name, a.status)
+		}
+	}
+}
+
 func TestApprovalGrowsOld(t *testing.T) {
 	g := newRig(t)
 	b := newBrowser(t)

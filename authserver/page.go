@@ -46,6 +46,10 @@ func (s *Server) showProblem(w http.ResponseWriter, _ *http.Request, err error, 
 	if back != "" {
 		p.Back, p.BackHost = back, redirectHost(back)
 	}
+	// RFC 9110 §15.5.2: 401 would need a challenge, and there is none for a person.
+	if a.status == http.StatusUnauthorized {
+		a.status = http.StatusBadRequest
+	}
 	return s.pages("").Problem(w, a.status, p)
 }
 

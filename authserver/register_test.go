@@ -80,6 +80,7 @@ func TestRegistrationIsGuarded(t *testing.T) {
 		{"closed", RegistrationClosed, nil, 404, "invalid_request"},
 		{"no token", RegistrationToken, nil, 401, "invalid_token"},
 		{"wrong token", RegistrationToken, []edit{header("Authorization", "Bearer "+initial+"x")}, 401, "invalid_token"},
+		{"token cut short", RegistrationToken, []edit{header("Authorization", "Bearer "+initial[:len(initial)-1])}, 401, "invalid_token"},
 		{"empty token", RegistrationToken, []edit{header("Authorization", "Bearer ")}, 401, "invalid_token"},
 		{"two tokens", RegistrationToken, []edit{header("Authorization", "Bearer "+initial), header("Authorization", "Bearer "+initial)}, 401, "invalid_token"},
 		{"the token", RegistrationToken, []edit{header("Authorization", "Bearer "+initial)}, 201, ""},
