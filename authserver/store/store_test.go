@@ -340,3 +340,21 @@ func TestFailuresAreErrors(t *testing.T) {
 		t.Errorf("a closed store says %v", err)
 	}
 }
+
+func TestRelativePath(t *testing.T) {
+	t.Chdir(t.TempDir())
+	must(t, os.Mkdir("state", 0o700))
+	s, err := Open(t.Context(), "sqlite:./state/auth.db")
+	must(t, err)
+	must(t, s.AddFirstKey(t.Context(), SealedKey{ID: "k", Sealed: []byte("x")}, t0))
+	must(t, s.Close())
+	again, err := Open(t.Context(), "sqlite:state/auth.db")
+	must(t, err)
+	defer again.Close()
+	if keys, err := again.Keys(t.Context()); err != nil || len(keys) != 1 {
+		t.Errorf("got %v, %v", keys, err)
+	}
+	if info, err := os.Stat("state/auth.db"); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v", info, err)
+	}
+}
