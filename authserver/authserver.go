@@ -12,7 +12,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
@@ -33,7 +32,6 @@ type Server struct {
 	key       jose.PrivateKey
 	keys      jose.KeySet
 	rules     token.Rules
-	nonces    *dpop.Nonces
 	target    dpop.Target
 	seals     seals
 	passwords *passwords
@@ -103,18 +101,7 @@ func (s *Server) prepareTokens(ctx context.Context) (err error) {
 	if s.target, err = dpop.ParseTarget(s.site.url("/token")); err != nil {
 		return err
 	}
-	s.nonces, err = newNonces(s.config)
-	return err
-}
-
-// newNonces: when replay memory dies with the process, nonces die with it too,
-// or a proof used just before the end could be used again just after.
-func newNonces(c Config) (*dpop.Nonces, error) {
-	secret := c.Secret
-	if !c.Replay.Born().IsZero() {
-		secret = randomBytes(32)
-	}
-	return dpop.NewNonces(secret, "authserver", nonceLife)
+	return nil
 }
 
 // Handler serves every endpoint.
@@ -177,6 +164,5 @@ func (s *Server) createConfidential(ctx context.Context, c store.Client) (id, se
 }
 
 const (
-	nonceLife        = 5 * time.Minute
 	maxUnusedClients = 1000
 )

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
+	"github.com/postern-mcp/postern/authserver/dpop"
 )
 
 // Scope is one scope a resource understands.
@@ -35,26 +36,28 @@ const (
 	RegistrationOpen   Registration = "open"
 )
 
-// Replay remembers single-use things; package replay has two. Born is when
-// remembering began: zero when it outlives the process.
-type Replay interface {
-	Born() time.Time
-	Use(ctx context.Context, key [32]byte, now, until time.Time) (first bool, err error)
+// Proofs lets each verified proof through once; package replay has one.
+type Proofs interface {
+	// Nonce is for the caller's next proof, "" while there is none to give.
+	Nonce(ctx context.Context, now time.Time) string
+
+	// Spend refuses with *dpop.Error what must not pass; any other error says
+	// that it cannot tell.
+	Spend(ctx context.Context, now time.Time, proof dpop.Proof) error
 }
 
 // Config is everything New needs. A required field that is empty is an error, never a check less.
 type Config struct {
 	Issuer            string // https, or http on a loopback host; no trailing slash
-	Secret            []byte // ≥32 bytes: seals keys at rest, nonces, form tokens
+	Secret            []byte // ≥32 bytes: seals keys at rest and form tokens
 	Resources         []Resource
 	Registration      Registration
 	RegistrationToken string        // required with RegistrationToken
 	AccessTokenLife   time.Duration // 1…60 min
 	RefreshTokenLife  time.Duration // 1 min … 366 days without use
 	CodeLife          time.Duration // ≤10 min
-	DPoPNonce         bool          // demand a nonce in every proof
 	LoopbackDocuments bool          // client ID metadata documents may live on http loopback: for development only
-	Replay            Replay
+	Proofs            Proofs
 	Log               *slog.Logger
 	Now               func() time.Time
 }
@@ -68,7 +71,7 @@ func (c Config) validate() error {
 		within("AccessTokenLife", c.AccessTokenLife, time.Minute, time.Hour),
 		within("RefreshTokenLife", c.RefreshTokenLife, time.Minute, 366*24*time.Hour),
 		within("CodeLife", c.CodeLife, time.Second, 10*time.Minute),
-		demand(c.Replay != nil, "Replay is required"),
+		demand(c.Proofs != nil, "Proofs is required"),
 		demand(c.Log != nil, "Log is required"),
 		demand(c.Now != nil, "Now is required"),
 	)

@@ -94,8 +94,22 @@ func baseConfig(issuer string, c *clock, l *logbook) Config {
 			{URL: database, Name: "Database", Scopes: []Scope{{Name: "db:read", Description: "Read tables", Default: true}}},
 		},
 		Registration: RegistrationOpen, AccessTokenLife: 10 * time.Minute, RefreshTokenLife: 24 * time.Hour, CodeLife: time.Minute,
-		LoopbackDocuments: true, Replay: replay.NewMemory(1000, time.Time{}), Log: slog.New(slog.NewJSONHandler(l, nil)), Now: c.Now,
+		LoopbackDocuments: true, Proofs: newProofs(replay.NewMemory(1000, time.Unix(0, 0)), false), Log: slog.New(slog.NewJSONHandler(l, nil)), Now: c.Now,
 	}
+}
+
+const nonceLife = 5 * time.Minute
+
+func newProofs(store replay.Store, demand bool) *replay.Proofs {
+	nonces, err := dpop.NewNonces([]byte(strings.Repeat("s", 32)), "authserver", nonceLife)
+	if err != nil {
+		panic(err)
+	}
+	proofs, err := replay.NewProofs(nonces, store, demand, 5*time.Minute)
+	if err != nil {
+		panic(err)
+	}
+	return proofs
 }
 
 // newRig starts a server; change may edit its configuration, wrap its store.

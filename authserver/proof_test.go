@@ -80,7 +80,7 @@ func TestCodeBoundToKey(t *testing.T) {
 }
 
 func TestNonceIsDemanded(t *testing.T) {
-	g := newRig(t, func(c *Config) { c.DPoPNonce = true })
+	g := newRig(t, func(c *Config) { c.Proofs = newProofs(replay.NewMemory(1000, time.Unix(0, 0)), true) })
 	id, secret := g.machine("calc:basic")
 	form := url.Values{"grant_type": {"client_credentials"}, "resource": {calculator}}
 	key := newKey(t)
@@ -111,35 +111,35 @@ func TestRestartForgetsNoProof(t *testing.T) {
 	old := g.proof(key, "")
 	g.expect(g.post("/token", form, basic(id, secret), old), 200, "")
 	born := g.clock.Now().Add(time.Second / 2)
-	s, err := g.reopen(func(c *Config) { c.Replay = replay.NewMemory(10, born) })
+	s, err := g.reopen(func(c *Config) { c.Proofs = newProofs(replay.NewMemory(10, born), false) })
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	nonce := g.s.nonces.Issue(g.clock.Now())
+	nonce := g.s.config.Proofs.Nonce(t.Context(), g.clock.Now())
 	g.serve = s.Handler()
 	g.expect(g.post("/token", form, basic(id, secret), old), 400, "use_dpop_nonce")
 	g.expect(g.post("/token", form, basic(id, secret), g.proof(key, nonce)), 400, "use_dpop_nonce")
 	again := g.post("/token", form, basic(id, secret), g.proof(key, ""))
 	g.expect(g.post("/token", form, basic(id, secret), g.proof(key, again.header.Get("DPoP-Nonce"))), 200, "")
-	g.clock.forward(time.Second)
+	g.clock.forward(6 * time.Minute) // longer than any proof of before can last
 	g.expect(g.post("/token", form, basic(id, secret), g.proof(key, "")), 200, "")
 }
 
 type deadReplay struct{}
 
-func (deadReplay) Born() time.Time { return time.Time{} }
+func (deadReplay) Born(context.Context) (time.Time, error) { return time.Unix(0, 0), nil }
 
-func (deadReplay) Use(context.Context, [32]byte, time.Time, time.Time) (bool, error) {
+func (deadReplay) Use(context.Context, [32]byte, time.Time, time.Time, time.Time) (bool, error) {
 	return true, errBroken
 }
 
 func TestNoReplayMemoryNoToken(t *testing.T) {
-	full := replay.NewMemory(1, time.Time{})
-	_, _ = full.Use(t.Context(), [32]byte{1}, time.Now(), time.Now().Add(time.Hour))
-	for name, memory := range map[string]Replay{"unreachable": deadReplay{}, "full": full} {
+	full := replay.NewMemory(1, time.Unix(0, 0))
+	_, _ = full.Use(t.Context(), [32]byte{1}, time.Unix(0, 0), time.Now(), time.Now().Add(time.Hour))
+	for name, memory := range map[string]replay.Store{"unreachable": deadReplay{}, "full": full} {
 		t.Run(name, func(t *testing.T) {
-			g := newRig(t, func(c *Config) { c.Replay = memory })
+			g := newRig(t, func(c *Config) { c.Proofs = newProofs(memory, false) })
 			id, secret := g.machine("calc:basic")
 			a := g.post("/token", url.Values{"grant_type": {"client_credentials"}, "resource": {calculator}}, basic(id, secret), g.proof(newKey(t), ""))
 			g.expect(a, 503, "temporarily_unavailable")

@@ -44,7 +44,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("WWW-Authenticate", s.challenge(r, a))
 	}
 	if a.code == "use_dpop_nonce" {
-		h.Set("DPoP-Nonce", s.nonces.Issue(s.config.Now()))
+		h.Set("DPoP-Nonce", s.config.Proofs.Nonce(r.Context(), s.config.Now()))
 	}
 	h.Set("Cache-Control", "no-store")
 	_ = writeJSON(w, a.status, errorBody{a.code, describe(err)}) // two strings always marshal

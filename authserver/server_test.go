@@ -244,7 +244,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		"no access token life":       func(c *Config) { c.AccessTokenLife = 0 },
 		"no refresh token life":      func(c *Config) { c.RefreshTokenLife = 0 },
 		"codes for an hour":          func(c *Config) { c.CodeLife = time.Hour },
-		"no replay memory":           func(c *Config) { c.Replay = nil },
+		"no replay memory":           func(c *Config) { c.Proofs = nil },
 		"no log":                     func(c *Config) { c.Log = nil },
 		"no clock":                   func(c *Config) { c.Now = nil },
 	} {

@@ -45,8 +45,8 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		return s.tokenRefused(r, req, err, giveBack)
 	}
 	giveBack()
-	if s.config.DPoPNonce {
-		w.Header().Set("DPoP-Nonce", s.nonces.Issue(s.config.Now()))
+	if nonce := s.config.Proofs.Nonce(r.Context(), s.config.Now()); nonce != "" && r.Header.Get("DPoP") != "" {
+		w.Header().Set("DPoP-Nonce", nonce)
 	}
 	w.Header().Set("Pragma", "no-cache")
 	return writeJSON(w, http.StatusOK, a)
@@ -118,26 +118,23 @@ func (s *Server) proof(r *http.Request, c client) (string, error) {
 	if err != nil {
 		return "", refuseFor(BadProof, err)
 	}
-	// RFC 9449 §8: also of a proof made before replay memory began, because
-	// it may have been used at a process that is gone.
-	if s.config.DPoPNonce || !p.IssuedAt().After(s.config.Replay.Born()) {
-		if err := s.nonces.Check(now, p.Nonce()); err != nil {
-			return "", refuseFor(NonceNeeded, err)
-		}
-	}
 	// RFC 9449 §11.1: last, so that a proof that is refused is not used up.
-	return p.Thumbprint(), s.useProof(r, p, now)
+	return p.Thumbprint(), s.spend(r, p, now)
 }
 
-func (s *Server) useProof(r *http.Request, p dpop.Proof, now time.Time) error {
-	first, err := s.config.Replay.Use(r.Context(), p.ReplayKey(), now, p.Expiry())
-	if err != nil {
+func (s *Server) spend(r *http.Request, p dpop.Proof, now time.Time) error {
+	err := s.config.Proofs.Spend(r.Context(), now, p)
+	if err == nil {
+		return nil
+	}
+	var refused *dpop.Error
+	if !errors.As(err, &refused) {
 		return refuseFor(ReplayUnavailable, err)
 	}
-	if !first {
-		return refuse(ProofReplayed)
+	if refused.Reason == dpop.Replayed {
+		return refuseFor(ProofReplayed, err)
 	}
-	return nil
+	return refuseFor(NonceNeeded, err)
 }
 
 // machineToken: OAuth 2.1 §4.2.

@@ -108,9 +108,13 @@ func (e *event) describe(m mcp.Message) {
 func (e *event) allow() { e.Decision = "allow" }
 
 func (e *event) refuse(at stage, why reason) {
-	e.Stage, e.Reason, e.Decision = at, why, "deny"
-	if why == reasonScope {
+	e.Stage, e.Reason = at, why
+	switch {
+	case e.Decision == "allow": // and then something failed
+	case why == reasonScope:
 		e.Decision = "step_up"
+	default:
+		e.Decision = "deny"
 	}
 }
 

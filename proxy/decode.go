@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/postern-mcp/postern/proxy/mcp"
@@ -89,8 +90,10 @@ func (p *Proxy) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) 
 		return nil, refused(stageDecode, reasonTrailer, nil)
 	case errors.As(err, &large):
 		return nil, refused(stageDecode, reasonBodyLarge, err)
-	case err != nil:
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, refused(stageDecode, reasonBodySlow, err)
+	case err != nil:
+		return nil, refused(stageDecode, reasonBodyBroken, err)
 	}
 	return body, nil
 }

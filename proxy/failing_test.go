@@ -74,13 +74,13 @@ func TestUnknownKeysDoNotStormTheIssuer(t *testing.T) {
 // brokenMemory is a replay memory that cannot be asked.
 type brokenMemory struct{}
 
-func (brokenMemory) Use(context.Context, [32]byte, time.Time, time.Time) (bool, error) {
+func (brokenMemory) Use(context.Context, [32]byte, time.Time, time.Time, time.Time) (bool, error) {
 	return true, errors.New("gone")
 }
-func (brokenMemory) Born() time.Time { return time.Time{} }
+func (brokenMemory) Born(context.Context) (time.Time, error) { return time.Unix(0, 0), nil }
 
 func TestReplayMemoryAway(t *testing.T) {
-	s := newStand(t, func(c *proxy.Config) { c.Replay = brokenMemory{} })
+	s := newStand(t, func(c *proxy.Config) { c.Proofs = newProofs(t, brokenMemory{}) })
 	access := s.token(s.bound)
 	s.learnNonce(access)
 	r := s.post(toolCall("add"), "Authorization", "DPoP "+access, "DPoP", s.proof(access))

@@ -209,7 +209,7 @@ func TestNonces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, nonce := range map[string]string{"forged": "abc", "truncated": good[:len(good)-1], "of another server": foreign.Issue(s.clock.now())} {
+	for name, nonce := range map[string]string{"forged": "abc", "truncated": good[:len(good)-1], "of another server": foreign.Issue(s.clock.now(), s.clock.now())} {
 		s.nonce = nonce
 		r := s.post(toolCall("add"), "Authorization", "DPoP "+access, "DPoP", s.proof(access))
 		s.wants(r, 401, "proof_nonce_invalid")

@@ -12,7 +12,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -38,11 +37,14 @@ const (
 	Off      Mode = "off"
 )
 
-// Replay remembers proofs that were used. Born is when remembering began;
-// the zero time when it outlives the process.
-type Replay interface {
-	Use(ctx context.Context, key [32]byte, now, until time.Time) (first bool, err error)
-	Born() time.Time
+// Proofs lets each verified proof through once; package replay has one.
+type Proofs interface {
+	// Nonce is for the caller's next proof, "" while there is none to give.
+	Nonce(ctx context.Context, now time.Time) string
+
+	// Spend refuses with *dpop.Error what must not pass; any other error says
+	// that it cannot tell.
+	Spend(ctx context.Context, now time.Time, proof dpop.Proof) error
 }
 
 // Credential is what the proxy shows an upstream. Apply writes it into the
@@ -80,19 +82,18 @@ type Limits struct {
 
 // Config is everything New needs. An empty required field is an error.
 type Config struct {
-	PublicURL     string // scheme and host, no path
-	Hosts         []string
-	Origins       []string
-	Issuers       []Issuer
-	Servers       []Server
-	Secret        []byte // ≥32 bytes: seals nonces and session ids
-	NonceOptional bool   // accept proofs without a nonce
-	Replay        Replay
-	Limits        Limits
-	Audit         io.Writer // one JSON line per request
-	Metrics       prometheus.Registerer
-	Log           *slog.Logger
-	Now           func() time.Time
+	PublicURL string // scheme and host, no path
+	Hosts     []string
+	Origins   []string
+	Issuers   []Issuer
+	Servers   []Server
+	Secret    []byte // ≥32 bytes: seals session ids
+	Proofs    Proofs
+	Limits    Limits
+	Audit     io.Writer // one JSON line per request
+	Metrics   prometheus.Registerer
+	Log       *slog.Logger
+	Now       func() time.Time
 }
 
 // Proxy is the http.Handler of the public port.
@@ -101,7 +102,7 @@ type Proxy struct {
 	servers  map[string]*server // by path
 	metadata map[string]*server // by well-known path
 	issuers  []*issuer
-	nonces   *dpop.Nonces
+	proofs   Proofs
 	limits   mcp.Limits
 	bodyTime time.Duration
 	slots    chan struct{}
@@ -121,15 +122,11 @@ func New(c Config) (*Proxy, error) {
 	if err != nil {
 		return nil, err
 	}
-	nonces, err := newNonces(c)
-	if err != nil {
-		return nil, err
-	}
 	limits := mcp.DefaultLimits()
 	limits.Bytes = c.Limits.Body
 	p := &Proxy{
 		gate: gate, servers: map[string]*server{}, metadata: map[string]*server{},
-		nonces: nonces, limits: limits, bodyTime: c.Limits.BodyTime,
+		proofs: c.Proofs, limits: limits, bodyTime: c.Limits.BodyTime,
 		slots: make(chan struct{}, c.Limits.InFlight),
 		audit: newAudit(c.Audit), metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}
@@ -137,21 +134,10 @@ func New(c Config) (*Proxy, error) {
 	return p, p.mount(c)
 }
 
-// newNonces: when replay memory dies with the process, nonces die with it too,
-// or a proof used just before the end could be used again just after.
-func newNonces(c Config) (*dpop.Nonces, error) {
-	secret := c.Secret
-	if !c.Replay.Born().IsZero() {
-		secret = make([]byte, 32)
-		_, _ = rand.Read(secret) // never fails (crypto/rand)
-	}
-	return dpop.NewNonces(secret, "proxy", nonceLife)
-}
-
 func (c Config) complete() error {
 	switch {
-	case c.Replay == nil:
-		return errors.New("proxy: Replay is required")
+	case c.Proofs == nil:
+		return errors.New("proxy: Proofs is required")
 	case c.Audit == nil:
 		return errors.New("proxy: Audit is required")
 	case c.Metrics == nil, c.Log == nil, c.Now == nil:

@@ -202,6 +202,19 @@ type change func(*proxy.Config)
 
 func mode(m proxy.Mode) change { return func(c *proxy.Config) { c.Issuers[0].DPoP = m } }
 
+func newProofs(t *testing.T, store replay.Store) *replay.Proofs {
+	t.Helper()
+	nonces, err := dpop.NewNonces(bytes.Repeat([]byte{7}, 32), "proxy", 5*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proofs, err := replay.NewProofs(nonces, store, true, 5*time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return proofs
+}
+
 func newStand(t *testing.T, changes ...change) *stand {
 	t.Helper()
 	s := &stand{T: t, issuer: newIssuer(t), upstream: newUpstream(t), audit: &lines{}, clock: &clock{}, registry: prometheus.NewRegistry(), proofKey: newKey(t)}
@@ -231,7 +244,7 @@ func newStand(t *testing.T, changes ...change) *stand {
 			Name: "calculator", Path: "/calculator/mcp", Upstream: target, Policy: p,
 			Credential: credential, Timeout: 10 * time.Second,
 		}},
-		Secret: bytes.Repeat([]byte{7}, 32), Replay: replay.NewMemory(1000, s.clock.now()),
+		Secret: bytes.Repeat([]byte{7}, 32), Proofs: newProofs(t, replay.NewMemory(1000, s.clock.now())),
 		Limits: proxy.Limits{Body: 64 << 10, BodyTime: time.Second, InFlight: 64},
 		Audit:  s.audit, Metrics: s.registry, Log: slog.New(slog.DiscardHandler), Now: s.clock.now,
 	}

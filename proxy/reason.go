@@ -43,13 +43,13 @@ const (
 	reasonProofOff        reason = "proof_not_accepted"
 	reasonUnbound         reason = "token_not_bound"
 	reasonKeyMismatch     reason = "proof_key_mismatch"
-	reasonReplayed        reason = "proof_replayed"
 	reasonReplayDown      reason = "replay_memory_unavailable"
 	reasonIssuerDown      reason = "issuer_unavailable"
 	reasonMethod          reason = "http_method"
 	reasonBody            reason = "body" // refined by mcp.Error
 	reasonBodyLarge       reason = "body_too_large"
 	reasonBodySlow        reason = "body_not_received"
+	reasonBodyBroken      reason = "body_framing"
 	reasonTrailer         reason = "trailer"
 	reasonSession         reason = "session_unknown"
 	reasonUnknownName     reason = "name_unknown"
@@ -126,17 +126,18 @@ var refusals = map[reason]outcome{
 	reason(dpop.MissingClaim):  {status: 401, oauth: invalidProof, public: "The proof lacks a required claim."},
 	reason(dpop.NonceRequired): {status: 401, oauth: useNonce, public: "Make a proof with the nonce in the DPoP-Nonce header."},
 	reason(dpop.NonceInvalid):  {status: 401, oauth: useNonce, public: "Make a proof with the new nonce in the DPoP-Nonce header."},
-	reasonReplayed:             {status: 401, oauth: invalidProof, public: "The proof was used before: make one for each request."},
+	reason(dpop.Replayed):      {status: 401, oauth: invalidProof, public: "The proof was used before: make one for each request."},
 
 	reasonReplayDown: {status: 503, public: "Proofs cannot be checked against replay right now.", retry: true},
 	reasonIssuerDown: {status: 503, public: "The issuer's keys cannot be fetched right now.", retry: true},
 
-	reasonMethod:    {status: 405, public: "Use POST, GET or DELETE."},
-	reasonBody:      {status: 400, code: -32600},
-	reasonBodyLarge: {status: 413, public: "The message is larger than this server accepts.", code: -32600},
-	reasonBodySlow:  {status: 408, public: "The message did not arrive in time.", code: -32600},
-	reasonTrailer:   {status: 400, public: "Trailers and bodies outside POST are not accepted.", code: -32600},
-	reasonSession:   {status: 404, public: "There is no such session for this caller: start a new one with initialize."},
+	reasonMethod:     {status: 405, public: "Use POST, GET or DELETE."},
+	reasonBody:       {status: 400, code: -32600},
+	reasonBodyLarge:  {status: 413, public: "The message is larger than this server accepts.", code: -32600},
+	reasonBodySlow:   {status: 408, public: "The message did not arrive in time.", code: -32600},
+	reasonBodyBroken: {status: 400, public: "The body ends early or is framed wrongly.", code: -32600},
+	reasonTrailer:    {status: 400, public: "Trailers and bodies outside POST are not accepted.", code: -32600},
+	reasonSession:    {status: 404, public: "There is no such session for this caller: start a new one with initialize."},
 
 	reasonUnknownName: {status: 200, code: -32602},
 	reasonScope:       {status: 403, oauth: insufficientScope, public: "This call needs more scope: authorize again for all of those named."},

@@ -46,7 +46,7 @@ func (p *Proxy) refuse(w *answer, r *http.Request, event *event, err error) {
 		header["Www-Authenticate"] = s.resource.challenges(row, why)
 	}
 	if row.oauth == useNonce {
-		header.Set("DPoP-Nonce", p.nonces.Issue(p.now()))
+		header.Set("DPoP-Nonce", p.proofs.Nonce(r.Context(), p.now()))
 	}
 	if row.retry {
 		header.Set("Retry-After", retryAfter)

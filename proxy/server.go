@@ -18,17 +18,15 @@ const grantsKept = 10_000 // verified tokens remembered per server
 
 // server is one MCP server with everything a request to it needs.
 type server struct {
-	name          string
-	resource      resource
-	target        dpop.Target
-	policy        *policy.Policy
-	issuers       map[string]*serverIssuer // by issuer identifier
-	grants        *otter.Cache[[32]byte, *grant]
-	sessions      *sessions
-	credential    Credential
-	onward        *httputil.ReverseProxy
-	replay        Replay
-	nonceOptional bool
+	name       string
+	resource   resource
+	target     dpop.Target
+	policy     *policy.Policy
+	issuers    map[string]*serverIssuer // by issuer identifier
+	grants     *otter.Cache[[32]byte, *grant]
+	sessions   *sessions
+	credential Credential
+	onward     *httputil.ReverseProxy
 }
 
 // serverIssuer is what one server demands of one issuer's tokens.
@@ -63,7 +61,7 @@ func newServer(p *Proxy, conf Server, c Config, sessions *sessions) (*server, er
 	}
 	s := &server{
 		name: conf.Name, resource: r, target: target, policy: conf.Policy, grants: grants,
-		sessions: sessions, credential: conf.Credential, replay: c.Replay, nonceOptional: c.NonceOptional,
+		sessions: sessions, credential: conf.Credential,
 	}
 	s.onward = newOnward(p, conf)
 	return s, s.trust(p.issuers, conf)

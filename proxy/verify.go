@@ -12,7 +12,6 @@ import (
 )
 
 const (
-	nonceLife   = 5 * time.Minute
 	proofWindow = 5 * time.Minute // MCP DPoP extension: ±5 minutes
 	tokenLeeway = 30 * time.Second
 )
@@ -74,8 +73,8 @@ func (g *grant) accepts(s scheme) error {
 	return nil
 }
 
-// prove checks the proof of this request (RFC 9449 §4.3), its key, its nonce
-// and that it was never used.
+// prove checks the proof of this request (RFC 9449 §4.3), its key, and, last,
+// its nonce and that it was never used.
 func (p *Proxy) prove(r *http.Request, s *server, have presented, g *grant, h http.Header) error {
 	now := p.now()
 	want := dpop.AtResource(r.Method, s.target, have.token, dpop.Window{Past: proofWindow, Future: proofWindow})
@@ -86,30 +85,15 @@ func (p *Proxy) prove(r *http.Request, s *server, have presented, g *grant, h ht
 	if !proof.BoundTo(g.claims.Thumbprint) { // RFC 9449 §4.3 (12)
 		return refused(stageVerify, reasonKeyMismatch, nil)
 	}
-	if err := p.checkNonce(now, s, proof); err != nil {
-		return err
-	}
-	if fresh := p.nonces.Issue(now); proof.Nonce() != fresh { // RFC 9449 §8.2
+	if fresh := p.proofs.Nonce(r.Context(), now); fresh != "" && proof.Nonce() != fresh { // RFC 9449 §8.2
 		h.Set("DPoP-Nonce", fresh)
 	}
-	first, err := s.replay.Use(r.Context(), proof.ReplayKey(), now, proof.Expiry())
-	if err != nil {
+	var refusedProof *dpop.Error
+	err = p.proofs.Spend(r.Context(), now, proof)
+	if err != nil && !errors.As(err, &refusedProof) {
 		return refused(stageVerify, reasonReplayDown, err)
 	}
-	if !first {
-		return refused(stageVerify, reasonReplayed, nil)
-	}
-	return nil
-}
-
-// checkNonce demands a nonce where the server does, and from every proof made
-// before replay memory began: it may have been used at a process that is gone.
-func (p *Proxy) checkNonce(now time.Time, s *server, proof dpop.Proof) error {
-	older := !proof.IssuedAt().After(s.replay.Born())
-	if proof.Nonce() == "" && s.nonceOptional && !older {
-		return nil
-	}
-	if err := p.nonces.Check(now, proof.Nonce()); err != nil {
+	if err != nil {
 		return proofRefusal(err)
 	}
 	return nil

@@ -30,6 +30,7 @@ const (
 	MissingClaim  Reason = "proof_missing_claim"
 	NonceRequired Reason = "proof_nonce_required"
 	NonceInvalid  Reason = "proof_nonce_invalid"
+	Replayed      Reason = "proof_replayed"
 )
 
 // Error is a refusal. Cause is for the log only.

@@ -30,6 +30,7 @@ type Nonces struct {
 
 type issued struct {
 	at    time.Time
+	born  time.Time
 	nonce string
 }
 
@@ -61,21 +62,28 @@ func NewNonces(secret []byte, label string, life time.Duration) (*Nonces, error)
 	return &Nonces{seal: seal, life: life, step: life / 4}, nil
 }
 
-// Issue makes a nonce (NQCHAR only). The same one is handed out to all for a
-// quarter of its life, so a nonce is good for at least three quarters.
-func (n *Nonces) Issue(now time.Time) string {
+// Issue makes a nonce (NQCHAR only) that is good while replay memory is the
+// one born then. The same one is handed out to all for a quarter of its life,
+// so a nonce is good for at least three quarters.
+func (n *Nonces) Issue(now, born time.Time) string {
 	last := n.latest.Load()
-	if last != nil && !now.Before(last.at) && now.Sub(last.at) < n.step {
+	if last != nil && last.born.Equal(born) && !now.Before(last.at) && now.Sub(last.at) < n.step {
 		return last.nonce
 	}
-	sealed := n.seal.Seal(nil, nil, binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano())), nil)
-	fresh := &issued{at: now, nonce: base64.RawURLEncoding.EncodeToString(sealed)}
+	sealed := n.seal.Seal(nil, nil, binary.BigEndian.AppendUint64(nil, uint64(now.UnixNano())), memoryOf(born))
+	fresh := &issued{at: now, born: born, nonce: base64.RawURLEncoding.EncodeToString(sealed)}
 	n.latest.Store(fresh)
 	return fresh.nonce
 }
 
-// Check returns *Error NonceRequired for "" and NonceInvalid for a foreign, forged or expired one.
-func (n *Nonces) Check(now time.Time, nonce string) error {
+// memoryOf binds a nonce to the replay memory it was made for.
+func memoryOf(born time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(born.UnixNano()))
+}
+
+// Check returns *Error NonceRequired for "" and NonceInvalid for one that is
+// foreign, forged, expired, or made for a replay memory other than the one born then.
+func (n *Nonces) Check(now, born time.Time, nonce string) error {
 	if nonce == "" {
 		return refuse(NonceRequired, "no nonce")
 	}
@@ -86,7 +94,7 @@ func (n *Nonces) Check(now time.Time, nonce string) error {
 	if err != nil {
 		return &Error{NonceInvalid, err}
 	}
-	plain, err := n.seal.Open(nil, nil, sealed, nil)
+	plain, err := n.seal.Open(nil, nil, sealed, memoryOf(born))
 	if err != nil {
 		return &Error{NonceInvalid, err}
 	}

@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// born is when the replay memory of these tests began.
+var born = now.Add(-time.Hour)
+
 func newNonces(tb testing.TB, secret, label string) *Nonces {
 	tb.Helper()
 	n, err := NewNonces([]byte(strings.Repeat(secret, 32)), label, time.Minute)
@@ -18,7 +21,7 @@ func newNonces(tb testing.TB, secret, label string) *Nonces {
 
 func TestNonces(t *testing.T) {
 	n, replica := newNonces(t, "s", "resource"), newNonces(t, "s", "resource")
-	nonce := n.Issue(now)
+	nonce := n.Issue(now, born)
 	for _, row := range []struct {
 		name  string
 		by    *Nonces
@@ -41,7 +44,7 @@ func TestNonces(t *testing.T) {
 		{"with a line break", n, 0, "\n" + nonce[1:], NonceInvalid},
 		{"zeros", n, 0, strings.Repeat("A", len(nonce)), NonceInvalid},
 	} {
-		err := row.by.Check(now.Add(row.after), row.nonce)
+		err := row.by.Check(now.Add(row.after), born, row.nonce)
 		if reason(err) != row.want || (err == nil) != (row.want == "") {
 			t.Errorf("%s: %v, want %q", row.name, err, row.want)
 		}
@@ -49,7 +52,7 @@ func TestNonces(t *testing.T) {
 	for i := range nonce {
 		changed := []byte(nonce)
 		changed[i] ^= 1
-		if err := n.Check(now, string(changed)); reason(err) != NonceInvalid {
+		if err := n.Check(now, born, string(changed)); reason(err) != NonceInvalid {
 			t.Errorf("character %d changed: %v", i, err)
 		}
 	}
@@ -57,22 +60,35 @@ func TestNonces(t *testing.T) {
 
 func TestNoncesAreReusedForAQuarterOfTheirLife(t *testing.T) {
 	n := newNonces(t, "s", "resource")
-	first := n.Issue(now)
-	if n.Issue(now.Add(15*time.Second-1)) != first {
+	first := n.Issue(now, born)
+	if n.Issue(now.Add(15*time.Second-1), born) != first {
 		t.Error("a new one within the quarter")
 	}
-	second := n.Issue(now.Add(15 * time.Second))
+	second := n.Issue(now.Add(15*time.Second), born)
 	if second == first {
 		t.Error("the same one after the quarter")
 	}
-	if err := n.Check(now.Add(15*time.Second), first); err != nil {
+	if err := n.Check(now.Add(15*time.Second), born, first); err != nil {
 		t.Errorf("the previous one: %v", err)
 	}
-	if n.Issue(now) == second {
+	if n.Issue(now, born) == second {
 		t.Error("a clock that went back gets a nonce from the future")
 	}
 	if strings.Trim(first, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
 		t.Errorf("%q is not 1*NQCHAR", first)
+	}
+}
+
+// Memory that was lost takes its nonces with it.
+func TestNoncesBelongToOneMemory(t *testing.T) {
+	n := newNonces(t, "s", "resource")
+	before := n.Issue(now, born)
+	after := n.Issue(now, now)
+	if err := n.Check(now, now, before); reason(err) != NonceInvalid {
+		t.Errorf("a nonce of the lost memory: %v", err)
+	}
+	if err := n.Check(now, now, after); err != nil {
+		t.Errorf("a nonce of the new memory: %v", err)
 	}
 }
 
@@ -83,7 +99,7 @@ func TestNoncesConcurrently(t *testing.T) {
 		wg.Go(func() {
 			for step := range 100 {
 				at := now.Add(time.Duration(i+step) * time.Second)
-				if err := n.Check(at, n.Issue(at)); err != nil {
+				if err := n.Check(at, born, n.Issue(at, born)); err != nil {
 					t.Error(err)
 				}
 			}

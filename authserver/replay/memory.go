@@ -38,16 +38,18 @@ func NewMemory(limit int, born time.Time) *Memory {
 }
 
 // Born is the time given to NewMemory.
-func (m *Memory) Born() time.Time { return m.born }
+func (m *Memory) Born(context.Context) (time.Time, error) { return m.born, nil }
 
 // Len is the number of entries held, some of which may have ended.
 func (m *Memory) Len() int { return int(m.held.Load()) }
 
-// Use marks key as used until the given time and says whether this call was
-// the first. Of any number of concurrent calls exactly one gets true.
-func (m *Memory) Use(ctx context.Context, key [32]byte, now, until time.Time) (first bool, err error) {
+// Use as Store says.
+func (m *Memory) Use(ctx context.Context, key [32]byte, born, now, until time.Time) (first bool, err error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
+	}
+	if !born.Equal(m.born) {
+		return false, ErrForgot
 	}
 	now = m.advance(now)
 	if !until.After(now) {

@@ -69,23 +69,30 @@ func TestRedis(t *testing.T) {
 	one, client := open(t, address, 5*time.Second)
 	two, _ := open(t, address, 5*time.Second)
 	suite(t, one)
+	born, err := one.Born(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	t.Run("used at one replica, refused at the other", func(t *testing.T) {
 		now := time.Now()
-		if first, err := one.Use(t.Context(), keyOf("shared"), now, now.Add(time.Minute)); !first || err != nil {
+		if first, err := one.Use(t.Context(), keyOf("shared"), born, now, now.Add(time.Minute)); !first || err != nil {
 			t.Fatalf("%v, %v", first, err)
 		}
-		if first, err := two.Use(t.Context(), keyOf("shared"), now, now.Add(time.Minute)); first || err != nil {
+		if first, err := two.Use(t.Context(), keyOf("shared"), born, now, now.Add(time.Minute)); first || err != nil {
 			t.Errorf("%v, %v", first, err)
 		}
 	})
 	t.Run("only prefixed keys, each with the life asked for", func(t *testing.T) {
 		now := time.Now()
-		if _, err := one.Use(t.Context(), keyOf("life"), now, now.Add(90*time.Second+time.Microsecond)); err != nil {
+		if _, err := one.Use(t.Context(), keyOf("life"), born, now, now.Add(90*time.Second+time.Microsecond)); err != nil {
 			t.Fatal(err)
 		}
 		for _, name := range client.Keys(t.Context(), "*").Val() {
 			life := client.PTTL(t.Context(), name).Val()
+			if name == one.marker() {
+				continue
+			}
 			if !strings.HasPrefix(name, "replay:") || life <= 0 || life > 90*time.Second+time.Millisecond {
 				t.Errorf("%s lives %v", name, life)
 			}
@@ -93,8 +100,43 @@ func TestRedis(t *testing.T) {
 	})
 	t.Run("a life under a millisecond is rounded up", func(t *testing.T) {
 		now := time.Now()
-		if first, err := one.Use(t.Context(), keyOf("short"), now, now.Add(time.Nanosecond)); !first || err != nil {
+		if first, err := one.Use(t.Context(), keyOf("short"), born, now, now.Add(time.Nanosecond)); !first || err != nil {
 			t.Errorf("%v, %v", first, err)
+		}
+	})
+	t.Run("a memory that was lost is noticed by all", func(t *testing.T) {
+		if _, err := two.Born(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		now := time.Now()
+		for _, m := range []*Redis{one, two} {
+			if first, err := m.Use(t.Context(), keyOf("shared"), born, now, now.Add(time.Minute)); first || !errors.Is(err, ErrForgot) {
+				t.Errorf("%v, %v", first, err)
+			}
+		}
+		anew, err := one.Born(t.Context())
+		if other, _ := two.Born(t.Context()); err != nil || !anew.After(born) || !other.Equal(anew) {
+			t.Fatalf("born %v and %v, %v", anew, other, err)
+		}
+		if first, err := two.Use(t.Context(), keyOf("fresh"), anew, now, now.Add(time.Minute)); !first || err != nil {
+			t.Errorf("%v, %v", first, err)
+		}
+		born = anew
+	})
+	t.Run("one that may evict is refused", func(t *testing.T) {
+		for key, value := range map[string]string{"maxmemory": "100mb", "maxmemory-policy": "volatile-ttl"} {
+			if err := client.ConfigSet(t.Context(), key, value).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := NewRedis(client, "other:", time.Second).Born(t.Context()); err == nil || !strings.Contains(err.Error(), "noeviction") {
+			t.Errorf("%v", err)
+		}
+		if err := client.ConfigSet(t.Context(), "maxmemory-policy", "noeviction").Err(); err != nil {
+			t.Fatal(err)
 		}
 	})
 	t.Run("an answer that is an error is no pass", func(t *testing.T) {
@@ -102,20 +144,17 @@ func TestRedis(t *testing.T) {
 			t.Fatal(err)
 		}
 		now := time.Now()
-		if first, err := one.Use(t.Context(), keyOf("oom"), now, now.Add(time.Minute)); first || err == nil {
+		if first, err := one.Use(t.Context(), keyOf("oom"), born, now, now.Add(time.Minute)); first || err == nil {
 			t.Errorf("%v, %v", first, err)
 		}
 	})
 	t.Run("gone", func(t *testing.T) {
 		stop()
 		now := time.Now()
-		if first, err := one.Use(t.Context(), keyOf("gone"), now, now.Add(time.Minute)); first || err == nil {
+		if first, err := one.Use(t.Context(), keyOf("gone"), born, now, now.Add(time.Minute)); first || err == nil {
 			t.Errorf("%v, %v", first, err)
 		}
 	})
-	if !one.Born().IsZero() {
-		t.Errorf("born %v", one.Born())
-	}
 }
 
 // A server that takes connections and never answers holds a call for the
@@ -138,7 +177,7 @@ func TestHungRedis(t *testing.T) {
 	client := redis.NewClient(&redis.Options{Addr: l.Addr().String(), ReadTimeout: time.Hour, WriteTimeout: time.Hour})
 	defer client.Close()
 	now := time.Now()
-	first, err := NewRedis(client, "replay:", 20*time.Millisecond).Use(t.Context(), keyOf("hung"), now, now.Add(time.Minute))
+	first, err := NewRedis(client, "replay:", 20*time.Millisecond).Use(t.Context(), keyOf("hung"), time.Unix(1, 0), now, now.Add(time.Minute))
 	if first || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, %v", first, err)
 	}

@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-type memory interface {
-	Use(ctx context.Context, key [32]byte, now, until time.Time) (bool, error)
-}
-
 func keyOf(name string) [32]byte { return sha256.Sum256([]byte(name)) }
 
 // suite is what every replay memory must do.
-func suite(t *testing.T, m memory) {
+func suite(t *testing.T, m Store) {
+	born, err := m.Born(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Run("first and again", func(t *testing.T) {
 		now := time.Now()
 		for i, want := range []bool{true, false, false} {
-			if first, err := m.Use(t.Context(), keyOf("again"), now, now.Add(time.Minute)); first != want || err != nil {
+			if first, err := m.Use(t.Context(), keyOf("again"), born, now, now.Add(time.Minute)); first != want || err != nil {
 				t.Errorf("use %d: %v, %v", i, first, err)
 			}
 		}
-		if first, err := m.Use(t.Context(), keyOf("another"), now, now.Add(time.Minute)); !first || err != nil {
+		if first, err := m.Use(t.Context(), keyOf("another"), born, now, now.Add(time.Minute)); !first || err != nil {
 			t.Errorf("another key: %v, %v", first, err)
 		}
 	})
@@ -36,7 +36,7 @@ func suite(t *testing.T, m memory) {
 		now := time.Now()
 		for range 64 {
 			wg.Go(func() {
-				first, err := m.Use(t.Context(), keyOf("race"), now, now.Add(time.Minute))
+				first, err := m.Use(t.Context(), keyOf("race"), born, now, now.Add(time.Minute))
 				if err != nil {
 					t.Error(err)
 				}
@@ -53,16 +53,22 @@ func suite(t *testing.T, m memory) {
 	t.Run("nothing is remembered until the past", func(t *testing.T) {
 		now := time.Now()
 		for _, until := range []time.Time{now, now.Add(-time.Hour), {}} {
-			if first, err := m.Use(t.Context(), keyOf("past"), now, until); first || !errors.Is(err, ErrPast) {
+			if first, err := m.Use(t.Context(), keyOf("past"), born, now, until); first || !errors.Is(err, ErrPast) {
 				t.Errorf("until %v: %v, %v", until, first, err)
 			}
+		}
+	})
+	t.Run("another memory than the caller knows", func(t *testing.T) {
+		now := time.Now()
+		if first, err := m.Use(t.Context(), keyOf("other"), born.Add(-1), now, now.Add(time.Minute)); first || !errors.Is(err, ErrForgot) {
+			t.Errorf("%v, %v", first, err)
 		}
 	})
 	t.Run("a cancelled request uses nothing", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		now := time.Now()
-		if first, err := m.Use(ctx, keyOf("cancelled"), now, now.Add(time.Minute)); first || !errors.Is(err, context.Canceled) {
+		if first, err := m.Use(ctx, keyOf("cancelled"), born, now, now.Add(time.Minute)); first || !errors.Is(err, context.Canceled) {
 			t.Errorf("%v, %v", first, err)
 		}
 	})
@@ -73,28 +79,28 @@ func TestMemory(t *testing.T) { suite(t, NewMemory(1000, time.Now())) }
 func TestMemoryIsBounded(t *testing.T) {
 	start := time.Unix(1_800_000_000, 0)
 	m := NewMemory(10, start)
-	if m.Born() != start {
-		t.Errorf("born %v", m.Born())
+	if born, err := m.Born(t.Context()); born != start || err != nil {
+		t.Errorf("born %v, %v", born, err)
 	}
 	for i := range 10 {
-		if first, err := m.Use(t.Context(), keyOf(fmt.Sprint(i)), start, start.Add(time.Minute)); !first || err != nil {
+		if first, err := m.Use(t.Context(), keyOf(fmt.Sprint(i)), start, start, start.Add(time.Minute)); !first || err != nil {
 			t.Fatalf("use %d: %v, %v", i, first, err)
 		}
 	}
-	if first, err := m.Use(t.Context(), keyOf("one more"), start, start.Add(time.Minute)); first || !errors.Is(err, ErrFull) {
+	if first, err := m.Use(t.Context(), keyOf("one more"), start, start, start.Add(time.Minute)); first || !errors.Is(err, ErrFull) {
 		t.Errorf("one more: %v, %v", first, err)
 	}
-	if first, err := m.Use(t.Context(), keyOf("3"), start, start.Add(time.Minute)); first || err != nil {
+	if first, err := m.Use(t.Context(), keyOf("3"), start, start, start.Add(time.Minute)); first || err != nil {
 		t.Errorf("a known one while full: %v, %v", first, err)
 	}
 	later := start.Add(62 * time.Second)
-	if first, err := m.Use(t.Context(), keyOf("one more"), later, later.Add(time.Minute)); !first || err != nil {
+	if first, err := m.Use(t.Context(), keyOf("one more"), start, later, later.Add(time.Minute)); !first || err != nil {
 		t.Errorf("when the others have ended: %v, %v", first, err)
 	}
 	if m.Len() != 1 {
 		t.Errorf("%d entries are left", m.Len())
 	}
-	if first, err := NewMemory(0, start).Use(t.Context(), keyOf("x"), start, later); first || !errors.Is(err, ErrFull) {
+	if first, err := NewMemory(0, start).Use(t.Context(), keyOf("x"), start, start, later); first || !errors.Is(err, ErrFull) {
 		t.Errorf("a memory for nothing: %v, %v", first, err)
 	}
 }
@@ -102,7 +108,8 @@ func TestMemoryIsBounded(t *testing.T) {
 // Against a model that keeps everything: any order of keys, lifetimes and
 // clock steps gives the same answers; a clock that goes back is not believed.
 func TestMemoryIsExact(t *testing.T) {
-	m := NewMemory(100_000, time.Time{})
+	var born time.Time
+	m := NewMemory(100_000, born)
 	model := map[[32]byte]time.Time{}
 	now := time.Unix(1_800_000_000, 0)
 	latest := now
@@ -115,7 +122,7 @@ func TestMemoryIsExact(t *testing.T) {
 			latest = now
 		}
 		if !until.After(latest) {
-			if first, err := m.Use(t.Context(), key, now, until); first || !errors.Is(err, ErrPast) {
+			if first, err := m.Use(t.Context(), key, born, now, until); first || !errors.Is(err, ErrPast) {
 				t.Fatalf("step %d: %v, %v; want ErrPast", i, first, err)
 			}
 			continue
@@ -124,7 +131,7 @@ func TestMemoryIsExact(t *testing.T) {
 		if want {
 			model[key] = until
 		}
-		if first, err := m.Use(t.Context(), key, now, until); first != want || err != nil {
+		if first, err := m.Use(t.Context(), key, born, now, until); first != want || err != nil {
 			t.Fatalf("step %d: %v, %v; want %v", i, first, err, want)
 		}
 		if m.Len() > 40 {
@@ -140,14 +147,15 @@ func TestMemoryIsExact(t *testing.T) {
 }
 
 func BenchmarkMemory(b *testing.B) {
-	m := NewMemory(1<<30, time.Time{})
+	var born time.Time
+	m := NewMemory(1<<30, born)
 	now := time.Unix(1_800_000_000, 0)
 	var key [32]byte
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		key = [32]byte{byte(i), byte(i >> 8), byte(i >> 16), byte(i >> 24)}
 		now = now.Add(time.Millisecond)
-		if _, err := m.Use(b.Context(), key, now, now.Add(time.Minute)); err != nil {
+		if _, err := m.Use(b.Context(), key, born, now, now.Add(time.Minute)); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -67,13 +67,35 @@ func (i *issuer) proofs(n int, resource, access string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	nonce, err := i.nonce(target, resource, access)
+	if err != nil {
+		return nil, err
+	}
 	made := make([]string, n)
 	for k := range made {
-		if made[k], err = dpop.Make(i.proofKey, time.Now(), http.MethodPost, target, access, ""); err != nil {
+		if made[k], err = dpop.Make(i.proofKey, time.Now(), http.MethodPost, target, access, nonce); err != nil {
 			return nil, err
 		}
 	}
 	return made, nil
+}
+
+// nonce asks once without, as a client does.
+func (i *issuer) nonce(target dpop.Target, resource, access string) (string, error) {
+	proof, err := dpop.Make(i.proofKey, time.Now(), http.MethodPost, target, access, "")
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequest(http.MethodPost, resource, http.NoBody)
+	if err != nil {
+		return "", err
+	}
+	req.Header = http.Header{"Authorization": {"DPoP " + access}, "Dpop": {proof}}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	return resp.Header.Get("DPoP-Nonce"), resp.Body.Close()
 }
 
 const policyText = `apiVersion: postern.dev/v1
@@ -95,7 +117,6 @@ func writeConfig(folder, listen, admin, issuer, upstream, redis string) (string,
 		"redis":       redis,
 		"postern.yaml": fmt.Sprintf(`listen: %s
 public_url: http://%s
-dpop_nonce: optional
 issuers: [{issuer: "%s", dpop: accepted}]
 servers:
   - {name: calculator, path: /mcp, upstream: "http://%s/mcp", credential: {type: none}, policy: policy.yaml}

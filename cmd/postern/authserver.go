@@ -55,7 +55,7 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 	if err != nil {
 		return nil, usageError{fmt.Errorf("authserver.secret_file: %w", err)}
 	}
-	memory, err := holder.replayMemory(s.file.State, "postern:issuer:")
+	proofs, err := holder.proofs(s.file.State, "authserver", secret, conf.DPoPNonce == "required")
 	if err != nil {
 		return nil, usageError{fmt.Errorf("state.redis: %w", err)}
 	}
@@ -63,8 +63,8 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		Issuer: conf.Issuer, Secret: secret, Resources: s.resources(),
 		Registration:    authserver.Registration(conf.Registration),
 		AccessTokenLife: conf.AccessTokenLife, RefreshTokenLife: conf.RefreshLife, CodeLife: conf.CodeLife,
-		DPoPNonce: conf.DPoPNonce == "required", LoopbackDocuments: conf.ClientDocuments.Loopback,
-		Replay: memory, Log: log, Now: time.Now,
+		LoopbackDocuments: conf.ClientDocuments.Loopback,
+		Proofs:            proofs, Log: log, Now: time.Now,
 	}
 	if conf.TokenFile != "" {
 		if c.RegistrationToken, err = readSecret(conf.TokenFile); err != nil {

@@ -22,6 +22,7 @@ var allowed = map[string][]string{
 	"authserver/store":      {"authserver", "authserver/*"},
 	"authserver/token":      {"authserver/jose"},
 	"authserver/dpop":       {"authserver/jose"},
+	"authserver/replay":     {"authserver/dpop"},
 	"mcpservers/calculator": {"mcpservers"},
 	"mcpservers/externaldb": {"mcpservers"},
 	"mcpservers/servertest": {"mcpservers"},

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/replay"
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/proxy"
@@ -28,6 +29,8 @@ import (
 const (
 	replayLimit  = 1_000_000 // proofs remembered in memory: five minutes of 3,000 calls a second
 	redisTimeout = 500 * time.Millisecond
+	nonceLife    = 5 * time.Minute
+	proofAhead   = 5 * time.Minute // how far ahead of now a proof's iat is accepted
 	grace        = 10 * time.Second
 )
 
@@ -105,7 +108,7 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 	if err != nil {
 		return proxy.Config{}, fmt.Errorf("state.secret_file: %w", err)
 	}
-	memory, err := n.replayMemory(s.file.State, "postern:proof:")
+	proofs, err := n.proofs(s.file.State, "proxy", secret, s.file.DPoPNonce == "required")
 	if err != nil {
 		return proxy.Config{}, fmt.Errorf("state.redis: %w", err)
 	}
@@ -117,7 +120,7 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 	return proxy.Config{
 		PublicURL: s.file.PublicURL, Hosts: s.file.Hosts, Origins: s.file.Origins,
 		Issuers: s.issuers(), Servers: servers,
-		Secret: secret, NonceOptional: s.file.DPoPNonce == "optional", Replay: memory,
+		Secret: secret, Proofs: proofs,
 		Limits: proxy.Limits{Body: limits.Body, BodyTime: limits.BodyTime, InFlight: limits.InFlight},
 		Audit:  sink, Now: time.Now,
 	}, nil
@@ -134,16 +137,22 @@ func proxySecret(state config.State) ([]byte, error) {
 	return secret, err
 }
 
-func (n *node) replayMemory(state config.State, prefix string) (proxy.Replay, error) {
-	if state.Redis == nil {
-		return replay.NewMemory(replayLimit, time.Now()), nil
-	}
-	client, err := openRedis(*state.Redis)
+// proofs is the memory of used proofs, with nonces of its own for each kind of server.
+func (n *node) proofs(state config.State, label string, secret []byte, demandNonce bool) (*replay.Proofs, error) {
+	nonces, err := dpop.NewNonces(secret, label, nonceLife)
 	if err != nil {
 		return nil, err
 	}
-	n.closers = append(n.closers, client.Close)
-	return replay.NewRedis(client, prefix, redisTimeout), nil
+	var store replay.Store = replay.NewMemory(replayLimit, time.Now())
+	if state.Redis != nil {
+		client, err := openRedis(*state.Redis)
+		if err != nil {
+			return nil, err
+		}
+		n.closers = append(n.closers, client.Close)
+		store = replay.NewRedis(client, "postern:"+label+":", redisTimeout)
+	}
+	return replay.NewProofs(nonces, store, demandNonce, proofAhead)
 }
 
 func openRedis(conf config.Redis) (*redis.Client, error) {

@@ -44,9 +44,10 @@ func rootCause(err error) error {
 func serve(ctx context.Context, log *slog.Logger, grace time.Duration, services ...service) error {
 	failed := make(chan error, len(services))
 	var servers []*http.Server
+	var running sync.WaitGroup
 	for _, s := range services {
 		server := &http.Server{
-			Handler:           s.handler,
+			Handler:           counted(&running, s.handler),
 			ReadHeaderTimeout: 10 * time.Second,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    maxHeader,
@@ -64,7 +65,31 @@ func serve(ctx context.Context, log *slog.Logger, grace time.Duration, services 
 	case <-ctx.Done():
 	case err = <-failed:
 	}
-	return errors.Join(err, shutdown(servers, grace))
+	err = errors.Join(err, shutdown(servers, grace))
+	finish(&running, time.Second)
+	return err
+}
+
+// counted lets the end wait for handlers whose connection was cut off: they
+// have their audit line to write.
+func counted(running *sync.WaitGroup, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		running.Add(1)
+		defer running.Done()
+		h.ServeHTTP(w, r)
+	})
+}
+
+func finish(running *sync.WaitGroup, limit time.Duration) {
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(limit):
+	}
 }
 
 // shutdown ends all servers at once; what is still open after the grace is cut off.
