@@ -66,9 +66,9 @@ func (s *Server) address(r *http.Request) string {
 	return "unknown"
 }
 
-// origin is what the caller is counted as: an address, for IPv6 its /64, which
+// network is what the caller is counted as: an address, for IPv6 its /64, which
 // is what one host gets.
-func (s *Server) origin(r *http.Request) string {
+func (s *Server) network(r *http.Request) string {
 	a := proxies(s.config.TrustedProxies).caller(r)
 	if !a.Is6() {
 		return s.address(r)

@@ -25,7 +25,7 @@ const (
 // authorize: OAuth 2.1 §4.1.1. Until client and redirect URI are known to
 // belong together every problem stays on a page here.
 func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.limits.authorize.try(addressOf(r)); err != nil {
+	if _, err := s.limits.authorize.try(s.network(r)); err != nil {
 		return err
 	}
 	query, err := url.ParseQuery(r.URL.RawQuery)
@@ -72,7 +72,7 @@ func (s *Server) readRedirection(r *http.Request, query url.Values) (redirection
 		return redirection{}, err
 	}
 	// OAuth 2.1 §4.1.1: exact, but for the port of a loopback address (A1).
-	if !clientdoc.MatchRedirect(c.Redirects, query.Get("redirect_uri")) {
+	if !s.mayRedirect(c, query.Get("redirect_uri")) {
 		return redirection{}, refuse(UnregisteredTarget)
 	}
 	to := redirection{client: c, uri: query.Get("redirect_uri")}
@@ -80,6 +80,12 @@ func (s *Server) readRedirection(r *http.Request, query url.Values) (redirection
 		to.state = query.Get("state")
 	}
 	return to, nil
+}
+
+// mayRedirect: registered, and of a kind that clients may have now: the
+// operator may have taken a private scheme back.
+func (s *Server) mayRedirect(c client, uri string) bool {
+	return clientdoc.MatchRedirect(c.Redirects, uri) && clientdoc.Permitted(uri, s.config.RedirectSchemes)
 }
 
 func (s *Server) readAuthorization(query url.Values, to redirection) (pending, error) {

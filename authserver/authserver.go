@@ -64,7 +64,7 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), limits: newLimits(c.Now)}
 	s.passwords = newPasswords()
-	s.documents = clientdoc.NewFetcher(clientdoc.Options{Loopback: c.LoopbackDocuments, Now: c.Now})
+	s.documents = clientdoc.NewFetcher(clientdoc.Options{Loopback: c.LoopbackDocuments, Schemes: c.RedirectSchemes, Now: c.Now})
 	if err := s.deriveSeals(); err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -52,11 +53,13 @@ type Config struct {
 	Secret            []byte // ≥32 bytes: seals keys at rest and form tokens
 	Resources         []Resource
 	Registration      Registration
-	RegistrationToken string        // required with RegistrationToken
-	AccessTokenLife   time.Duration // 1…60 min
-	RefreshTokenLife  time.Duration // 1 min … 366 days without use
-	CodeLife          time.Duration // ≤10 min
-	LoopbackDocuments bool          // client ID metadata documents may live on http loopback: for development only
+	RegistrationToken string         // required with RegistrationToken
+	AccessTokenLife   time.Duration  // 1…60 min
+	RefreshTokenLife  time.Duration  // 1 min … 366 days without use
+	CodeLife          time.Duration  // ≤10 min
+	LoopbackDocuments bool           // client ID metadata documents may live on http loopback: for development only
+	RedirectSchemes   []string       // private-use schemes without a dot that redirect URIs may have
+	TrustedProxies    []netip.Prefix // whose X-Forwarded-For says where a request comes from
 	Proofs            Proofs
 	Log               *slog.Logger
 	Now               func() time.Time
@@ -68,6 +71,8 @@ func (c Config) validate() error {
 		demand(len(c.Secret) >= 32, "Secret must have at least 32 bytes"),
 		checkResources(c.Resources),
 		c.checkRegistration(),
+		clientdoc.CheckSchemes(c.RedirectSchemes),
+		checkProxies(c.TrustedProxies),
 		within("AccessTokenLife", c.AccessTokenLife, time.Minute, time.Hour),
 		within("RefreshTokenLife", c.RefreshTokenLife, time.Minute, 366*24*time.Hour),
 		within("CodeLife", c.CodeLife, time.Second, 10*time.Minute),

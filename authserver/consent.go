@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/store"
 )
@@ -50,7 +49,7 @@ func (s *Server) revisit(r *http.Request, p pending) (redirection, error) {
 	if err != nil {
 		return redirection{}, err
 	}
-	if !clientdoc.MatchRedirect(c.Redirects, p.Redirect) {
+	if !s.mayRedirect(c, p.Redirect) {
 		return redirection{}, refuse(UnregisteredTarget)
 	}
 	return redirection{client: c, uri: p.Redirect, state: p.State}, nil

@@ -1,8 +1,6 @@
 package authserver
 
 import (
-	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -85,21 +83,4 @@ func (l *limiter) dropFull(now time.Time) {
 			delete(l.buckets, k)
 		}
 	}
-}
-
-// addressOf is the peer's address; for IPv6 its /64, which is what one host gets.
-func addressOf(r *http.Request) string {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return "unknown"
-	}
-	a := ap.Addr().Unmap()
-	if a.Is4() {
-		return a.String()
-	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return "unknown" // unreachable: 64 is a valid length for IPv6
-	}
-	return p.String()
 }

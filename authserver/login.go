@@ -53,7 +53,7 @@ func (s *Server) signIn(r *http.Request, name, password string) (store.User, err
 	if len(name) > maxUsername || len(password) > maxPassword {
 		return store.User{}, refuse(WrongPassword)
 	}
-	byAddress, err := s.limits.login.try(addressOf(r))
+	byAddress, err := s.limits.login.try(s.network(r))
 	if err != nil {
 		return store.User{}, err
 	}

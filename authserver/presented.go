@@ -80,7 +80,7 @@ func (p presented) clientID() string {
 
 // askAbout reads a request about a token: who asks, and for which.
 func (s *Server) askAbout(w http.ResponseWriter, r *http.Request) (client, string, error) {
-	giveBack, err := s.limits.guess.try(addressOf(r))
+	giveBack, err := s.limits.guess.try(s.network(r))
 	if err != nil {
 		return client{}, "", err
 	}

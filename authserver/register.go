@@ -31,13 +31,13 @@ type registered struct {
 
 // register: RFC 7591 §3. The path exists only when registration is not closed.
 func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
-	if _, err := s.limits.register.try(addressOf(r)); err != nil {
+	if _, err := s.limits.register.try(s.network(r)); err != nil {
 		return err
 	}
 	if err := s.mayRegister(r); err != nil {
 		return err
 	}
-	m, err := readMetadata(w, r)
+	m, err := s.readMetadata(w, r)
 	if err != nil {
 		return err
 	}
@@ -70,7 +70,7 @@ func (s *Server) mayRegister(r *http.Request) error {
 	return nil
 }
 
-func readMetadata(w http.ResponseWriter, r *http.Request) (clientdoc.Metadata, error) {
+func (s *Server) readMetadata(w http.ResponseWriter, r *http.Request) (clientdoc.Metadata, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
 		return clientdoc.Metadata{}, refuse(BadContentType)
@@ -79,7 +79,7 @@ func readMetadata(w http.ResponseWriter, r *http.Request) (clientdoc.Metadata, e
 	if err != nil {
 		return clientdoc.Metadata{}, err
 	}
-	m, err := clientdoc.Parse(body)
+	m, err := clientdoc.Parse(body, s.config.RedirectSchemes)
 	if errors.Is(err, clientdoc.ErrRedirect) {
 		return clientdoc.Metadata{}, refuseFor(BadRedirect, err)
 	}

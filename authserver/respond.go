@@ -79,5 +79,5 @@ func (s *Server) logRefusal(r *http.Request, err error) {
 		level = slog.LevelError
 	}
 	s.config.Log.Log(r.Context(), level, "request.refused", "path", r.URL.Path, "method", r.Method,
-		"reason", string(reasonOf(err)), "cause", causeOf(err), "address", addressOf(r))
+		"reason", string(reasonOf(err)), "cause", causeOf(err), "address", s.address(r))
 }

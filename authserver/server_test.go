@@ -5,7 +5,6 @@ import (
 	"context"
 	"database/sql"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -279,20 +278,6 @@ func TestBodyIsBounded(t *testing.T) {
 	}
 	if a := g.postJSON("/register", `{"x":"`+strings.Repeat("x", maxBody)+`"}`); a.status != 413 {
 		t.Errorf("/register: %d", a.status)
-	}
-}
-
-func TestAddresses(t *testing.T) {
-	for remote, want := range map[string]string{
-		"192.0.2.1:99": "192.0.2.1", "[::ffff:192.0.2.1]:99": "192.0.2.1",
-		"[2001:db8:1:2:3::4]:99": "2001:db8:1:2::/64", "[fe80::1%eth0]:99": "fe80::/64", "@": "unknown",
-	} {
-		r := httptest.NewRequest("GET", "/", nil)
-		r.RemoteAddr = remote
-		r.Header.Set("X-Forwarded-For", "203.0.113.9")
-		if got := addressOf(r); got != want {
-			t.Errorf("%s: %s", remote, got)
-		}
 	}
 }
 

@@ -32,7 +32,7 @@ type tokenAnswer struct {
 }
 
 func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
-	giveBack, err := s.limits.guess.try(addressOf(r))
+	giveBack, err := s.limits.guess.try(s.network(r))
 	if err != nil {
 		return err
 	}

@@ -316,7 +316,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"redirect_uris":["https://a;b/cb"],"client_name":"\u202e"}`))
 	f.Add([]byte(`{"redirect_uris":["javascript:alert(1)"],"redirect_uris":[]}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		m, err := Parse(doc)
+		m, err := Parse(doc, nil)
 		if err != nil {
 			if m.Redirects != nil || !errors.Is(err, ErrMetadata) && !errors.Is(err, ErrRedirect) {
 				t.Fatalf("%+v, %v", m, err)

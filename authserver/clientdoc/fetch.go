@@ -41,13 +41,15 @@ type Document struct {
 
 // Options of a fetcher.
 type Options struct {
-	Loopback bool // documents may live on http://127.0.0.1, [::1] and localhost: for development only
+	Loopback bool     // documents may live on http://127.0.0.1, [::1] and localhost: for development only
+	Schemes  []string // private-use schemes without a dot that redirect URIs may have
 	Now      func() time.Time
 }
 
 // Fetcher fetches documents from public hosts and remembers the good ones.
 type Fetcher struct {
 	loopback bool
+	schemes  []string
 	now      func() time.Time
 	public   *http.Client
 	local    *http.Client
@@ -60,7 +62,7 @@ type Fetcher struct {
 // no connection.
 func NewFetcher(o Options) *Fetcher {
 	return &Fetcher{
-		loopback: o.Loopback, now: o.Now, cache: newCache(), pace: newPace(), slots: make(chan struct{}, maxAtOnce),
+		loopback: o.Loopback, schemes: o.Schemes, now: o.Now, cache: newCache(), pace: newPace(), slots: make(chan struct{}, maxAtOnce),
 		public: newClient(guard(public), nil), local: newClient(guard(netip.Addr.IsLoopback), nil),
 	}
 }
@@ -151,7 +153,7 @@ func (f *Fetcher) fetch(ctx context.Context, id string, u *url.URL) (Document, t
 	if err != nil {
 		return Document{}, 0, err
 	}
-	d, err := check(id, u, body)
+	d, err := f.check(id, u, body)
 	return d, lifetime(resp.Header), err
 }
 
@@ -184,8 +186,8 @@ func readDocument(resp *http.Response) ([]byte, error) {
 	return body, nil
 }
 
-func check(id string, u *url.URL, body []byte) (Document, error) {
-	m, err := Parse(body)
+func (f *Fetcher) check(id string, u *url.URL, body []byte) (Document, error) {
+	m, err := Parse(body, f.schemes)
 	if err != nil {
 		return Document{}, err
 	}

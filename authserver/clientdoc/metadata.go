@@ -53,8 +53,9 @@ const (
 
 // Parse reads client metadata, strictly: one JSON object, no member twice, no
 // member of the wrong type. Members it does not know are passed over (RFC 7591
-// §2). It does not check the authentication method: callers differ in that.
-func Parse(doc []byte) (Metadata, error) {
+// §2). Redirect URIs may have the given private-use schemes without a dot. It
+// does not check the authentication method: callers differ in that.
+func Parse(doc []byte, schemes []string) (Metadata, error) {
 	var m Metadata
 	if err := json.Unmarshal(doc, &m); err != nil {
 		return Metadata{}, fmt.Errorf("%w: must be one JSON object with members of the registered types, none twice", ErrMetadata)
@@ -65,7 +66,7 @@ func Parse(doc []byte) (Metadata, error) {
 	if err := m.checkFlows(); err != nil {
 		return Metadata{}, err
 	}
-	if err := m.checkRedirects(); err != nil {
+	if err := m.checkRedirects(schemes); err != nil {
 		return Metadata{}, err
 	}
 	return m, nil
@@ -126,7 +127,7 @@ func (m Metadata) checkFlows() error {
 	return nil
 }
 
-func (m *Metadata) checkRedirects() error {
+func (m *Metadata) checkRedirects(schemes []string) error {
 	if len(m.Redirects) == 0 || len(m.Redirects) > maxRedirects {
 		return fmt.Errorf("%w: redirect_uris must hold 1 to %d URIs", ErrRedirect, maxRedirects)
 	}
@@ -137,7 +138,7 @@ func (m *Metadata) checkRedirects() error {
 		return fmt.Errorf("%w: application_type must be native or web", ErrMetadata)
 	}
 	for i, r := range m.Redirects {
-		if err := checkRedirect(r, m.Type); err != nil {
+		if err := checkRedirect(r, m.Type, schemes); err != nil {
 			return fmt.Errorf("%w: redirect_uris[%d]: %w", ErrRedirect, i, err)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 // checkRedirect: OAuth 2.1 §2.3, RFC 8252 §7, OpenID Connect Registration §2
 // for what the application types mean.
-func checkRedirect(raw, applicationType string) error {
+func checkRedirect(raw, applicationType string, schemes []string) error {
 	u, err := url.Parse(raw)
 	if err != nil || len(raw) > maxURI || !printable(raw) || strings.Contains(raw, " ") {
 		return errors.New("not an absolute URI")
@@ -28,9 +28,10 @@ func checkRedirect(raw, applicationType string) error {
 	case u.Scheme == "http":
 		return checkLoopbackRedirect(u)
 	}
-	// RFC 8252 §7.1 and §8.4 (B10): a scheme its owner can prove, by a domain turned around.
-	if !strings.Contains(u.Scheme, ".") {
-		return errors.New("a private scheme must be a domain name turned around, such as com.example.app")
+	// RFC 8252 §7.1 and §8.4 (B10): a scheme its owner can prove, by a domain
+	// turned around, or one the operator answers for.
+	if !strings.Contains(u.Scheme, ".") && !slices.Contains(schemes, u.Scheme) {
+		return errors.New("a private scheme must be a domain name turned around, such as com.example.app, or one that the operator allows")
 	}
 	return nil
 }
