@@ -165,6 +165,7 @@ func openRedis(conf config.Redis) (*redis.Client, error) {
 		return nil, errors.New(conf.URLFile + " must hold one redis:// or rediss:// URL") // the cause would show the password
 	}
 	options.MaxRetries = -1 // a repeated SET NX would find itself
+	options.DialerRetries = 1
 	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
 	options.ContextTimeoutEnabled = true
 	return redis.NewClient(options), nil

@@ -173,9 +173,13 @@ func TestRedisAwayRefusesAndRecovers(t *testing.T) {
 
 	r.redis.start(t)
 	eventually(t, func() error {
-		if status := statusOf(c, call, c.proof(call.method)); status != http.StatusOK {
-			return fmt.Errorf("status %d", status)
+		resp := c.open(t, call) // learns the nonce of the new memory
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("status %d", resp.StatusCode)
 		}
 		return nil
 	})
+	// The new Redis knows nothing of it; its nonce is of the memory that was lost.
+	read(t, c.present(t, call, used)).expect(t, http.StatusUnauthorized)
 }
