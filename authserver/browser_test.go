@@ -25,6 +25,7 @@ type chromium struct {
 	out     *bufio.Reader
 	session string
 	last    int
+	heard   []string // events so far
 }
 
 func startChromium(t *testing.T) *chromium {
@@ -119,6 +120,7 @@ func (c *chromium) answered(method string, raw []byte, into any) bool {
 		c.t.Fatal(err)
 	}
 	if got.ID != c.last {
+		c.heard = append(c.heard, string(raw))
 		return false
 	}
 	if strings.Contains(string(got.Error), "navigated") {
@@ -162,6 +164,19 @@ func (c *chromium) until(expression string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	c.t.Fatalf("%s never came true at %s: %s", expression, c.eval("location.href"), c.eval("document.body && document.body.innerText"))
+}
+
+// untilHeard waits for an event that says something.
+func (c *chromium) untilHeard(text string) {
+	c.t.Helper()
+	for range 200 {
+		if strings.Contains(strings.Join(c.heard, "\n"), text) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+		c.eval("1") // events come in with answers
+	}
+	c.t.Fatalf("never heard of %s in %d events", text, len(c.heard))
 }
 
 func (c *chromium) signIn() {

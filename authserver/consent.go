@@ -80,6 +80,15 @@ func redirectHost(redirect string) string {
 	return u.Host
 }
 
+// privateScheme is the scheme of a redirect URI that is no web address, else "".
+func privateScheme(redirect string) string {
+	scheme, _, _ := strings.Cut(redirectHost(redirect), ":")
+	if strings.HasPrefix(redirect, "https:") || strings.HasPrefix(redirect, "http:") {
+		return ""
+	}
+	return scheme
+}
+
 func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, browser string, v store.Session, held []string) error {
 	sealed, err := s.sealApproval(p, browser, v)
 	if err != nil {
@@ -89,7 +98,7 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 	return s.pages(p.Redirect).Consent(w, http.StatusOK, pages.Consent{
 		Request: sealed, User: v.UserName,
 		Client: to.client.label(), ClientHost: to.client.host, Verified: to.client.verified,
-		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect),
+		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),
 		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource,
 		New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)),
 	})

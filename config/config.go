@@ -95,6 +95,8 @@ type AuthServer struct {
 	Registration    string          `yaml:"registration"`            // closed (default), token or open
 	TokenFile       string          `yaml:"registration_token_file"` // with registration: token
 	ClientDocuments ClientDocuments `yaml:"client_documents"`
+	RedirectSchemes []string        `yaml:"redirect_schemes"`   // private-use schemes without a dot that clients may register
+	TrustedProxies  []Network       `yaml:"trusted_proxies"`    // whose X-Forwarded-For is believed
 	DPoPNonce       string          `yaml:"dpop_nonce"`         // required (default) or optional
 	AccessTokenLife time.Duration   `yaml:"access_token_life"`  // default 10m
 	RefreshLife     time.Duration   `yaml:"refresh_token_life"` // default 720h

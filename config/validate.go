@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/config/strictyaml"
 )
 
@@ -181,6 +182,11 @@ func (a *AuthServer) validate(c *check) {
 	c.needs(a.SecretFile, "missing: make one with: head -c 32 /dev/urandom > FILE", "authserver", "secret_file")
 	if _, ok := sqlitePath(a.Database); !ok {
 		c.fail("must be sqlite:PATH", "authserver", "database")
+	}
+	for i, scheme := range a.RedirectSchemes {
+		if err := clientdoc.CheckScheme(scheme); err != nil {
+			c.fail(err.Error(), "authserver", "redirect_schemes", i)
+		}
 	}
 	c.oneOf(a.DPoPNonce, nonces, "authserver", "dpop_nonce")
 	c.oneOf(a.Registration, []string{"closed", "token", "open"}, "authserver", "registration")

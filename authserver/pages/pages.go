@@ -51,6 +51,7 @@ type Consent struct {
 	Verified     bool   // the host proved it
 	RedirectHost string // where the browser goes afterwards
 	Local        bool   // which is a program on the person's device
+	Scheme       string // the one that opens these links, "" for a loopback address
 	Resource     string
 	ResourceURL  string
 	New, Held    []Scope

@@ -64,7 +64,8 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		Registration:    authserver.Registration(conf.Registration),
 		AccessTokenLife: conf.AccessTokenLife, RefreshTokenLife: conf.RefreshLife, CodeLife: conf.CodeLife,
 		LoopbackDocuments: conf.ClientDocuments.Loopback,
-		Proofs:            proofs, Log: log, Now: time.Now,
+		RedirectSchemes:   conf.RedirectSchemes, TrustedProxies: conf.Networks(),
+		Proofs: proofs, Log: log, Now: time.Now,
 	}
 	if conf.TokenFile != "" {
 		if c.RegistrationToken, err = readSecret(conf.TokenFile); err != nil {

@@ -14,7 +14,7 @@ const module = "github.com/postern-mcp/postern/"
 // allowed says, per room, which rooms of the project it may import. Rooms that
 // are not named here may import none.
 var allowed = map[string][]string{
-	"config":                {"config/strictyaml"},
+	"config":                {"config/strictyaml", "authserver/clientdoc"},
 	"policy":                {"config/strictyaml"},
 	"proxy":                 {"policy", "proxy/mcp", "authserver/token", "authserver/dpop", "authserver/jose"},
 	"proxy/mcp":             {"policy"},

@@ -46,6 +46,12 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"bad path", "path: /calculator/mcp", "path: /calculator/../mcp", "must be a plain absolute path"},
 		{"no policy file", "policies/calculator.yaml", "policies/absent.yaml", "absent.yaml"},
 		{"policy of another server", "policies/calculator.yaml", "policies/externaldb.yaml", `"externaldb"`},
+		{"a scheme of the browser's", "redirect_schemes: [cursor]", "redirect_schemes: [cursor, javascript]", ":38:30: not a private-use scheme: browsers or systems act on javascript: themselves"},
+		{"a scheme with its colon", "redirect_schemes: [cursor]", "redirect_schemes: ['cursor:']", ":38:22: not a private-use scheme: 2 to 40 lower-case letters"},
+		{"a proxy that is no network", "registration: open", "registration: open\n  trusted_proxies: [10.0.0.1]", ":37:21: item 1 of \"trusted_proxies\": must be a network in CIDR form"},
+		{"a proxy network with host bits", "registration: open", "registration: open\n  trusted_proxies: [fd00::/8, 10.0.0.1/8]", "write 10.0.0.0/8"},
+		{"everybody is a proxy", "registration: open", "registration: open\n  trusted_proxies: [0.0.0.0/0]", "would trust everybody"},
+		{"a mapped proxy network", "registration: open", "registration: open\n  trusted_proxies: ['::ffff:10.0.0.0/104']", "written as the IPv4 network"},
 		{"short code life", "registration: open", "registration: open\n  code_life: 1h", "must lie between 10s and 10m0s"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
