@@ -67,7 +67,7 @@ func (s *Server) readRedirection(r *http.Request, query url.Values) (redirection
 			return redirection{}, refuse(MissingParameter)
 		}
 	}
-	c, err := s.client(r.Context(), query.Get("client_id"))
+	c, err := s.client(r, query.Get("client_id"))
 	if err != nil {
 		return redirection{}, err
 	}

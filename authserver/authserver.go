@@ -42,7 +42,7 @@ type Server struct {
 }
 
 // seals has one key per purpose.
-type seals struct{ keys, requests, approvals, successors seal }
+type seals struct{ keys, requests, approvals, successors, known seal }
 
 // New opens the database (sqlite:PATH), migrates it, and loads or makes the
 // signing key. A secret that does not open the stored key is an error.
@@ -79,7 +79,7 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 func (s *Server) deriveSeals() error {
 	for purpose, to := range map[string]*seal{
 		"signing keys": &s.seals.keys, "pending requests": &s.seals.requests,
-		"approvals": &s.seals.approvals, "successors": &s.seals.successors,
+		"approvals": &s.seals.approvals, "successors": &s.seals.successors, "known browsers": &s.seals.known,
 	} {
 		v, err := newSeal(s.config.Secret, purpose)
 		if err != nil {

@@ -1,7 +1,6 @@
 package authserver
 
 import (
-	"context"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
@@ -52,20 +51,27 @@ func (c client) within(scope []string) []string {
 func (c client) mayUse(grant string) bool { return slices.Contains(c.Grants, grant) }
 
 // client finds a client by id: a URL is a metadata document, anything else is registered.
-func (s *Server) client(ctx context.Context, id string) (client, error) {
+func (s *Server) client(r *http.Request, id string) (client, error) {
 	if s.documents.IsID(id) {
-		return s.documentClient(ctx, id)
+		return s.documentClient(r, id)
 	}
-	c, err := s.store.Client(ctx, id)
+	c, err := s.store.Client(r.Context(), id)
 	if errors.Is(err, store.ErrNotFound) {
 		return client{}, refuse(UnknownClient)
 	}
 	return client{Client: c}, err
 }
 
-func (s *Server) documentClient(ctx context.Context, id string) (client, error) {
-	d, err := s.documents.Fetch(ctx, id)
+// documentClient fetches at the cost of the caller's address: nobody takes up
+// all fetches with documents that come slowly.
+func (s *Server) documentClient(r *http.Request, id string) (client, error) {
+	d, err := s.documents.Fetch(r.Context(), id, func() error {
+		_, err := s.limits.documents.try(s.network(r))
+		return err
+	})
 	switch {
+	case reasonOf(err) == TooMany:
+		return client{}, err
 	case errors.Is(err, clientdoc.ErrBusy):
 		return client{}, refuseFor(TooMany, err)
 	case errors.Is(err, clientdoc.ErrUnreachable):
@@ -75,9 +81,18 @@ func (s *Server) documentClient(ctx context.Context, id string) (client, error) 
 	}
 	c := store.Client{
 		ID: id, Name: d.Name, URI: d.URI, AuthMethod: authNone, Type: d.Type, Redirects: d.Redirects,
-		Grants: []string{grantCode, grantRefresh}, Scope: d.Scope(), DPoPBound: d.DPoPBound, Dynamic: true,
+		Grants: documentGrants(d.Grants), Scope: d.Scope(), DPoPBound: d.DPoPBound, Dynamic: true,
 	}
 	return client{Client: c, host: d.Host, verified: d.Verified}, nil
+}
+
+// documentGrants: a document that names its grants means them; one that names
+// none is a client of a person, who should not have to sign in every hour.
+func documentGrants(named []string) []string {
+	if len(named) == 0 {
+		return []string{grantCode, grantRefresh}
+	}
+	return named
 }
 
 // credential is how a request says which client it is from.
@@ -93,7 +108,7 @@ func (s *Server) authenticate(r *http.Request, p params) (client, error) {
 	if err != nil {
 		return client{}, err
 	}
-	c, err := s.client(r.Context(), cred.id)
+	c, err := s.client(r, cred.id)
 	if err != nil {
 		return client{}, err
 	}

@@ -45,7 +45,7 @@ func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, brow
 
 // revisit looks the client up again: it may be gone, or say something else by now.
 func (s *Server) revisit(r *http.Request, p pending) (redirection, error) {
-	c, err := s.client(r.Context(), p.Client)
+	c, err := s.client(r, p.Client)
 	if err != nil {
 		return redirection{}, err
 	}

@@ -75,7 +75,11 @@ func (s *Server) checkCode(req tokenRequest, code store.Code, g store.Grant) err
 }
 
 // sameResource: RFC 8707 §2.2: a token request may name the granted resource, and no other.
+// One that is served no longer gets no tokens, whoever may use them.
 func (s *Server) sameResource(req tokenRequest, g store.Grant) error {
+	if _, ok := s.catalogue.byURL[g.Resource]; !ok {
+		return refuse(BadTarget)
+	}
 	if req.params["resource"] == "" {
 		return nil
 	}

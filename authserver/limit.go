@@ -14,6 +14,8 @@ type limits struct {
 	guess     *limiter // by address: failed client authentications, codes, tokens
 	login     *limiter // by address: failed sign-ins
 	account   *limiter // by account name, whether or not it exists: failed sign-ins
+	known     *limiter // by browser the account signed in at before, instead of the two above
+	documents *limiter // by address: fetches of client documents
 	register  *limiter // by address: registrations
 }
 
@@ -23,6 +25,8 @@ func newLimits(now func() time.Time) limits {
 		guess:     newLimiter(now, time.Second, 60),
 		login:     newLimiter(now, 5*time.Second, 20),
 		account:   newLimiter(now, 15*time.Second, 10),
+		known:     newLimiter(now, 15*time.Second, 10),
+		documents: newLimiter(now, 5*time.Second, 10),
 		register:  newLimiter(now, 2*time.Second, 30),
 	}
 }

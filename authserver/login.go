@@ -31,6 +31,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err := s.startSession(w, r, user); err != nil {
 		return err
 	}
+	s.remember(w, r, user.Name)
 	s.audit(r, "login.ok", "user", user.Name, "subject", user.ID)
 	return s.toConsent(w, p, browser)
 }
@@ -53,20 +54,34 @@ func (s *Server) signIn(r *http.Request, name, password string) (store.User, err
 	if len(name) > maxUsername || len(password) > maxPassword {
 		return store.User{}, refuse(WrongPassword)
 	}
-	byAddress, err := s.limits.login.try(s.network(r))
-	if err != nil {
-		return store.User{}, err
-	}
-	byAccount, err := s.limits.account.try(name)
+	giveBack, err := s.mayGuess(r, name)
 	if err != nil {
 		return store.User{}, err
 	}
 	user, err := s.checkPassword(r.Context(), name, password)
 	if reasonOf(err) != WrongPassword {
-		byAddress()
-		byAccount()
+		giveBack()
 	}
 	return user, err
+}
+
+// mayGuess takes a try from address and account, or from this browser alone
+// when the account signed in at it before: strangers who fail at the name all
+// day do not keep its owner out.
+func (s *Server) mayGuess(r *http.Request, name string) (giveBack func(), err error) {
+	if id := s.known(r, name); id != "" {
+		return s.limits.known.try(id)
+	}
+	byAddress, err := s.limits.login.try(s.network(r))
+	if err != nil {
+		return nil, err
+	}
+	byAccount, err := s.limits.account.try(name)
+	if err != nil {
+		byAddress()
+		return nil, err
+	}
+	return func() { byAddress(); byAccount() }, nil
 }
 
 func (s *Server) checkPassword(ctx context.Context, name, password string) (store.User, error) {
@@ -96,7 +111,7 @@ func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, p pending, 
 	}
 	s.audit(r, "login.failed", "subject", s.subjectOf(r.Context(), name), "reason", string(reasonOf(cause)))
 	setRetryAfter(w.Header(), retryAfter(cause))
-	c, err := s.client(r.Context(), p.Client)
+	c, err := s.client(r, p.Client)
 	if err != nil {
 		return err
 	}

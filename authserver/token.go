@@ -60,7 +60,7 @@ func (s *Server) tokenRefused(r *http.Request, req tokenRequest, err error, give
 	default:
 		giveBack()
 	}
-	s.audit(r, "token.refused", "client_id", req.client.ID, "grant_type", req.params["grant_type"], "reason", string(reasonOf(err)))
+	s.audit(r, "token.refused", "client_id", req.client.ID, "grant_type", clip(req.params["grant_type"]), "reason", string(reasonOf(err)))
 	return err
 }
 

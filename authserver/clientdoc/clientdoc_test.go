@@ -70,6 +70,8 @@ func newHost(t *testing.T, answer func(w http.ResponseWriter, id string)) (*host
 	return h, f, &now
 }
 
+func free() error { return nil }
+
 func document(id string) string {
 	return `{"client_id":"` + id + `","client_name":"Client","redirect_uris":["https://app.example/cb"],"scope":"a b"}`
 }
@@ -81,7 +83,7 @@ func good(w http.ResponseWriter, id string) {
 
 func TestFetch(t *testing.T) {
 	h, f, _ := newHost(t, good)
-	d, err := f.Fetch(t.Context(), h.id)
+	d, err := f.Fetch(t.Context(), h.id, free)
 	u, _ := url.Parse(h.id)
 	if err != nil || d.Name != "Client" || !d.Verified || d.Host != u.Host || len(d.Scope()) != 2 {
 		t.Errorf("got %+v, %v", d, err)
@@ -126,11 +128,11 @@ func TestFetchRefuses(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			h, f, _ := newHost(t, row.answer)
-			d, err := f.Fetch(t.Context(), h.id)
+			d, err := f.Fetch(t.Context(), h.id, free)
 			if !errors.Is(err, row.want) || d.Name != "" || d.Redirects != nil {
 				t.Errorf("got %+v, %v", d, err)
 			}
-			if _, err := f.Fetch(t.Context(), h.id); err == nil || h.count() != 2 {
+			if _, err := f.Fetch(t.Context(), h.id, free); err == nil || h.count() != 2 {
 				t.Errorf("a refusal was remembered: %d fetches", h.count())
 			}
 		})
@@ -142,7 +144,7 @@ func TestOtherJSONTypesAreDocuments(t *testing.T) {
 		w.Header().Set("Content-Type", "application/client-metadata+json")
 		_, _ = w.Write([]byte(document(id)))
 	})
-	if _, err := f.Fetch(t.Context(), h.id); err != nil {
+	if _, err := f.Fetch(t.Context(), h.id, free); err != nil {
 		t.Error(err)
 	}
 }
@@ -155,7 +157,7 @@ func TestFetchNeverGoesInside(t *testing.T) {
 	u, _ := url.Parse(web.URL)
 	f := NewFetcher(Options{Now: time.Now})
 	for _, name := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]"} {
-		_, err := f.Fetch(t.Context(), "https://"+name+":"+u.Port()+"/client.json")
+		_, err := f.Fetch(t.Context(), "https://"+name+":"+u.Port()+"/client.json", free)
 		if !errors.Is(err, ErrForbidden) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -218,7 +220,7 @@ func TestDocumentsAreRemembered(t *testing.T) {
 				asked   int
 			}{{0, 1}, {want - time.Second, 1}, {time.Second, 2}} {
 				*now = now.Add(step.forward)
-				if _, err := f.Fetch(t.Context(), h.id); err != nil || h.count() != step.asked {
+				if _, err := f.Fetch(t.Context(), h.id, free); err != nil || h.count() != step.asked {
 					t.Errorf("after %v: %d fetches, %v", step.forward, h.count(), err)
 				}
 			}
@@ -229,15 +231,15 @@ func TestDocumentsAreRemembered(t *testing.T) {
 func TestHostIsNotKnockedDown(t *testing.T) {
 	h, f, now := newHost(t, func(w http.ResponseWriter, _ string) { w.WriteHeader(404) })
 	for i := range fetchBurst {
-		if _, err := f.Fetch(t.Context(), h.id+"?"+strconv.Itoa(i)); !errors.Is(err, ErrNotDocument) {
+		if _, err := f.Fetch(t.Context(), h.id+"?"+strconv.Itoa(i), free); !errors.Is(err, ErrNotDocument) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.Fetch(t.Context(), h.id); !errors.Is(err, ErrBusy) || h.count() != fetchBurst {
+	if _, err := f.Fetch(t.Context(), h.id, free); !errors.Is(err, ErrBusy) || h.count() != fetchBurst {
 		t.Errorf("got %v after %d", err, h.count())
 	}
 	*now = now.Add(fetchEvery)
-	if _, err := f.Fetch(t.Context(), h.id); !errors.Is(err, ErrNotDocument) {
+	if _, err := f.Fetch(t.Context(), h.id, free); !errors.Is(err, ErrNotDocument) {
 		t.Error(err)
 	}
 }
@@ -247,11 +249,11 @@ func TestFetchesAtOnceAreBounded(t *testing.T) {
 	for range maxAtOnce {
 		f.slots <- struct{}{}
 	}
-	if _, err := f.Fetch(t.Context(), h.id); !errors.Is(err, ErrBusy) {
+	if _, err := f.Fetch(t.Context(), h.id, free); !errors.Is(err, ErrBusy) {
 		t.Error(err)
 	}
 	<-f.slots
-	if _, err := f.Fetch(t.Context(), h.id); err != nil {
+	if _, err := f.Fetch(t.Context(), h.id, free); err != nil {
 		t.Error(err)
 	}
 }
@@ -263,7 +265,7 @@ func TestCallerWhoLeavesEndsTheFetch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		_, err := f.Fetch(ctx, h.id)
+		_, err := f.Fetch(ctx, h.id, free)
 		done <- err
 	}()
 	cancel()
@@ -298,7 +300,7 @@ func TestMatchRedirect(t *testing.T) {
 	for asked, want := range map[string]bool{
 		"http://127.0.0.1/cb": true, "http://127.0.0.1:50000/cb": true, "http://localhost:1/cb?x=1": true, "http://localhost/cb?x=1": true,
 		"http://[::1]:50000/cb": true, "https://app.example/cb": true, "com.example.app:/cb": true,
-		"http://127.0.0.1:50000/CB": false, "http://127.0.0.1:50000/cb/": false, "http://127.0.0.1:50000/cb?x=1": false, "http://127.0.0.1:50000/cb#": false,
+		"http://127.0.0.1:50000/CB": false, "http://127.0.0.1:65535/cb": true, "http://127.0.0.1:65536/cb": false, "http://127.0.0.1:/cb": false, "http://127.0.0.1:0/cb": false, "http://127.0.0.1:080/cb": false, "http://127.0.0.1:50000/cb/": false, "http://127.0.0.1:50000/cb?x=1": false, "http://127.0.0.1:50000/cb#": false,
 		"http://localhost:1/cb": false, "http://LOCALHOST:1/cb?x=1": false, "http://127.0.0.2:1/cb": false, "http://x@127.0.0.1:1/cb": false,
 		"https://127.0.0.1:1/cb": false, "https://app.example:443/cb": false, "https://app.example:8443/cb": false, "https://APP.example/cb": false,
 		"https://app.example/cb?": false, "https://app.example/%63b": false, "com.example.app:/cb2": false, "": false,

@@ -29,7 +29,7 @@ const (
 	maxDocument = 5 << 10
 	maxID       = 500
 	timeLimit   = 5 * time.Second
-	maxAtOnce   = 8
+	maxAtOnce   = 16 // more than one caller may start at a time
 )
 
 // Document is a client's checked metadata and whose it is.
@@ -88,8 +88,8 @@ func (f *Fetcher) IsID(id string) bool {
 }
 
 // Fetch gives the document of a client id: from memory while it is fresh,
-// else from its host.
-func (f *Fetcher) Fetch(ctx context.Context, id string) (Document, error) {
+// else from its host. Before that it asks pay, whose error is the answer then.
+func (f *Fetcher) Fetch(ctx context.Context, id string, pay func() error) (Document, error) {
 	u, err := f.parseID(id)
 	if err != nil {
 		return Document{}, err
@@ -98,7 +98,10 @@ func (f *Fetcher) Fetch(ctx context.Context, id string) (Document, error) {
 	if d, ok := f.cache.get(id, now); ok {
 		return d, nil
 	}
-	if !f.pace.allow(u.Host, now) {
+	if err := pay(); err != nil {
+		return Document{}, err
+	}
+	if !f.pace.allow(paced(u), now) {
 		return Document{}, fmt.Errorf("%w from this host", ErrBusy)
 	}
 	select {
@@ -133,6 +136,11 @@ func (f *Fetcher) parseID(id string) (*url.URL, error) {
 		}
 	}
 	return u, nil
+}
+
+// paced is the host without what could make one host many: port, case, final dot.
+func paced(u *url.URL) string {
+	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 }
 
 func (f *Fetcher) fetch(ctx context.Context, id string, u *url.URL) (Document, time.Duration, error) {

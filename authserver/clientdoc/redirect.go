@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -93,8 +94,17 @@ func withoutPort(raw string) (string, bool) {
 		return "", false
 	}
 	rest, ok := strings.CutPrefix(raw, "http://"+u.Host)
-	if !ok {
+	if !ok || !plainPort(u) {
 		return "", false
 	}
 	return "http://" + strings.TrimSuffix(u.Host, ":"+u.Port()) + rest, true
+}
+
+// plainPort: none at all, or one there can be, in its usual digits.
+func plainPort(u *url.URL) bool {
+	n, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil {
+		return !strings.HasSuffix(u.Host, ":") && u.Port() == ""
+	}
+	return n > 0 && strconv.FormatUint(n, 10) == u.Port()
 }
