@@ -79,3 +79,41 @@ func TestLoopbackDocumentsAreForDevelopment(t *testing.T) {
 	}
 	g.expectReason(BadDocument)
 }
+
+// Whoever asks for document after document waits; nobody else does.
+func TestFetchesOfOneCallerAreLimited(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.TrustedProxies = networks("127.0.0.0/8") })
+	ask := func(from, id string) answerOf {
+		return g.do(noRedirect(), g.request("GET", "/authorize?"+authorization(id).Encode(), "", "", header("X-Forwarded-For", from)))
+	}
+	known := documentHost(t, same)
+	if a := ask("203.0.113.1", known); a.status != 200 {
+		t.Fatalf("got %d", a.status)
+	}
+	for range 9 {
+		if a := ask("203.0.113.1", "http://127.0.0.1:1/client.json"); a.status != 503 {
+			t.Fatalf("got %d", a.status)
+		}
+	}
+	a := ask("203.0.113.1", documentHost(t, same))
+	if a.status != 429 || a.header.Get("Retry-After") != "5" {
+		t.Errorf("the eleventh document: %d %q", a.status, a.header.Get("Retry-After"))
+	}
+	g.expectReason(TooMany)
+	if a := ask("203.0.113.1", known); a.status != 200 {
+		t.Errorf("a document that is remembered: %d", a.status)
+	}
+	if a := ask("203.0.113.2", documentHost(t, same)); a.status != 200 {
+		t.Errorf("another caller: %d", a.status)
+	}
+}
+
+func TestDocumentsNameTheirGrants(t *testing.T) {
+	g := newRig(t)
+	id := documentHost(t, func(d string) string {
+		return strings.Replace(d, `"client_name"`, `"grant_types":["authorization_code"],"client_name"`, 1)
+	})
+	if a := g.tokens(id); a.str("refresh_token") != "" {
+		t.Errorf("a refresh token nobody asked for: %s", a.body)
+	}
+}

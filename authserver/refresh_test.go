@@ -150,3 +150,13 @@ func TestConfidentialClientsRefreshTokenStays(t *testing.T) {
 		}
 	}
 }
+
+// A resource that is taken out of the configuration takes its grants along.
+func TestGrantsOfAResourceThatIsGone(t *testing.T) {
+	g := newRig(t)
+	id := g.publicClient()
+	a, code := g.tokens(id), g.code(id)
+	g.s.catalogue = newCatalogue([]Resource{{URL: database}})
+	g.expect(g.post("/token", refreshing(id, a)), 400, "invalid_target")
+	g.expect(g.post("/token", redemption(id, code)), 400, "invalid_target")
+}

@@ -281,6 +281,21 @@ func TestBodyIsBounded(t *testing.T) {
 	}
 }
 
+// A stranger writes into the log what it sends: not much, and on one line.
+func TestLogLinesAreBounded(t *testing.T) {
+	g := newRig(t)
+	long := strings.Repeat("x", 20_000)
+	g.get(noRedirect(), "/"+long)
+	g.post("/token", map[string][]string{"grant_type": {long + "\nlevel=ERROR"}, "client_id": {g.publicClient()}})
+	g.do(noRedirect(), g.request(strings.Repeat("M", 5000), "/token", "", ""))
+	g.get(noRedirect(), "/a%0Alevel=ERROR%20msg=forged")
+	for line := range strings.SplitSeq(strings.TrimSpace(g.log.String()), "\n") {
+		if len(line) > 2000 || !strings.HasPrefix(line, "{") {
+			t.Errorf("%d bytes: %.100s", len(line), line)
+		}
+	}
+}
+
 func TestBucketsAreBounded(t *testing.T) {
 	c := &clock{now: time.Now()}
 	l := newLimiter(c.Now, time.Second, 1)

@@ -244,6 +244,32 @@ func TestHostIsNotKnockedDown(t *testing.T) {
 	}
 }
 
+func TestOneHostHasOnePace(t *testing.T) {
+	for _, id := range []string{"https://app.example/a", "https://APP.example/a", "https://app.example:8443/a", "https://app.example./a"} {
+		if u, _ := url.Parse(id); paced(u) != "app.example" {
+			t.Errorf("%s: %s", id, paced(u))
+		}
+	}
+}
+
+func TestWhoDoesNotPayGetsNothing(t *testing.T) {
+	h, f, _ := newHost(t, good)
+	broke := errors.New("broke")
+	d, err := f.Fetch(t.Context(), h.id, func() error { return broke })
+	if !errors.Is(err, broke) || d.Name != "" || h.count() != 0 {
+		t.Errorf("got %+v, %v after %d fetches", d, err, h.count())
+	}
+	paid := 0
+	for range 3 {
+		if _, err := f.Fetch(t.Context(), h.id, func() error { paid++; return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if paid != 1 {
+		t.Errorf("paid %d times for one fetch", paid)
+	}
+}
+
 func TestFetchesAtOnceAreBounded(t *testing.T) {
 	h, f, _ := newHost(t, good)
 	for range maxAtOnce {

@@ -138,8 +138,12 @@ func (f *Fetcher) parseID(id string) (*url.URL, error) {
 	return u, nil
 }
 
-// paced is the host without what could make one host many: port, case, final dot.
+// paced is the host without what could make one host many: port, case, final
+// dot. On loopback each port is another program.
 func paced(u *url.URL) string {
+	if IsLoopback(u.Hostname()) {
+		return u.Host
+	}
 	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 }
 
