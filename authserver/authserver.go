@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
@@ -39,6 +40,7 @@ type Server struct {
 	documents *clientdoc.Fetcher
 	handler   http.Handler
 	sweeper   sweeper
+	arrival   time.Duration // within which a request must be here
 }
 
 // seals has one key per purpose.
@@ -62,7 +64,7 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 }
 
 func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
-	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), limits: newLimits(c.Now)}
+	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), limits: newLimits(c.Now), arrival: arrivalTime}
 	s.passwords = newPasswords()
 	s.documents = clientdoc.NewFetcher(clientdoc.Options{Loopback: c.LoopbackDocuments, Schemes: c.RedirectSchemes, Now: c.Now})
 	if err := s.deriveSeals(); err != nil {
@@ -164,5 +166,6 @@ func (s *Server) createConfidential(ctx context.Context, c store.Client) (id, se
 }
 
 const (
+	arrivalTime      = 20 * time.Second
 	maxUnusedClients = 1000
 )

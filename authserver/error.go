@@ -17,6 +17,7 @@ const (
 	BadForm             Reason = "bad_form"
 	BadContentType      Reason = "bad_content_type"
 	BodyTooLarge        Reason = "body_too_large"
+	BodyTooSlow         Reason = "body_too_slow"
 	RepeatedParameter   Reason = "repeated_parameter"
 	MissingParameter    Reason = "missing_parameter"
 	UnknownPath         Reason = "unknown_path"
@@ -74,6 +75,7 @@ var answers = map[Reason]answer{
 	BadForm:             {400, "invalid_request", "The request cannot be read: check its encoding."},
 	BadContentType:      {400, "invalid_request", "This endpoint takes application/x-www-form-urlencoded, or application/json for registration."},
 	BodyTooLarge:        {413, "invalid_request", "The request is larger than 64 KiB."},
+	BodyTooSlow:         {408, "invalid_request", "The request did not arrive in time."},
 	RepeatedParameter:   {400, "invalid_request", "A parameter is there more than once: send each at most once."},
 	MissingParameter:    {400, "invalid_request", "A required parameter is missing or empty."},
 	UnknownPath:         {404, "invalid_request", "There is nothing here: the endpoints are listed in the metadata."},

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"unicode/utf8"
 )
 
@@ -57,6 +58,9 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, refuse(BodyTooLarge)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil, refuse(BodyTooSlow)
 	}
 	if err != nil {
 		return nil, refuseFor(BadForm, err)

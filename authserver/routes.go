@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/pages"
 )
@@ -48,6 +49,10 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 	}
 	if to.cors && r.Method == http.MethodOptions {
 		answerPreflight(w, to)
+		return
+	}
+	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.arrival)); err != nil {
+		s.writeError(w, r, err) // unreachable: connections of net/http have deadlines
 		return
 	}
 	err := s.dispatch(w, r, to)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -266,8 +267,6 @@ func TestConfigurationIsChecked(t *testing.T) {
 	}
 }
 
-// The listener's own bounds are not ours; a caller that trickles its body is
-// cut by them, and a body that never ends by the limit here.
 func TestBodyIsBounded(t *testing.T) {
 	g := newRig(t)
 	for _, path := range []string{"/token", "/revoke", "/introspect", "/login", "/consent", "/authorize"} {
@@ -278,6 +277,25 @@ func TestBodyIsBounded(t *testing.T) {
 	}
 	if a := g.postJSON("/register", `{"x":"`+strings.Repeat("x", maxBody)+`"}`); a.status != 413 {
 		t.Errorf("/register: %d", a.status)
+	}
+}
+
+// A caller that promises a body and keeps it holds a connection only so long.
+func TestBodyThatDoesNotCome(t *testing.T) {
+	g := newRig(t)
+	g.s.arrival = 50 * time.Millisecond
+	for _, path := range []string{"/token", "/revoke", "/introspect", "/login", "/authorize"} {
+		never, hold := io.Pipe()
+		req, err := http.NewRequest("POST", g.url+path, never)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		if a := g.do(noRedirect(), req); a.status != 408 {
+			t.Errorf("%s: %d", path, a.status)
+		}
+		g.expectReason(BodyTooSlow)
+		_ = hold.Close()
 	}
 }
 

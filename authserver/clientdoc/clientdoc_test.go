@@ -111,6 +111,10 @@ func TestFetchRefuses(t *testing.T) {
 			w.Header().Set("Location", id)
 			send(302, "application/json", ok)(w, id)
 		}, ErrNotDocument},
+		{"compressed", func(w http.ResponseWriter, id string) {
+			w.Header().Set("Content-Encoding", "gzip")
+			send(200, "application/json", ok)(w, id)
+		}, ErrNotDocument},
 		{"HTML", send(200, "text/html", ok), ErrNotDocument},
 		{"no type", send(200, "", ok), ErrNotDocument},
 		{"JSON text", send(200, "text/json", ok), ErrNotDocument},

@@ -188,6 +188,9 @@ func readDocument(resp *http.Response) ([]byte, error) {
 	if err != nil || (kind != "application/json" && !(strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"))) {
 		return nil, fmt.Errorf("%w: content type %q", ErrNotDocument, resp.Header.Get("Content-Type"))
 	}
+	if resp.Header.Get("Content-Encoding") != "" {
+		return nil, fmt.Errorf("%w: nobody asked for a content encoding", ErrNotDocument)
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)

@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
@@ -74,7 +73,7 @@ func Parse(doc []byte, schemes []string) (Metadata, error) {
 
 func (m Metadata) checkWords() error {
 	if utf8.RuneCountInString(m.Name) > maxName || !plain(m.Name) {
-		return fmt.Errorf("%w: client_name must be at most %d visible characters", ErrMetadata, maxName)
+		return fmt.Errorf("%w: client_name must be at most %d visible characters, without spaces at its ends", ErrMetadata, maxName)
 	}
 	if m.URI != "" && !webPage(m.URI) {
 		return fmt.Errorf("%w: client_uri must be an https URL", ErrMetadata)
@@ -83,17 +82,6 @@ func (m Metadata) checkWords() error {
 		return fmt.Errorf("%w: scope must be space-separated scope tokens", ErrMetadata)
 	}
 	return nil
-}
-
-// plain refuses what could disguise a name on the consent page: control
-// characters, and format characters such as those that turn the writing around.
-func plain(s string) bool {
-	for _, r := range s {
-		if !unicode.IsGraphic(r) || r == unicode.ReplacementChar {
-			return false
-		}
-	}
-	return true
 }
 
 func printable(s string) bool {
@@ -107,7 +95,7 @@ func printable(s string) bool {
 
 func webPage(s string) bool {
 	u, err := url.Parse(s)
-	return err == nil && len(s) <= maxURI && u.Scheme == "https" && u.Host != "" && u.User == nil
+	return err == nil && len(s) <= maxURI && printable(s) && u.Scheme == "https" && hostName(u.Hostname()) && u.User == nil
 }
 
 func (m Metadata) checkFlows() error {

@@ -21,6 +21,9 @@ func checkRedirect(raw, applicationType string, schemes []string) error {
 	if u.User != nil {
 		return errors.New("user information is not allowed")
 	}
+	if !plainPort(u) {
+		return errors.New("the port must be a number from 1 to 65535")
+	}
 	switch {
 	case u.Scheme == "https":
 		return checkWebRedirect(u, applicationType)
