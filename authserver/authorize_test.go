@@ -157,3 +157,18 @@ func TestRedirectKeepsItsOwnQuery(t *testing.T) {
 		t.Errorf("got %v", v)
 	}
 }
+
+// What a client registered for is what it gets when it asks for nothing, as
+// far as the resource knows it; of what it does not know, the defaults.
+func TestScopeWithoutAsking(t *testing.T) {
+	g := newRig(t)
+	for registered, want := range map[string]string{
+		"": "calc:basic", "calc:power": "calc:power", "calc:power db:read": "calc:power", "openid profile": "calc:basic", "db:read": "calc:basic",
+	} {
+		id := g.registerClient(`,"token_endpoint_auth_method":"none","scope":"` + registered + `"`).str("client_id")
+		a := g.post("/token", redemption(id, g.code(id, "scope", "-")))
+		if a.status != 200 || a.str("scope") != want {
+			t.Errorf("%q: got %d %q, want %q", registered, a.status, a.str("scope"), want)
+		}
+	}
+}

@@ -126,10 +126,11 @@ func (r Resource) scope(asked string, c client) ([]string, error) {
 }
 
 func (r Resource) defaultsFor(c client) []string {
-	if c.Bounded || len(c.Scope) == 0 {
+	registered := intersect(c.Scope, r.names())
+	if c.Bounded || len(registered) == 0 {
 		return r.defaults()
 	}
-	return intersect(c.Scope, r.names())
+	return registered
 }
 
 // scopeTokens reads a scope parameter (RFC 6749 §3.3), in order, without repeats.
