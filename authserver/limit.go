@@ -22,7 +22,9 @@ type limits struct {
 func newLimits(now func() time.Time) limits {
 	return limits{
 		authorize: newLimiter(now, time.Second/2, 120),
-		guess:     newLimiter(now, time.Second, 60),
+		// Codes, tokens and client secrets have 256 bits: this bounds the work,
+		// and is wide, because whole offices and hosted clients share an address.
+		guess:     newLimiter(now, time.Second/10, 300),
 		login:     newLimiter(now, 5*time.Second, 20),
 		account:   newLimiter(now, 15*time.Second, 10),
 		known:     newLimiter(now, 15*time.Second, 10),
