@@ -46,6 +46,7 @@ func (g gate) check(r *http.Request) error {
 type visit struct {
 	server   *server
 	answered bool // a public document or a preflight: nothing more to do
+	share    *share
 	leave    func()
 }
 
@@ -84,7 +85,8 @@ func (p *Proxy) room(s *server) (visit, error) {
 	}
 	select {
 	case p.slots <- struct{}{}:
-		return visit{server: s, leave: func() { <-p.slots }}, nil
+		held := &share{of: p.memory}
+		return visit{server: s, share: held, leave: func() { held.leave(); <-p.slots }}, nil
 	default:
 		return visit{}, refused(stageAdmit, reasonBusy, nil)
 	}

@@ -12,8 +12,13 @@ type answer struct {
 	status int
 }
 
+// WriteHeader keeps informational answers back: they carry an upstream's
+// headers unchecked.
 func (a *answer) WriteHeader(status int) {
-	if status >= 200 && a.status == 0 {
+	if status < 200 {
+		return
+	}
+	if a.status == 0 {
 		a.status = status
 	}
 	a.ResponseWriter.WriteHeader(status)

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -53,6 +55,7 @@ type event struct {
 type audit struct {
 	mu     sync.Mutex
 	out    io.Writer
+	torn   bool // the last line is there in part
 	broken atomic.Bool
 }
 
@@ -79,7 +82,13 @@ func (a *audit) write(e *event) error {
 func (a *audit) line(line []byte) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, err := a.out.Write(line)
+	if a.torn {
+		line = append([]byte{'\n'}, line...)
+	}
+	n, err := a.out.Write(line)
+	if n > 0 {
+		a.torn = line[n-1] != '\n'
+	}
 	a.broken.Store(err != nil)
 	return err
 }
@@ -102,7 +111,19 @@ func (e *event) identify(g *grant, s scheme) {
 }
 
 func (e *event) describe(m mcp.Message) {
-	e.Method, e.Kind, e.Name = m.Method, string(m.Guards), m.Name
+	e.Method, e.Kind, e.Name = brief(m.Method), string(m.Guards), brief(m.Name)
+	if len(m.Several) > 0 {
+		e.Name = brief(strings.Join(m.Several, " "))
+	}
+}
+
+// brief bounds what a caller can make the audit log hold.
+func brief(text string) string {
+	const enough = 1 << 10
+	if len(text) <= enough {
+		return text
+	}
+	return strings.ToValidUTF8(text[:enough], "") + "… (" + strconv.Itoa(len(text)) + " bytes)"
 }
 
 func (e *event) allow() { e.Decision = "allow" }

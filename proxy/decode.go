@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"os"
 	"time"
@@ -29,7 +28,7 @@ func (p *Proxy) decode(w http.ResponseWriter, r *http.Request, c caller, event *
 	var err error
 	switch r.Method {
 	case http.MethodPost:
-		next.message, err = p.read(w, r)
+		next.message, err = p.read(w, r, c.visit)
 	case http.MethodGet, http.MethodDelete:
 		err = bodiless(r)
 	default:
@@ -49,14 +48,14 @@ func (p *Proxy) decode(w http.ResponseWriter, r *http.Request, c caller, event *
 	return next, nil
 }
 
-func (p *Proxy) read(w http.ResponseWriter, r *http.Request) (mcp.Message, error) {
+func (p *Proxy) read(w http.ResponseWriter, r *http.Request, v visit) (mcp.Message, error) {
 	if err := mcp.CheckContent(r.Header); err != nil {
 		return mcp.Message{}, bodyRefusal(err)
 	}
 	if len(r.Trailer) > 0 {
 		return mcp.Message{}, refused(stageDecode, reasonTrailer, nil)
 	}
-	body, err := p.receive(w, r)
+	body, err := p.receive(w, r, v)
 	if err != nil {
 		return mcp.Message{}, err
 	}
@@ -70,24 +69,27 @@ func (p *Proxy) read(w http.ResponseWriter, r *http.Request) (mcp.Message, error
 	return m, nil
 }
 
-// receive takes the whole body within its bounds of size and time.
-func (p *Proxy) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// receive takes the whole body within its bounds of size and memory. That of
+// time was set when the request came in.
+func (p *Proxy) receive(w http.ResponseWriter, r *http.Request, v visit) ([]byte, error) {
 	if r.ContentLength > int64(p.limits.Bytes) {
 		w.Header().Set("Connection", "close")
 		return nil, refused(stageDecode, reasonBodyLarge, nil)
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(p.bodyTime)) // only a test recorder has none
-	body, err := readAll(http.MaxBytesReader(w, r.Body, int64(p.limits.Bytes)), r.ContentLength)
+	limit := int64(p.limits.Bytes)
+	body, err := v.share.readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength, limit)
 	if err != nil { // the rest is not waited for
 		w.Header().Set("Connection", "close")
 	} else {
-		_ = control.SetReadDeadline(time.Time{})
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // only a test recorder has none
 	}
+	var why *refusal
 	var large *http.MaxBytesError
 	switch {
 	case err == nil && len(r.Trailer) > 0:
 		return nil, refused(stageDecode, reasonTrailer, nil)
+	case errors.As(err, &why):
+		return nil, why
 	case errors.As(err, &large):
 		return nil, refused(stageDecode, reasonBodyLarge, err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -96,16 +98,6 @@ func (p *Proxy) receive(w http.ResponseWriter, r *http.Request) ([]byte, error) 
 		return nil, refused(stageDecode, reasonBodyBroken, err)
 	}
 	return body, nil
-}
-
-// readAll reads a body of a known length into one piece of that size.
-func readAll(r io.Reader, length int64) ([]byte, error) {
-	if length <= 0 {
-		return io.ReadAll(r)
-	}
-	body := make([]byte, length)
-	_, err := io.ReadFull(r, body)
-	return body, err
 }
 
 func bodiless(r *http.Request) error {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -36,15 +37,22 @@ var withheld = []string{
 	"Www-Authenticate", "Dpop-Nonce", "Set-Cookie", "X-Request-Id", "Mcp-Session-Id",
 	"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers",
 	"Access-Control-Allow-Methods", "Access-Control-Expose-Headers", "Access-Control-Max-Age",
-	"Authentication-Info", "Proxy-Authenticate", "Strict-Transport-Security", "Server", "Alt-Svc",
+	"Access-Control-Allow-Private-Network", "Authentication-Info", "Proxy-Authenticate", "Proxy-Authentication-Info",
+	"Strict-Transport-Security", "Server", "Alt-Svc", "Location", "Refresh", "Clear-Site-Data", "Set-Cookie2",
+	"Service-Worker-Allowed", "X-Accel-Redirect", "X-Sendfile", // the last two steer a web server in front of the proxy
 }
 
 // trip is an errand on its way, and what went wrong with it.
 type trip struct {
 	errand errand
 	event  *event
+	answer http.Header
+	own    http.Header // what stood in answer when the trip began
 	failed error
 }
+
+// restore puts back what httputil clears after an informational answer.
+func (t *trip) restore() { maps.Copy(t.answer, t.own) }
 
 type tripKey struct{}
 
@@ -72,7 +80,9 @@ func newOnward(p *Proxy, conf Server) *httputil.ReverseProxy {
 			return p.bringBack(resp, resp.Request.Context().Value(tripKey{}).(*trip))
 		},
 		ErrorHandler: func(_ http.ResponseWriter, r *http.Request, err error) {
-			r.Context().Value(tripKey{}).(*trip).failed = err
+			t := r.Context().Value(tripKey{}).(*trip)
+			t.failed = err
+			t.restore()
 		},
 		ErrorLog: slog.NewLogLogger(p.log.Handler(), slog.LevelDebug),
 	}
@@ -83,7 +93,7 @@ func newOnward(p *Proxy, conf Server) *httputil.ReverseProxy {
 func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) error {
 	event.Stage = stageForward
 	event.allow()
-	t := &trip{errand: e, event: event}
+	t := &trip{errand: e, event: event, answer: w.Header(), own: maps.Clone(w.Header())}
 	s := e.permit.call.caller.visit.server
 	ctx, done := p.bounded(context.WithValue(r.Context(), tripKey{}, t), e.permit.call, r.Method, event)
 	defer done()
@@ -123,7 +133,7 @@ func rewrite(pr *httputil.ProxyRequest, t *trip, conf Server) {
 			header[name] = values
 		}
 	}
-	if c.modern {
+	if c.modern || pr.In.Method != http.MethodGet { // streams are resumed by GET
 		delete(header, "Last-Event-Id")
 	}
 	if c.session != "" {
@@ -166,12 +176,14 @@ func setBody(out *http.Request, raw []byte) {
 // bringBack prepares the upstream's answer for the caller.
 func (p *Proxy) bringBack(resp *http.Response, t *trip) error {
 	t.event.Upstream = resp.StatusCode
+	t.restore()
 	c := t.errand.permit.call
 	if resp.StatusCode == http.StatusUnauthorized || resp.StatusCode == http.StatusProxyAuthRequired {
 		return refused(stageForward, reasonUpstreamRefuses, errors.New(resp.Status))
 	}
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		return refused(stageForward, reasonUpstreamAnswer, errors.New("upstream switches protocols"))
+	// A client that follows would carry its token, or the call, elsewhere.
+	if resp.StatusCode == http.StatusSwitchingProtocols || resp.StatusCode/100 == 3 {
+		return refused(stageForward, reasonUpstreamAnswer, errors.New(resp.Status))
 	}
 	session := resp.Header.Get("Mcp-Session-Id")
 	for _, name := range withheld {

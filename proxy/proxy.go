@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/token"
@@ -106,6 +107,7 @@ type Proxy struct {
 	limits   mcp.Limits
 	bodyTime time.Duration
 	slots    chan struct{}
+	memory   *semaphore.Weighted // bytes of large bodies
 	audit    *audit
 	metrics  *metrics
 	log      *slog.Logger
@@ -127,7 +129,7 @@ func New(c Config) (*Proxy, error) {
 	p := &Proxy{
 		gate: gate, servers: map[string]*server{}, metadata: map[string]*server{},
 		proofs: c.Proofs, limits: limits, bodyTime: c.Limits.BodyTime,
-		slots: make(chan struct{}, c.Limits.InFlight),
+		slots: make(chan struct{}, c.Limits.InFlight), memory: newMemory(c.Limits.Body),
 		audit: newAudit(c.Audit), metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}
 	c.Metrics.MustRegister(p.inFlight())
@@ -176,6 +178,9 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out := &answer{ResponseWriter: w, event: event}
 	defer p.settle(out, r, event)
 	w.Header().Set("X-Request-Id", event.RequestID)
+	if r.ContentLength != 0 { // net/http waits for the body of a refused request too
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(p.bodyTime)) // only a test recorder has none
+	}
 	if err := p.journey(out, r, event); err != nil {
 		p.refuse(out, r, event, err)
 	}

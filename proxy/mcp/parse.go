@@ -291,17 +291,19 @@ func firstText(values ...value) string {
 	return ""
 }
 
-var guarded = []string{
+// exact are the methods that are decided or whose answers are filtered.
+var exact = []string{
 	"tools/call", "prompts/get", "completion/complete", "subscriptions/listen",
 	"resources/read", "resources/subscribe", "resources/unsubscribe",
+	"tools/list", "prompts/list", "resources/list", "resources/templates/list",
 }
 
-// validMethod refuses names that a lax server could take for a guarded method.
+// validMethod refuses names that a lax server could take for one of those.
 func validMethod(method string) bool {
 	if !visible(method) {
 		return false
 	}
-	for _, known := range guarded {
+	for _, known := range exact {
 		if method != known && strings.EqualFold(method, known) {
 			return false
 		}

@@ -157,6 +157,7 @@ func TestParseRefuses(t *testing.T) {
 		"method NUL":      {request(`"method":"tools/call\u0000"`), "message_method"},
 		"method newline":  {request(`"method":"x\r\nEvil: 1"`), "message_method"},
 		"method case":     {request(`"method":"Tools/Call","params":{"name":"x"}`), "message_method"},
+		"list case":       {request(`"method":"Tools/List"`), "message_method"},
 		"mixed result":    {request(`"method":"x","result":{}`), "message_shape"},
 		"mixed error":     {request(`"method":"x","error":{}`), "message_shape"},
 		"both":            {request(`"result":{},"error":{}`), "message_shape"},
