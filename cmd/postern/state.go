@@ -78,6 +78,11 @@ func (s *state) path(names ...string) string {
 	return filepath.Join(append([]string{s.folder}, names...)...)
 }
 
+// openLog opens a file of the state folder to append to.
+func (s *state) openLog(name string) (*os.File, error) {
+	return os.OpenFile(s.path(name), os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+}
+
 // announce writes up.json: everything answers.
 func (s *state) announce(sum summary) error {
 	text, err := json.MarshalIndent(sum, "", "  ")

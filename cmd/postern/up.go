@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -87,7 +88,12 @@ func (p program) up(ctx context.Context, folder string, at ports) error {
 	if err != nil {
 		return err
 	}
-	issuer, err := s.openAuthserver(ctx, node, log)
+	record, err := state.openLog("authserver.log")
+	if err != nil {
+		return err
+	}
+	defer record.Close()
+	issuer, err := s.openAuthserver(ctx, node, logBoth(log, record))
 	if err != nil {
 		return err
 	}
@@ -129,6 +135,12 @@ func (p program) runUp(ctx context.Context, log *slog.Logger, n *node, all upSer
 		return errors.Join(failed, err)
 	}
 	return err
+}
+
+// logBoth writes all that log shows there, and everything from Info up to a
+// file, one JSON object a line.
+func logBoth(log *slog.Logger, file io.Writer) *slog.Logger {
+	return slog.New(slog.NewMultiHandler(log.Handler(), slog.NewJSONHandler(file, nil)))
 }
 
 // lookup answers the port references of the example configuration.
