@@ -200,7 +200,7 @@ func (n *node) services(public, admin net.Listener) []service {
 	guard := wire.Guard{MaxHeader: maxHeader, Refused: n.proxy.FramingRefused}
 	return []service{
 		{name: "proxy", listener: guard.Listener(public), handler: n.proxy},
-		{name: "admin", listener: admin, handler: n.admin()},
+		{name: "admin", listener: admin, handler: n.admin(), arrival: 10 * time.Second},
 	}
 }
 

@@ -18,6 +18,7 @@ type service struct {
 	name     string // for messages
 	listener net.Listener
 	handler  http.Handler
+	arrival  time.Duration // until a request is in, body included; 0 leaves it to the handler, for those that stream
 }
 
 // listen binds an address. A taken port names itself and the key that moves it.
@@ -49,6 +50,7 @@ func serve(ctx context.Context, log *slog.Logger, grace time.Duration, services 
 		server := &http.Server{
 			Handler:           counted(&running, s.handler),
 			ReadHeaderTimeout: 10 * time.Second,
+			ReadTimeout:       s.arrival,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    maxHeader,
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
