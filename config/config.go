@@ -135,7 +135,7 @@ func Load(path string, lookup Lookup) (*File, error) {
 	}
 	src, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read the configuration: %w", err)
+		return nil, fmt.Errorf("the configuration cannot be read: %w\nName it with -c FILE", err)
 	}
 	doc, err := strictyaml.Parse(path, src)
 	if err != nil {

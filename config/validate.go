@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -19,7 +21,24 @@ type check struct {
 }
 
 func (c *check) fail(message string, at ...any) {
-	c.problems = append(c.problems, c.doc.Problem(message, at...))
+	c.problems = append(c.problems, c.doc.Problem(keyPath(at)+": "+message, at...))
+}
+
+// keyPath is how people write the place of a key, such as servers[0].path.
+func keyPath(at []any) string {
+	var b strings.Builder
+	for _, part := range at {
+		switch part := part.(type) {
+		case int:
+			fmt.Fprintf(&b, "[%d]", part)
+		case string:
+			if b.Len() > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(part)
+		}
+	}
+	return b.String()
 }
 
 func (c *check) needs(value, message string, at ...any) bool {
@@ -27,6 +46,15 @@ func (c *check) needs(value, message string, at ...any) bool {
 		c.fail(message, at...)
 	}
 	return value != ""
+}
+
+func (c *check) readable(path string, at ...any) {
+	f, err := os.Open(path)
+	if err != nil {
+		c.fail("cannot be read: "+err.Error(), at...)
+		return
+	}
+	_ = f.Close()
 }
 
 func (c *check) oneOf(value string, allowed []string, at ...any) {
@@ -128,7 +156,9 @@ func (f *File) validateModes(c *check) {
 func (s Server) validate(c *check, i int) {
 	at := func(keys ...any) []any { return append([]any{"servers", i}, keys...) }
 	c.needs(s.Name, "missing: a server needs a name", at("name")...)
-	c.needs(s.Policy, "missing: a server needs a policy file", at("policy")...)
+	if c.needs(s.Policy, "missing: a server needs a policy file", at("policy")...) {
+		c.readable(s.Policy, at("policy")...)
+	}
 	c.path(s.Path, at("path")...)
 	c.upstream(s.Upstream, at("upstream")...)
 	if s.DPoP != "" {
@@ -240,6 +270,9 @@ func (c *check) origin(value string, at ...any) {
 }
 
 func (c *check) path(value string, at ...any) {
+	if !c.needs(value, "missing: the path of the MCP endpoint, such as /calculator/mcp", at...) {
+		return
+	}
 	u, err := url.ParseRequestURI(value)
 	plain := err == nil && u.Host == "" && u.EscapedPath() == value && path.Clean(value) == value
 	if !plain || strings.ContainsAny(value, "%;\\?#") || strings.HasPrefix(value, "/.well-known") {
@@ -248,6 +281,9 @@ func (c *check) path(value string, at ...any) {
 }
 
 func (c *check) upstream(value string, at ...any) {
+	if !c.needs(value, "missing: the URL of the MCP endpoint behind, such as http://127.0.0.1:8101/mcp", at...) {
+		return
+	}
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.Fragment != "" {
 		c.fail("must be the http or https URL of the MCP endpoint behind, such as http://127.0.0.1:8101/mcp", at...)

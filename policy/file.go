@@ -113,7 +113,7 @@ func (c *compiler) checkList(list string, path ...any) {
 			c.wrong("list must be granted or step_up", path...)
 		}
 	default:
-		c.wrong("list must be granted or step_up"+strictyaml.Suggest(list, []string{listGranted, listStepUp}), path...)
+		c.wrong("list must be granted or step_up", path...)
 	}
 }
 

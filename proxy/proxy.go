@@ -233,7 +233,7 @@ func (p *Proxy) settle(w *answer, r *http.Request, event *event) {
 
 func (p *Proxy) caught(w *answer, r *http.Request, event *event, caught any) {
 	if caught == http.ErrAbortHandler { // the upstream or the caller broke a stream off
-		event.refuse(stageForward, brokenBy(event))
+		event.refuse(stageForward, brokenBy(r, event))
 		return
 	}
 	p.log.Error("panic", "value", fmt.Sprint(caught), "request_id", event.RequestID)
@@ -242,9 +242,12 @@ func (p *Proxy) caught(w *answer, r *http.Request, event *event, caught any) {
 	}
 }
 
-func brokenBy(event *event) reason {
-	if event.tokenEnded {
+func brokenBy(r *http.Request, event *event) reason {
+	switch {
+	case event.tokenEnded:
 		return reason(token.Expired)
+	case r.Context().Err() != nil:
+		return reasonCallerLeft
 	}
 	return reasonStreamBroken
 }

@@ -60,6 +60,7 @@ const (
 	reasonUpstreamRefuses reason = "upstream_refused_credential"
 	reasonUpstreamAnswer  reason = "upstream_answer_unreadable"
 	reasonStreamBroken    reason = "stream_broken"
+	reasonCallerLeft      reason = "caller_left" // after an allowed call began to be answered
 )
 
 // outcome is what a reason looks like on the wire.
@@ -148,6 +149,7 @@ var refusals = map[reason]outcome{
 	reasonUpstreamRefuses: {status: 502, public: "The MCP server does not accept this proxy: its operator must check the credential."},
 	reasonUpstreamAnswer:  {status: 502, public: "The MCP server's answer cannot be read, so it is not passed on."},
 	reasonStreamBroken:    {status: 502, public: "The stream broke off."},
+	reasonCallerLeft:      {status: 502, public: "The caller went away."},
 }
 
 // refusal is an error with its place and reason. Cause is for the log.

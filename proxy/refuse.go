@@ -2,8 +2,11 @@ package proxy
 
 import (
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"strconv"
+
+	"github.com/postern-mcp/postern/authserver/token"
 )
 
 const retryAfter = "2" // seconds
@@ -33,11 +36,9 @@ func (p *Proxy) refuse(w *answer, r *http.Request, event *event, err error) {
 	why := asRefusal(err, event.Stage)
 	event.refuse(why.stage, reason(why.label()))
 	event.Required = why.required
-	p.log.Debug("refused", "request_id", event.RequestID, "stage", why.stage, "reason", why.label(), "cause", why.cause)
 	row := why.outcome()
-	if row.status >= 500 {
-		p.log.Warn("refused", "request_id", event.RequestID, "stage", why.stage, "reason", why.label(), "cause", why.cause)
-	}
+	p.log.Log(r.Context(), why.level(row), "refused", "request_id", event.RequestID, "server", event.Server,
+		"stage", why.stage, "reason", why.label(), "cause", why.cause)
 	if w.status != 0 { // the answer has begun; it can only be broken off
 		panic(http.ErrAbortHandler)
 	}
@@ -83,6 +84,18 @@ func writeProblem(w http.ResponseWriter, row outcome, why *refusal, event *event
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(row.status)
 	_, _ = w.Write(text) // the caller may be gone
+}
+
+// level: what the operator must mend stands out; an audience or issuer that
+// does not fit usually is a setting of theirs.
+func (r *refusal) level(row outcome) slog.Level {
+	switch {
+	case row.status >= 500:
+		return slog.LevelWarn
+	case r.reason == reason(token.WrongTarget), r.reason == reason(token.WrongIssuer):
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
 }
 
 // id is the JSON-RPC id to answer, or nil.

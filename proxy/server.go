@@ -22,6 +22,7 @@ type server struct {
 	resource   resource
 	target     dpop.Target
 	policy     *policy.Policy
+	audiences  []string                 // any of them in aud will do
 	issuers    map[string]*serverIssuer // by issuer identifier
 	grants     *otter.Cache[[32]byte, *grant]
 	sessions   *sessions
@@ -70,9 +71,9 @@ func newServer(p *Proxy, conf Server, c Config, sessions *sessions) (*server, er
 // trust fixes, per issuer, the rules for tokens at this server.
 func (s *server) trust(issuers []*issuer, conf Server) error {
 	s.issuers = map[string]*serverIssuer{}
-	audiences := append([]string{s.resource.url}, conf.Audiences...)
+	s.audiences = append([]string{s.resource.url}, conf.Audiences...)
 	for _, i := range issuers {
-		rules, err := token.NewRules(i.conf.URL, audiences, i.conf.Profile, tokenLeeway)
+		rules, err := token.NewRules(i.conf.URL, s.audiences, i.conf.Profile, tokenLeeway)
 		if err != nil {
 			return err
 		}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
@@ -119,7 +121,7 @@ func (s *server) grant(ctx context.Context, now time.Time, raw string) (*grant, 
 	}
 	i := s.issuers[u.Issuer()]
 	if i == nil {
-		return nil, refused(stageVerify, reason(token.WrongIssuer), nil)
+		return nil, refused(stageVerify, reason(token.WrongIssuer), fmt.Errorf("iss %.200q is not configured", u.Issuer()))
 	}
 	g, err := s.verifyToken(ctx, now, u, i)
 	if err != nil {
@@ -148,9 +150,17 @@ func (s *server) verifyToken(ctx context.Context, now time.Time, u token.Unverif
 		access, err = u.Verify(now, i.rules, keys.set)
 	}
 	if err != nil {
-		return nil, tokenRefusal(err)
+		return nil, s.explained(tokenRefusal(err))
 	}
 	return &grant{claims: access.Claims(), issuer: i.issuer, keys: keys, mode: i.mode}, nil
+}
+
+// explained adds to the cause of a wrong audience what would have been right.
+func (s *server) explained(why error) error {
+	if r := asRefusal(why, stageVerify); r.reason == reason(token.WrongTarget) {
+		r.cause = fmt.Errorf("%w; wanted %s", r.cause, strings.Join(s.audiences, " or "))
+	}
+	return why
 }
 
 func isUnknownKey(err error) bool {

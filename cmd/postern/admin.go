@@ -73,7 +73,10 @@ func firstLine(r io.Reader) (string, error) {
 	line, err := bufio.NewReader(io.LimitReader(r, 4096)).ReadString('\n')
 	line = strings.TrimRight(line, "\r\n")
 	if line == "" {
-		return "", errors.Join(errors.New("there is no password on stdin"), err)
+		return "", errors.New("there is no password on stdin")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
 	}
 	return line, nil
 }
@@ -85,6 +88,9 @@ func (p program) createClientCommand(path *string) *cobra.Command {
 		Short: "Create a client for the client credentials grant; prints its id and secret, once",
 		Args:  oneName,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(scopes) == 0 {
+				return usageError{errors.New("--scope is required: a client without a scope can do nothing")}
+			}
 			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
 				return p.printAccount(s.CreateClient(c.Context(), args[0], scopes))
 			})
@@ -101,6 +107,9 @@ func (p program) createResourceServerCommand(path *string) *cobra.Command {
 		Short: "Create a client that may introspect the tokens of these resources; prints its id and secret, once",
 		Args:  oneName,
 		RunE: func(c *cobra.Command, args []string) error {
+			if len(resources) == 0 {
+				return usageError{errors.New("--resource is required: a resource server without a resource sees nothing")}
+			}
 			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
 				return p.printAccount(s.CreateResourceServer(c.Context(), args[0], resources))
 			})

@@ -64,6 +64,9 @@ func (p program) bundledCommand(name, short string, open openBundled) *cobra.Com
 }
 
 func (p program) serveBundled(ctx context.Context, name string, server *mcpserver.MCPServer, b bundled) error {
+	if b.listen == "" && b.credential != "" {
+		return usageError{errors.New("--credential-file goes with --listen: on stdio there is nobody to check")}
+	}
 	if b.listen == "" {
 		return mcpservers.Stdio(ctx, server, p.stdin, p.stdout)
 	}
@@ -72,7 +75,7 @@ func (p program) serveBundled(ctx context.Context, name string, server *mcpserve
 	}
 	credential, err := readSecret(b.credential)
 	if err != nil {
-		return usageError{err}
+		return usageError{fmt.Errorf("--credential-file: %w", err)}
 	}
 	handler, err := mcpservers.Handler(server, credential)
 	if err != nil {
@@ -93,7 +96,7 @@ func openExternalDB(ctx context.Context, b bundled) (*mcpserver.MCPServer, func(
 	}
 	address, err := readSecret(b.database)
 	if err != nil {
-		return nil, nil, usageError{err}
+		return nil, nil, usageError{fmt.Errorf("--database-file: %w", err)}
 	}
 	server, closer, err := externaldb.New(ctx, databaseConfig(address))
 	if err != nil {

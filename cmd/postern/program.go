@@ -58,7 +58,8 @@ func (p program) root() *cobra.Command {
 		Short:         "Authorization in front of any MCP server",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noArguments,
+		Version:       version(),
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
@@ -96,6 +97,9 @@ func version() string {
 func noArguments(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
+	}
+	if c.HasSubCommands() {
+		return usageError{fmt.Errorf("there is no command %q\nSee: %s --help", c.CommandPath()+" "+args[0], c.CommandPath())}
 	}
 	return usageError{fmt.Errorf("%s takes no argument, got %q\nSee: %s --help", c.CommandPath(), args[0], c.CommandPath())}
 }

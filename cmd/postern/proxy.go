@@ -71,7 +71,15 @@ func (p program) runProxy(ctx context.Context, path string) error {
 		return err
 	}
 	log.Info("the proxy listens", "address", s.file.Listen, "public_url", s.file.PublicURL, "admin", s.file.Admin.Listen)
+	go warnUnready(ctx, log, node.proxy)
 	return node.run(ctx, log, grace, services...)
+}
+
+// warnUnready says at the start what /readyz would say, where people look first.
+func warnUnready(ctx context.Context, log *slog.Logger, p *proxy.Proxy) {
+	if err := p.Ready(ctx); err != nil && ctx.Err() == nil {
+		log.Warn("calls are refused until this is mended", "cause", err)
+	}
 }
 
 // node is a proxy with what it holds open.

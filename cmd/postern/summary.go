@@ -52,7 +52,16 @@ func (s summary) print(w io.Writer, folder string) {
 	fmt.Fprintf(w, "Sign in as    %s  password %s\n", s.User.Username, s.User.Password)
 	fmt.Fprintf(w, "Machine       client_id %s\n              client_secret %s\n\n", s.Client.ID, s.Client.Secret)
 	fmt.Fprintf(w, "Paste into an MCP client:\n\n%s\n\n", s.clientConfig())
-	fmt.Fprintf(w, "See the challenge:\n\n  curl -i %s\n\n", s.Servers[s.names()[0]])
+	first := s.Servers[s.names()[0]]
+	fmt.Fprintf(w, "See the challenge:\n\n  curl -i %s\n\n", first)
+	fmt.Fprintf(w, "Call a tool as the machine:\n\n%s\n\n", s.call(first))
+}
+
+// call is a token request and a tool call for a shell, with nothing but curl and sed.
+func (s summary) call(resource string) string {
+	return fmt.Sprintf(`  token=$(curl -s -u '%s:%s' -d grant_type=client_credentials -d resource=%s %s/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
+  curl -s %s -H "Authorization: Bearer $token" -H 'Content-Type: application/json' -H 'Accept: application/json, text/event-stream' -d '{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"a":2,"b":3}}}'`,
+		s.Client.ID, s.Client.Secret, resource, s.Issuer, resource)
 }
 
 // clientConfig is the form most MCP clients read.

@@ -180,7 +180,7 @@ func listenAll(file *config.File, at ports, n *node) (upServices, error) {
 		{"calculator", loopback(at.calculator), &u.calculator},
 		{"externaldb", loopback(at.externaldb), &u.externaldb},
 	} {
-		ln, err := listen(want.address, "--port-base N (ports N to N+4)")
+		ln, err := listen(want.address, "--port-base N (ports N to N+4), with make: make up UPFLAGS='--port-base N'")
 		if err != nil {
 			for _, b := range bound {
 				_ = b.Close()

@@ -1,5 +1,7 @@
 package mcp
 
+import "maps"
+
 // Error is a refusal on the wire: HTTP status, JSON-RPC code, and a reason for audit and metrics.
 type Error struct {
 	Status int    // 400, 413, 415; 502 for an upstream's answer
@@ -62,6 +64,9 @@ var errorTable = map[string]Error{
 	"response_malformed": {Status: 502, Code: codeInternal, Public: "The MCP server's answer cannot be read."},
 	"response_not_list":  {Status: 502, Code: codeInternal, Public: "The MCP server's answer is not the list it was asked for."},
 }
+
+// Reasons is every refusal there is, by reason.
+func Reasons() map[string]Error { return maps.Clone(errorTable) }
 
 // wrong makes the Error of a reason, which must be in the table.
 func wrong(reason string) *Error {
