@@ -18,6 +18,7 @@ func guard(credential string, next http.Handler) http.Handler {
 		got := sha256.Sum256([]byte(bearer(r.Header.Values("Authorization"))))
 		if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.Header().Set("Connection", "close") // a body that is promised is not waited for
 			http.Error(w, "only the proxy in front of this server may call it", http.StatusUnauthorized)
 			return
 		}

@@ -28,6 +28,7 @@ type file struct {
 	Kind       string                `yaml:"kind"`
 	Server     string                `yaml:"server"`
 	List       string                `yaml:"list"`
+	Tasks      string                `yaml:"tasks"`
 	Scopes     map[string]scopeEntry `yaml:"scopes"`
 	Tools      map[string]ruleEntry  `yaml:"tools"`
 	Resources  map[string]ruleEntry  `yaml:"resources"`
@@ -68,6 +69,7 @@ func Parse(name string, src []byte) (*Policy, error) {
 	return &Policy{
 		server:    c.file.Server,
 		version:   hex.EncodeToString(digest[:6]),
+		tasks:     c.file.Tasks == tasksPass,
 		catalogue: c.catalogue(),
 		enough:    c.enough(),
 		tools:     tools,
@@ -103,7 +105,16 @@ func (c *compiler) checkHead() {
 		c.wrong(`server is missing: write the server's name from postern.yaml, like "server: externaldb"`, "server")
 	}
 	c.checkList(c.file.List, "list")
+	if c.file.Tasks != "" && c.file.Tasks != tasksRefuse && c.file.Tasks != tasksPass {
+		c.wrong("tasks must be refuse or pass", "tasks")
+	}
 }
+
+// What tasks: may say.
+const (
+	tasksRefuse = "refuse"
+	tasksPass   = "pass"
+)
 
 func (c *compiler) checkList(list string, path ...any) {
 	switch list {

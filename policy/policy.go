@@ -45,6 +45,7 @@ type Decision struct {
 type Policy struct {
 	server    string
 	version   string
+	tasks     bool
 	catalogue []Scope
 	enough    map[string]map[string]bool // scope → the scopes that satisfy it by implication
 	tools     map[string]rule
@@ -80,6 +81,11 @@ func (p *Policy) Scopes() []Scope {
 	}
 	return scopes
 }
+
+// PassesTasks says whether tasks/* methods go upstream. They name a task by
+// its id alone, and the upstream sees one identity for all callers, so they
+// may only where the server itself keeps the tasks of sessions apart.
+func (p *Policy) PassesTasks() bool { return p.tasks }
 
 // Decide answers.
 func (p *Policy) Decide(r Request) Decision {

@@ -17,6 +17,9 @@ type permit struct{ call call }
 func decide(c call, event *event) (permit, error) {
 	event.Stage = stageDecide
 	m, s := c.message, c.caller.visit.server
+	if strings.HasPrefix(m.Method, "tasks/") && !s.policy.PassesTasks() {
+		return permit{}, c.refused(reasonTasks)
+	}
 	if m.Guards == "" {
 		return permit{call: c}, nil
 	}

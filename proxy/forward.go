@@ -31,15 +31,18 @@ var carried = map[string]bool{
 	"User-Agent":           true,
 }
 
-// withheld are an upstream's headers that stay behind: they would speak for
-// the proxy, or to the caller's browser.
-var withheld = []string{
-	"Www-Authenticate", "Dpop-Nonce", "Set-Cookie", "X-Request-Id", "Mcp-Session-Id",
-	"Access-Control-Allow-Origin", "Access-Control-Allow-Credentials", "Access-Control-Allow-Headers",
-	"Access-Control-Allow-Methods", "Access-Control-Expose-Headers", "Access-Control-Max-Age",
-	"Access-Control-Allow-Private-Network", "Authentication-Info", "Proxy-Authenticate", "Proxy-Authentication-Info",
-	"Strict-Transport-Security", "Server", "Alt-Svc", "Location", "Refresh", "Clear-Site-Data", "Set-Cookie2",
-	"Service-Worker-Allowed", "X-Accel-Redirect", "X-Sendfile", // the last two steer a web server in front of the proxy
+// returned are the upstream's headers that a caller sees. Everything else
+// would speak for the proxy, or to the caller's browser.
+var returned = map[string]bool{
+	"Content-Encoding":     true,
+	"Content-Language":     true,
+	"Content-Length":       true,
+	"Content-Type":         true,
+	"Date":                 true,
+	"Mcp-Protocol-Version": true,
+	"Retry-After":          true,
+	"Vary":                 true,
+	"X-Accel-Buffering":    true,
 }
 
 // trip is an errand on its way, and what went wrong with it.
@@ -186,9 +189,7 @@ func (p *Proxy) bringBack(resp *http.Response, t *trip) error {
 		return refused(stageForward, reasonUpstreamAnswer, errors.New(resp.Status))
 	}
 	session := resp.Header.Get("Mcp-Session-Id")
-	for _, name := range withheld {
-		delete(resp.Header, name)
-	}
+	maps.DeleteFunc(resp.Header, func(name string, _ []string) bool { return !returned[name] })
 	if !c.modern {
 		if sealed := c.caller.visit.server.sessions.wrap(session, c.caller); sealed != "" {
 			resp.Header.Set("Mcp-Session-Id", sealed)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/token"
+	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy"
 )
 
@@ -512,4 +513,22 @@ func TestSeveralIssuers(t *testing.T) {
 	if !strings.Contains(meta.body, `"authorization_servers":["`+s.issuer.URL+`","`+other.URL+`"]`) {
 		t.Errorf("metadata %s", meta.body)
 	}
+}
+
+// To the upstream all callers look alike, so what is named by an id alone
+// stays behind unless the policy says that the server keeps callers apart.
+func TestTasksNeedThePolicysWord(t *testing.T) {
+	get := `{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"t-1"}}`
+	s := newStand(t)
+	r := s.post(get, "Authorization", "Bearer "+s.token())
+	s.wants(r, 404, "tasks_not_passed")
+	if !strings.Contains(r.body, `"code":-32601`) || s.upstream.calls() != 0 {
+		t.Errorf("%s, %d upstream calls", r.body, s.upstream.calls())
+	}
+	passing, err := policy.Parse("policy.yaml", []byte(testPolicy+"tasks: pass\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = newStand(t, func(c *proxy.Config) { c.Servers[0].Policy = passing })
+	s.wants(s.post(get, "Authorization", "Bearer "+s.token()), 200, "")
 }

@@ -53,6 +53,7 @@ const (
 	reasonTrailer         reason = "trailer"
 	reasonSession         reason = "session_unknown"
 	reasonUnknownName     reason = "name_unknown"
+	reasonTasks           reason = "tasks_not_passed"
 	reasonScope           reason = "insufficient_scope"
 	reasonCredentialFails reason = "upstream_credential_unavailable"
 	reasonUpstreamDown    reason = "upstream_unreachable"
@@ -141,6 +142,7 @@ var refusals = map[reason]outcome{
 	reasonSession:    {status: 404, public: "There is no such session for this caller: start a new one with initialize."},
 
 	reasonUnknownName: {status: 200, code: -32602},
+	reasonTasks:       {status: 404, public: "Method not found: this server's policy does not pass tasks on.", code: -32601},
 	reasonScope:       {status: 403, oauth: insufficientScope, public: "This call needs more scope: authorize again for all of those named."},
 
 	reasonCredentialFails: {status: 503, public: "The credential for the MCP server is not available right now.", retry: true},

@@ -55,6 +55,29 @@ func TestUpstreamSeesExactly(t *testing.T) {
 	}
 }
 
+// What comes back is exact too: the headers of a list, and the proxy's own.
+func TestCallerSeesExactly(t *testing.T) {
+	s := newStand(t)
+	s.upstream.answers(func(w http.ResponseWriter, _ *http.Request) {
+		for _, name := range []string{"Set-Cookie", "WWW-Authenticate", "Server", "Location", "X-Internal-Host", "Access-Control-Allow-Origin", "X-Accel-Redirect", "Link"} {
+			w.Header().Set(name, "from-the-upstream")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Retry-After", "7")
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{}}`)
+	})
+	r := s.post(toolCall("add"), "Authorization", "Bearer "+s.token())
+	var names []string
+	for name := range r.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	want := []string{"Cache-Control", "Content-Length", "Content-Type", "Date", "Retry-After", "X-Request-Id"}
+	if !slices.Equal(names, want) {
+		t.Errorf("headers %q\nwant    %q", names, want)
+	}
+}
+
 func TestUpstreamFailures(t *testing.T) {
 	for _, row := range []struct {
 		name   string
