@@ -75,6 +75,7 @@ func (c call) wholeSet(required []string) []string {
 // which of the two it is.
 func (c call) unknown(kind policy.Kind, name string) *refusal {
 	r := c.refused(reasonUnknownName)
+	name = brief(name)
 	switch kind {
 	case policy.Tool:
 		r.public = "Unknown tool: " + name
