@@ -3,7 +3,6 @@ package proxy
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -19,32 +18,32 @@ import (
 // event is the audit line of one request. Who called stands in it only once
 // that is proven.
 type event struct {
-	Time      time.Time `json:"time"`
-	RequestID string    `json:"request_id"`
-	Server    string    `json:"server,omitempty"`
-	Decision  string    `json:"decision"` // allow, step_up, deny, public, preflight
-	Stage     stage     `json:"stage"`    // the last one reached
-	Reason    reason    `json:"reason,omitempty"`
-	Status    int       `json:"status"`
-	Upstream  int       `json:"upstream_status,omitempty"`
-	Millis    float64   `json:"duration_ms"`
+	Time      time.Time
+	RequestID string
+	Server    string
+	Decision  string // allow, step_up, deny, public, preflight
+	Stage     stage  // the last one reached
+	Reason    reason
+	Status    int
+	Upstream  int
+	Millis    float64
 
-	HTTPMethod string `json:"http_method"`
-	Method     string `json:"method,omitempty"`
-	Kind       string `json:"kind,omitempty"` // tool, resource, prompt
-	Name       string `json:"name,omitempty"`
+	HTTPMethod string
+	Method     string
+	Kind       string // tool, resource, prompt
+	Name       string
 
-	Issuer     string   `json:"issuer,omitempty"`
-	Subject    string   `json:"subject,omitempty"`
-	ClientID   string   `json:"client_id,omitempty"`
-	TokenID    string   `json:"token_id,omitempty"`
-	Scope      []string `json:"scope,omitempty"`
-	Scheme     string   `json:"scheme,omitempty"`
-	Thumbprint string   `json:"key_thumbprint,omitempty"`
+	Issuer     string
+	Subject    string
+	ClientID   string
+	TokenID    string
+	Scope      []string
+	Scheme     string
+	Thumbprint string
 
-	Required      []string `json:"required_scope,omitempty"`
-	PolicyVersion string   `json:"policy_version,omitempty"`
-	Peer          string   `json:"peer,omitempty"` // address of the connection
+	Required      []string
+	PolicyVersion string
+	Peer          string // address of the connection
 
 	public     bool
 	tokenEnded bool // the stream ended with its token
@@ -71,13 +70,7 @@ func (a *audit) open(now time.Time, r *http.Request) *event {
 	}
 }
 
-func (a *audit) write(e *event) error {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return err
-	}
-	return a.line(append(line, '\n'))
-}
+func (a *audit) write(e *event) error { return a.line(e.line()) }
 
 func (a *audit) line(line []byte) error {
 	a.mu.Lock()

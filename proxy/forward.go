@@ -49,6 +49,7 @@ var returned = map[string]bool{
 type trip struct {
 	errand errand
 	event  *event
+	header http.Header // what the upstream gets
 	answer http.Header
 	own    http.Header // what stood in answer when the trip began
 	failed error
@@ -76,8 +77,10 @@ func newOnward(p *Proxy, conf Server) *httputil.ReverseProxy {
 		FlushInterval: 0, // event streams are flushed at once by httputil
 		BufferPool:    newBuffers(),
 		Rewrite: func(pr *httputil.ProxyRequest) {
+			pr.Out.URL, pr.Out.Host = conf.Upstream, ""
 			t := pr.In.Context().Value(tripKey{}).(*trip)
-			rewrite(pr, t, conf)
+			pr.Out.Header = t.header
+			setBody(pr.Out, t.errand.permit.call.message.Raw)
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			return p.bringBack(resp, resp.Request.Context().Value(tripKey{}).(*trip))
@@ -96,11 +99,13 @@ func newOnward(p *Proxy, conf Server) *httputil.ReverseProxy {
 func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) error {
 	event.Stage = stageForward
 	event.allow()
-	t := &trip{errand: e, event: event, answer: w.Header(), own: maps.Clone(w.Header())}
+	t := &trip{errand: e, event: event, header: outgoing(r, e, event), answer: w.Header(), own: maps.Clone(w.Header())}
 	s := e.permit.call.caller.visit.server
 	ctx, done := p.bounded(context.WithValue(r.Context(), tripKey{}, t), e.permit.call, r.Method, event)
 	defer done()
-	s.onward.ServeHTTP(w, r.WithContext(ctx))
+	onward := r.WithContext(ctx)
+	onward.Header = http.Header{} // nothing of the caller's is there to be carried over
+	s.onward.ServeHTTP(w, onward)
 	if t.failed == nil {
 		return nil
 	}
@@ -125,18 +130,17 @@ func (p *Proxy) bounded(ctx context.Context, c call, method string, event *event
 	}
 }
 
-// rewrite builds the outgoing request from nothing but what is meant to go.
-func rewrite(pr *httputil.ProxyRequest, t *trip, conf Server) {
-	c, out := t.errand.permit.call, pr.Out
-	out.URL = conf.Upstream
-	out.Host = ""
+// outgoing builds the header of the outgoing request from nothing but what is
+// meant to go.
+func outgoing(r *http.Request, e errand, event *event) http.Header {
+	c := e.permit.call
 	header := make(http.Header, 12)
-	for name, values := range pr.In.Header {
+	for name, values := range r.Header {
 		if carried[name] || isParam(name) {
 			header[name] = values
 		}
 	}
-	if c.modern || pr.In.Method != http.MethodGet { // streams are resumed by GET
+	if c.modern || r.Method != http.MethodGet { // streams are resumed by GET
 		delete(header, "Last-Event-Id")
 	}
 	if c.session != "" {
@@ -145,16 +149,15 @@ func rewrite(pr *httputil.ProxyRequest, t *trip, conf Server) {
 	for name, value := range mirrors(c.message) {
 		header[name] = []string{value}
 	}
-	for name, values := range t.errand.shown {
+	for name, values := range e.shown {
 		header[name] = values
 	}
 	header["Accept-Encoding"] = []string{"identity"}
-	header["X-Request-Id"] = []string{t.event.RequestID}
+	header["X-Request-Id"] = []string{event.RequestID}
 	if _, sent := header["User-Agent"]; !sent {
 		header["User-Agent"] = []string{"postern"}
 	}
-	out.Header = header
-	setBody(out, c.message.Raw)
+	return header
 }
 
 // mirrors are Mcp-Method and Mcp-Name as this proxy reads the body.
