@@ -41,6 +41,7 @@ type Server struct {
 	handler   http.Handler
 	sweeper   sweeper
 	arrival   time.Duration // within which a request must be here
+	stepUps   stepUps
 }
 
 // seals has one key per purpose.

@@ -54,6 +54,7 @@ type Config struct {
 	Resources         []Resource
 	Registration      Registration
 	RegistrationToken string         // required with RegistrationToken
+	StepUpSecret      string         // shared with resource servers that tell of step-ups; "": none does, and /step-up does not exist
 	AccessTokenLife   time.Duration  // 1…60 min
 	RefreshTokenLife  time.Duration  // 1 min … 366 days without use
 	CodeLife          time.Duration  // ≤10 min
@@ -76,6 +77,7 @@ func (c Config) validate() error {
 		within("AccessTokenLife", c.AccessTokenLife, time.Minute, time.Hour),
 		within("RefreshTokenLife", c.RefreshTokenLife, time.Minute, 366*24*time.Hour),
 		within("CodeLife", c.CodeLife, time.Second, 10*time.Minute),
+		demand(c.StepUpSecret == "" || len(c.StepUpSecret) >= minNoteAuth, "StepUpSecret must have at least 32 characters"),
 		demand(c.Proofs != nil, "Proofs is required"),
 		demand(c.Log != nil, "Log is required"),
 		demand(c.Now != nil, "Now is required"),

@@ -39,6 +39,8 @@ const (
 	WrongKey            Reason = "wrong_proof_key"
 	BadRefreshToken     Reason = "bad_refresh_token"
 	RefreshReused       Reason = "refresh_reused"
+	StepUpPending       Reason = "step_up_pending"
+	BadStepUpSecret     Reason = "bad_step_up_secret"
 	ForeignToken        Reason = "foreign_token"
 	BadScope            Reason = "bad_scope"
 	BadTarget           Reason = "bad_target"
@@ -97,6 +99,8 @@ var answers = map[Reason]answer{
 	WrongKey:            {400, "invalid_grant", "The proof is not from the key this grant is bound to."},
 	BadRefreshToken:     {400, "invalid_grant", "The refresh token is unknown, expired, revoked, or another client's: authorize again."},
 	RefreshReused:       {400, "invalid_grant", "The refresh token is unknown, expired, revoked, or another client's: authorize again."},
+	StepUpPending:       {400, "interaction_required", "What the client last tried needs more scope than was granted: send the person through authorization again."},
+	BadStepUpSecret:     {401, "invalid_token", "Only a resource server that knows the shared secret may tell of a step-up."},
 	ForeignToken:        {400, "invalid_grant", "The token was not issued to this client."},
 	BadScope:            {400, "invalid_scope", "A requested scope does not exist here, or is more than this client may have."},
 	BadTarget:           {400, "invalid_target", "Name exactly one resource of protected_resources in the resource parameter."},

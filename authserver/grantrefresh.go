@@ -63,6 +63,9 @@ func (s *Server) checkRefresh(req tokenRequest, t store.RefreshToken, g store.Gr
 	if t.Thumbprint != "" && t.Thumbprint != req.key {
 		return refuse(WrongKey)
 	}
+	if s.stepUps.lacks(stepUpKey{g.ClientID, g.UserID, g.Resource}, g.Scope, s.config.Now()) {
+		return refuse(StepUpPending)
+	}
 	return s.sameResource(req, g)
 }
 

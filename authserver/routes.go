@@ -34,6 +34,9 @@ func (s *Server) routes() http.Handler {
 	if s.config.Registration != RegistrationClosed {
 		table[s.site.local("/register")] = route{post: s.register, cors: true}
 	}
+	if s.config.StepUpSecret != "" {
+		table[s.site.local("/step-up")] = route{post: s.stepUp}
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.serve(w, r, table[r.URL.Path])
 	})

@@ -35,6 +35,13 @@ type Issuer struct {
 	Issuer  string `yaml:"issuer"`
 	DPoP    string `yaml:"dpop"`    // required (default), accepted or off
 	Profile string `yaml:"profile"` // rfc9068 (default) or jwt
+	StepUp  StepUp `yaml:"step_up"` // whom to tell of missing scope
+}
+
+// StepUp is where a Postern authorization server hears of step-ups.
+type StepUp struct {
+	URL        string `yaml:"url"`         // its /step-up
+	SecretFile string `yaml:"secret_file"` // the same as its step_up_secret_file
 }
 
 // Server is one MCP server behind the proxy.
@@ -94,6 +101,7 @@ type AuthServer struct {
 	SecretFile      string          `yaml:"secret_file"`
 	Registration    string          `yaml:"registration"`            // closed (default), token or open
 	TokenFile       string          `yaml:"registration_token_file"` // with registration: token
+	StepUpFile      string          `yaml:"step_up_secret_file"`     // shared with proxies that tell of step-ups; absent: none does
 	ClientDocuments ClientDocuments `yaml:"client_documents"`
 	RedirectSchemes []string        `yaml:"redirect_schemes"`   // private-use schemes without a dot that clients may register
 	TrustedProxies  []Network       `yaml:"trusted_proxies"`    // whose X-Forwarded-For is believed
@@ -167,6 +175,7 @@ func (f *File) complete(folder string) {
 	for i := range f.Issuers {
 		fill(&f.Issuers[i].DPoP, "required")
 		fill(&f.Issuers[i].Profile, "rfc9068")
+		absolute(folder, &f.Issuers[i].StepUp.SecretFile)
 	}
 	for i := range f.Servers {
 		f.Servers[i].complete(folder)
@@ -200,6 +209,7 @@ func (a *AuthServer) complete(folder string) {
 	fillDuration(&a.CodeLife, time.Minute)
 	absolute(folder, &a.SecretFile)
 	absolute(folder, &a.TokenFile)
+	absolute(folder, &a.StepUpFile)
 	if file, ok := sqlitePath(a.Database); ok && !filepath.IsAbs(file) {
 		a.Database = "sqlite:" + filepath.Join(folder, file)
 	}

@@ -121,6 +121,12 @@ func (f *File) validateIssuers(c *check) {
 		c.httpsOrLoopback(issuer.Issuer, "issuers", i, "issuer")
 		c.oneOf(issuer.DPoP, dpopModes, "issuers", i, "dpop")
 		c.oneOf(issuer.Profile, []string{"rfc9068", "jwt"}, "issuers", i, "profile")
+		if (issuer.StepUp.URL == "") != (issuer.StepUp.SecretFile == "") {
+			c.fail("url and secret_file go together", "issuers", i, "step_up")
+		}
+		if issuer.StepUp.URL != "" {
+			c.httpsOrLoopback(issuer.StepUp.URL, "issuers", i, "step_up", "url")
+		}
 		if seen[issuer.Issuer] {
 			c.fail("this issuer is listed twice", "issuers", i, "issuer")
 		}

@@ -60,6 +60,13 @@ type Issuer struct {
 	URL     string
 	DPoP    Mode
 	Profile token.Profile
+	StepUps StepUps // told of missing scope, or nil
+}
+
+// StepUps hears of a caller who was refused for missing scope, so that the
+// issuer can send the person through consent when the client only refreshes.
+type StepUps interface {
+	StepUp(ctx context.Context, clientID, subject, resource string, scope []string) error
 }
 
 // Server is one MCP server behind the proxy.
@@ -207,6 +214,7 @@ func (p *Proxy) journey(w *answer, r *http.Request, event *event) error {
 	}
 	permit, err := decide(call, event)
 	if err != nil {
+		p.tell(r.Context(), err)
 		return err
 	}
 	errand, err := equip(permit)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
@@ -25,12 +26,14 @@ type caller struct {
 	grant  *grant
 }
 
-// grant is a verified access token. It is shared by requests and never changes.
+// grant is a verified access token. It is shared by requests and does not
+// change, but for what the issuer was told about it.
 type grant struct {
 	claims token.Claims
 	issuer *issuer
 	keys   *keySet // that verified it: a newer set means to verify again
 	mode   Mode
+	told   atomic.Pointer[told]
 }
 
 // verify proves the token, then, for DPoP, that the caller holds its key.

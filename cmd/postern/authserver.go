@@ -67,6 +67,11 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		RedirectSchemes:   conf.RedirectSchemes, TrustedProxies: conf.Networks(),
 		Proofs: proofs, Log: log, Now: time.Now,
 	}
+	if conf.StepUpFile != "" {
+		if c.StepUpSecret, err = readSecret(conf.StepUpFile); err != nil {
+			return nil, usageError{fmt.Errorf("authserver.step_up_secret_file: %w", err)}
+		}
+	}
 	if conf.TokenFile != "" {
 		if c.RegistrationToken, err = readSecret(conf.TokenFile); err != nil {
 			return nil, usageError{fmt.Errorf("authserver.registration_token_file: %w", err)}

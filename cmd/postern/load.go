@@ -58,12 +58,22 @@ func loadPolicy(server config.Server) (*policy.Policy, error) {
 	return p, nil
 }
 
-func (s setup) issuers() []proxy.Issuer {
+func (s setup) issuers() ([]proxy.Issuer, error) {
 	var issuers []proxy.Issuer
 	for _, i := range s.file.Issuers {
-		issuers = append(issuers, proxy.Issuer{URL: i.Issuer, DPoP: proxy.Mode(i.DPoP), Profile: token.Profile(i.Profile)})
+		issuer := proxy.Issuer{URL: i.Issuer, DPoP: proxy.Mode(i.DPoP), Profile: token.Profile(i.Profile)}
+		if i.StepUp.URL != "" {
+			secret, err := readSecret(i.StepUp.SecretFile)
+			if err != nil {
+				return nil, fmt.Errorf("step_up of issuer %q: %w", i.Issuer, err)
+			}
+			if issuer.StepUps, err = proxy.NewStepUpNotice(i.StepUp.URL, secret); err != nil {
+				return nil, err
+			}
+		}
+		issuers = append(issuers, issuer)
 	}
-	return issuers
+	return issuers, nil
 }
 
 func (s setup) servers() ([]proxy.Server, error) {

@@ -112,6 +112,10 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 	if err != nil {
 		return proxy.Config{}, err
 	}
+	issuers, err := s.issuers()
+	if err != nil {
+		return proxy.Config{}, err
+	}
 	secret, err := proxySecret(s.file.State)
 	if err != nil {
 		return proxy.Config{}, fmt.Errorf("state.secret_file: %w", err)
@@ -127,7 +131,7 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 	limits := s.file.Limits
 	return proxy.Config{
 		PublicURL: s.file.PublicURL, Hosts: s.file.Hosts, Origins: s.file.Origins,
-		Issuers: s.issuers(), Servers: servers,
+		Issuers: issuers, Servers: servers,
 		Secret: secret, Proofs: proofs,
 		Limits: proxy.Limits{Body: limits.Body, BodyTime: limits.BodyTime, InFlight: limits.InFlight},
 		Audit:  sink, Now: time.Now,

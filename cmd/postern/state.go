@@ -57,7 +57,7 @@ func (s *state) prepare() error {
 	if err := os.Remove(s.path("up.json")); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for _, name := range []string{"proxy", "authserver", "upstream"} {
+	for _, name := range []string{"proxy", "authserver", "upstream", "step_up"} {
 		if err := s.makeSecret(name); err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ type walkInput struct {
 	Registration string     `json:"registration,omitempty"` // dynamic, or document: a client ID metadata document
 	Mode         string     `json:"mode,omitempty"`         // era negotiation of the 2.4.0 client
 	Decision     string     `json:"decision,omitempty"`     // at every consent page: allow when "", or deny
+	Grants       []string   `json:"grants,omitempty"`       // grant_types the bearer client registers
 	Calls        []toolCall `json:"calls"`
 }
 
@@ -92,6 +93,7 @@ func TestClientsGetThroughTheGate(t *testing.T) {
 		{"DPoP in the 2025-11-25 era", "client-dpop.mjs", "DPoP", legacy, walkInput{Mode: "legacy", Registration: "dynamic"}},
 		{"DPoP with a client ID metadata document", "client-dpop.mjs", "DPoP", modern, walkInput{Mode: "auto", Registration: "document"}},
 		{"Bearer in the 2025-11-25 era", "sdk-bearer.mjs", "Bearer", legacy, walkInput{}},
+		{"Bearer with refresh tokens", "sdk-bearer.mjs", "Bearer", legacy, walkInput{Grants: []string{"authorization_code", "refresh_token"}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			in := row.input
@@ -100,7 +102,7 @@ func TestClientsGetThroughTheGate(t *testing.T) {
 			ask(t, row.script, in, &w)
 			w.checkCalls(t, row.version)
 			w.checkAuthorizations(t, in.URL)
-			w.checkTokens(t, row.scheme)
+			w.checkTokens(t, row.scheme, row.scheme == "DPoP" || in.Grants != nil)
 			w.checkTraffic(t, in.URL, row.scheme)
 			w.checkRegistration(t, in.Registration)
 			w.checkPages(t, up.Issuer)
@@ -144,16 +146,16 @@ func (w walked) checkAuthorizations(t *testing.T, resource string) {
 	}
 }
 
-// checkTokens: the DPoP client registers the refresh_token grant, the bearer
-// client does not and must not get what it never asked for: it would refresh
-// where it has to authorize again.
-func (w walked) checkTokens(t *testing.T, scheme string) {
+// checkTokens: a client gets refresh tokens when it registered for them, and
+// not otherwise. One that refreshes where it has to authorize again is sent to
+// the person all the same.
+func (w walked) checkTokens(t *testing.T, scheme string, refresh bool) {
 	t.Helper()
 	if len(w.Tokens) != 2 {
 		t.Fatalf("%d tokens, want 2: %v", len(w.Tokens), w.Tokens)
 	}
 	for _, token := range w.Tokens {
-		if token.Type != scheme || token.Refresh != (scheme == "DPoP") || token.Scope == "" {
+		if token.Type != scheme || token.Refresh != refresh || token.Scope == "" {
 			t.Errorf("token %+v, want type %s with its scope", token, scheme)
 		}
 	}

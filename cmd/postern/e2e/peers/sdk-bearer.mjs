@@ -15,7 +15,7 @@ function finish(transport, parameters) {
 }
 
 await report((input, findings) => walk(input, findings, (loopback, person) => {
-  const memory = new Memory(loopback.redirect, { client_name: name });
+  const memory = new Memory(loopback.redirect, { client_name: name, ...(input.grants && { grant_types: input.grants }) });
   const agent = new Agent({
     client: new Client({ name, version: '1.0.0' }),
     makeTransport: () => new StreamableHTTPClientTransport(new URL(input.url), {
