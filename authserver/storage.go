@@ -19,7 +19,19 @@ type Store interface {
 	codeStore
 	refreshStore
 	revocationStore
+	accountStore
+	accountRemover
 	upkeep
+}
+
+type accountStore interface {
+	Users(ctx context.Context) ([]store.Account, error)
+	Clients(ctx context.Context) ([]store.Account, error)
+}
+
+type accountRemover interface {
+	DeleteUser(ctx context.Context, name string) error
+	DeleteClient(ctx context.Context, id string) error
 }
 
 type keyStore interface {

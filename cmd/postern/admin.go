@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,14 +21,18 @@ func (p program) adminCommand() *cobra.Command {
 	var path string
 	c := &cobra.Command{
 		Use:   "admin",
-		Short: "Create users and clients of the bundled authorization server",
+		Short: "Create, list and delete users and clients of the bundled authorization server",
 		Args:  noArguments,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.PersistentFlags().StringVarP(&path, "config", "c", "postern.yaml", "the configuration file")
 	c.AddCommand(
-		group("user", "People who can sign in", p.createUserCommand(&path)),
-		group("client", "Machines with a secret", p.createClientCommand(&path)),
+		group("user", "People who can sign in", p.createUserCommand(&path),
+			p.listCommand(&path, "List everybody who can sign in", (*authserver.Server).Users),
+			p.deleteCommand(&path, "delete NAME", "Delete a user with all sessions, consents and refresh tokens", (*authserver.Server).DeleteUser)),
+		group("client", "Machines with a secret, and clients that registered", p.createClientCommand(&path),
+			p.listCommand(&path, "List the clients that are stored", (*authserver.Server).Clients),
+			p.deleteCommand(&path, "delete CLIENT_ID", "Delete a client with all consents and refresh tokens it was given", (*authserver.Server).DeleteClient)),
 		group("resource-server", "Servers that may introspect tokens", p.createResourceServerCommand(&path)),
 	)
 	return c
@@ -117,6 +122,45 @@ func (p program) createResourceServerCommand(path *string) *cobra.Command {
 	}
 	c.Flags().StringSliceVar(&resources, "resource", nil, "a resource URL; repeat it, or separate by commas")
 	return c
+}
+
+func (p program) listCommand(path *string, short string, list func(*authserver.Server, context.Context) ([]authserver.Account, error)) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: short,
+		Args:  noArguments,
+		RunE: func(c *cobra.Command, _ []string) error {
+			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
+				all, err := list(s, c.Context())
+				for _, a := range all {
+					made := "by an operator"
+					if a.Registered {
+						made = "registered itself"
+					}
+					fmt.Fprintf(p.stdout, "%s  %s  %s  %q\n", a.ID, a.CreatedAt.Format(time.DateTime), made, a.Name)
+				}
+				return err
+			})
+		},
+	}
+}
+
+func (p program) deleteCommand(path *string, use, short string, remove func(*authserver.Server, context.Context, string) error) *cobra.Command {
+	return &cobra.Command{
+		Use:   use,
+		Short: short,
+		Long:  short + ".\nAccess tokens that are out live until they expire.",
+		Args:  oneName,
+		RunE: func(c *cobra.Command, args []string) error {
+			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
+				err := remove(s, c.Context(), args[0])
+				if errors.Is(err, authserver.ErrUnknown) {
+					return fmt.Errorf("there is no %q; see the list command beside this one", args[0])
+				}
+				return err
+			})
+		},
+	}
 }
 
 func (p program) printAccount(id, secret string, err error) error {

@@ -91,7 +91,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"mcp", "calculator", "--listen", "127.0.0.1:0"}, exitUsage, "--credential-file"},
 		{[]string{"nonsense"}, exitUsage, `there is no command "postern nonsense"`},
 		{[]string{"mcp", "nonsense"}, exitUsage, `there is no command "postern mcp nonsense"`},
-		{[]string{"admin", "user", "list"}, exitUsage, `there is no command "postern admin user list"`},
+		{[]string{"admin", "user", "rename"}, exitUsage, `there is no command "postern admin user rename"`},
 		{[]string{"admin", "client", "create", "x"}, exitUsage, "--scope is required"},
 		{[]string{"admin", "resource-server", "create", "x"}, exitUsage, "--resource is required"},
 		{[]string{"admin", "user", "create", "x", "--password-stdin"}, exitUsage, "there is no password on stdin"},
