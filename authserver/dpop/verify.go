@@ -94,7 +94,7 @@ func verifyKey(jws jose.Unverified) (jose.PublicKey, error) {
 		return jose.PublicKey{}, refuse(BadKey, "no jwk")
 	}
 	// (7) before (6): no signature is checked with a key that gives its secret away
-	key, err := jose.ParsePublicKey(jws.JWK)
+	key, err := jws.EmbeddedKey()
 	if err != nil {
 		return jose.PublicKey{}, &Error{BadKey, err}
 	}

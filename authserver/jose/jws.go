@@ -23,6 +23,9 @@ type Unverified struct {
 	Payload   []byte // decoded, unverified
 	signed    []byte // header and payload as sent, with the dot between
 	signature []byte
+	header    header
+	encoded   []byte    // the header as sent
+	key       PublicKey // the embedded key, when the header was seen before
 }
 
 type header struct {
@@ -47,7 +50,12 @@ func Parse(compact string, limit int) (Unverified, error) {
 	if first == last {
 		return Unverified{}, fmt.Errorf("%w: not three parts", ErrMalformed)
 	}
-	h, err := parseHeader(raw[:first])
+	known, seen := keyedHeaders.get(raw[:first])
+	h := known.header
+	var err error
+	if !seen {
+		h, err = parseHeader(raw[:first])
+	}
 	if err != nil {
 		return Unverified{}, fmt.Errorf("%w: header: %w", ErrMalformed, err)
 	}
@@ -66,7 +74,21 @@ func Parse(compact string, limit int) (Unverified, error) {
 	return Unverified{
 		Algorithm: string(h.Algorithm), Type: string(h.Type), KeyID: string(h.KeyID), JWK: h.JWK,
 		Payload: payload, signed: raw[:last], signature: signature,
+		header: h, encoded: raw[:first], key: known.key,
 	}, nil
+}
+
+// EmbeddedKey is ParsePublicKey of JWK.
+func (u Unverified) EmbeddedKey() (PublicKey, error) {
+	if u.key.material != nil {
+		return u.key, nil
+	}
+	key, err := ParsePublicKey(u.JWK)
+	if err != nil {
+		return PublicKey{}, err
+	}
+	keyedHeaders.put(u.encoded, keyedHeader{header: u.header, key: key})
+	return key, nil
 }
 
 func parseHeader(encoded []byte) (header, error) {
