@@ -103,8 +103,7 @@ func plainPath(r *http.Request) bool {
 	if r.URL.Host != "" || r.URL.RawPath != "" || r.URL.EscapedPath() != p || !strings.HasPrefix(p, "/") {
 		return false
 	}
-	return !strings.Contains(p, "//") && !strings.Contains(p, "/.well-known/../") &&
-		!strings.ContainsAny(p, `;\%#`) && !dotSegment(p)
+	return !strings.Contains(p, "//") && !strings.ContainsAny(p, `;\%#`) && !dotSegment(p)
 }
 
 func dotSegment(p string) bool {

@@ -18,7 +18,7 @@ func decide(c call, event *event) (permit, error) {
 	event.Stage = stageDecide
 	m, s := c.message, c.caller.visit.server
 	if strings.HasPrefix(m.Method, "tasks/") && !s.policy.PassesTasks() {
-		return permit{}, c.refused(reasonTasks)
+		return permit{}, c.placed(refused(stageDecide, reasonTasks, nil))
 	}
 	if m.Guards == "" {
 		return permit{call: c}, nil
@@ -44,16 +44,15 @@ func named(m mcp.Message) []string {
 	return []string{m.Name}
 }
 
-// refused places a refusal at this call.
-func (c call) refused(why reason) *refusal {
-	r := refused(stageDecide, why, nil)
+// placed tells a refusal which call it is about.
+func (c call) placed(r *refusal) *refusal {
 	r.visit, r.scheme, r.call = c.caller.visit, c.caller.scheme, c
 	return r
 }
 
 // stepUp names the whole set that the next token needs.
 func (c call) stepUp(required []string) *refusal {
-	r := c.refused(reasonScope)
+	r := c.placed(refused(stageDecide, reasonScope, nil))
 	r.required, r.scope = required, c.wholeSet(required)
 	return r
 }
@@ -74,7 +73,7 @@ func (c call) wholeSet(required []string) []string {
 // unknown answers as for a name that never existed, so that nobody learns
 // which of the two it is.
 func (c call) unknown(kind policy.Kind, name string) *refusal {
-	r := c.refused(reasonUnknownName)
+	r := c.placed(refused(stageDecide, reasonUnknownName, nil))
 	name = brief(name)
 	switch kind {
 	case policy.Tool:
@@ -97,9 +96,7 @@ type errand struct {
 func equip(p permit) (errand, error) {
 	shown := http.Header{}
 	if err := p.call.caller.visit.server.credential.Apply(shown); err != nil {
-		r := refused(stageEquip, reasonCredentialFails, err)
-		r.visit, r.scheme, r.call = p.call.caller.visit, p.call.caller.scheme, p.call
-		return errand{}, r
+		return errand{}, p.call.placed(refused(stageEquip, reasonCredentialFails, err))
 	}
 	return errand{permit: p, shown: shown}, nil
 }

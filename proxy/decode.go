@@ -41,9 +41,7 @@ func (p *Proxy) decode(w http.ResponseWriter, r *http.Request, c caller, event *
 		next.session, err = openSession(r, c, next.modern)
 	}
 	if err != nil {
-		why := asRefusal(err, stageDecode)
-		why.visit, why.scheme, why.call = c.visit, c.scheme, next
-		return call{}, why
+		return call{}, next.placed(asRefusal(err, stageDecode))
 	}
 	return next, nil
 }

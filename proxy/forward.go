@@ -109,9 +109,7 @@ func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) erro
 	if t.failed == nil {
 		return nil
 	}
-	why := upstreamRefusal(t.failed)
-	why.visit, why.scheme, why.call = e.permit.call.caller.visit, e.permit.call.caller.scheme, e.permit.call
-	return why
+	return e.permit.call.placed(upstreamRefusal(t.failed))
 }
 
 var errTokenEnded = errors.New("the token that opened this stream has expired")
