@@ -30,40 +30,6 @@ type File struct {
 	AuthServer *AuthServer `yaml:"authserver"`
 }
 
-// Issuer is an authorization server whose access tokens are accepted.
-type Issuer struct {
-	Issuer  string `yaml:"issuer"`
-	DPoP    string `yaml:"dpop"`    // required (default), accepted or off
-	Profile string `yaml:"profile"` // rfc9068 (default) or jwt
-	StepUp  StepUp `yaml:"step_up"` // whom to tell of missing scope
-}
-
-// StepUp is where a Postern authorization server hears of step-ups.
-type StepUp struct {
-	URL        string `yaml:"url"`         // its /step-up
-	SecretFile string `yaml:"secret_file"` // the same as its step_up_secret_file
-}
-
-// Server is one MCP server behind the proxy.
-type Server struct {
-	Name       string        `yaml:"name"`
-	Path       string        `yaml:"path"`      // of the MCP endpoint under public_url
-	Upstream   string        `yaml:"upstream"`  // http(s) URL of the MCP endpoint behind
-	Policy     string        `yaml:"policy"`    // path of the policy file
-	Audiences  []string      `yaml:"audiences"` // further aud values accepted, beside the resource URL
-	DPoP       string        `yaml:"dpop"`      // per server: required, accepted or off; absent: as the issuer says. An issuer's required stays required
-	Credential Credential    `yaml:"credential"`
-	Timeout    time.Duration `yaml:"timeout"` // until the upstream's response header; default 5m
-}
-
-// Credential is what the proxy shows the upstream, never the caller's token.
-type Credential struct {
-	Type   string `yaml:"type"`   // none or header
-	Header string `yaml:"header"` // default Authorization
-	Prefix string `yaml:"prefix"` // such as "Bearer "
-	File   string `yaml:"file"`   // holds the secret
-}
-
 // State is what outlives a request.
 type State struct {
 	SecretFile string `yaml:"secret_file"` // ≥32 random bytes, shared by replicas; absent: made anew at each start
@@ -84,13 +50,6 @@ type Audit struct {
 // Admin is the port of metrics and health, apart from callers.
 type Admin struct {
 	Listen string `yaml:"listen"`
-}
-
-// Limits bound what a caller may send.
-type Limits struct {
-	Body     int           `yaml:"body"`      // bytes of one message; default 4194304
-	BodyTime time.Duration `yaml:"body_time"` // until the message is in; default 30s
-	InFlight int           `yaml:"in_flight"` // requests at a time, streams included; default 4096
 }
 
 // AuthServer is the bundled authorization server.
@@ -187,17 +146,6 @@ func (f *File) complete(folder string) {
 	}
 	if f.AuthServer != nil {
 		f.AuthServer.complete(folder)
-	}
-}
-
-func (s *Server) complete(folder string) {
-	if s.Timeout == 0 {
-		s.Timeout = 5 * time.Minute
-	}
-	absolute(folder, &s.Policy)
-	absolute(folder, &s.Credential.File)
-	if s.Credential.Type == "header" {
-		fill(&s.Credential.Header, "Authorization")
 	}
 }
 

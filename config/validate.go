@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/url"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"time"
@@ -115,83 +114,6 @@ func (f *File) validateProxy(c *check) {
 	f.Limits.validate(c)
 }
 
-func (f *File) validateIssuers(c *check) {
-	seen := map[string]bool{}
-	for i, issuer := range f.Issuers {
-		c.httpsOrLoopback(issuer.Issuer, "issuers", i, "issuer")
-		c.oneOf(issuer.DPoP, dpopModes, "issuers", i, "dpop")
-		c.oneOf(issuer.Profile, []string{"rfc9068", "jwt"}, "issuers", i, "profile")
-		if (issuer.StepUp.URL == "") != (issuer.StepUp.SecretFile == "") {
-			c.fail("url and secret_file go together", "issuers", i, "step_up")
-		}
-		if issuer.StepUp.URL != "" {
-			c.httpsOrLoopback(issuer.StepUp.URL, "issuers", i, "step_up", "url")
-		}
-		if seen[issuer.Issuer] {
-			c.fail("this issuer is listed twice", "issuers", i, "issuer")
-		}
-		seen[issuer.Issuer] = true
-	}
-}
-
-func (f *File) validateServers(c *check) {
-	names, paths := map[string]bool{}, map[string]bool{}
-	for i, server := range f.Servers {
-		server.validate(c, i)
-		if names[server.Name] {
-			c.fail("two servers have this name", "servers", i, "name")
-		}
-		if paths[server.Path] {
-			c.fail("two servers have this path", "servers", i, "path")
-		}
-		names[server.Name], paths[server.Path] = true, true
-	}
-}
-
-// validateModes refuses a server no token could satisfy.
-func (f *File) validateModes(c *check) {
-	for i, server := range f.Servers {
-		for _, issuer := range f.Issuers {
-			if server.DPoP == "off" && issuer.DPoP == "required" {
-				c.fail("off contradicts issuer "+issuer.Issuer+", which requires DPoP", "servers", i, "dpop")
-			}
-		}
-	}
-}
-
-func (s Server) validate(c *check, i int) {
-	at := func(keys ...any) []any { return append([]any{"servers", i}, keys...) }
-	c.needs(s.Name, "missing: a server needs a name", at("name")...)
-	if c.needs(s.Policy, "missing: a server needs a policy file", at("policy")...) {
-		c.readable(s.Policy, at("policy")...)
-	}
-	c.path(s.Path, at("path")...)
-	c.upstream(s.Upstream, at("upstream")...)
-	if s.DPoP != "" {
-		c.oneOf(s.DPoP, dpopModes, at("dpop")...)
-	}
-	if slices.Contains(s.Audiences, "") {
-		c.fail("an audience must not be empty", at("audiences")...)
-	}
-	c.between(s.Timeout, time.Second, 24*time.Hour, at("timeout")...)
-	s.Credential.validate(c, at)
-}
-
-func (k Credential) validate(c *check, at func(...any) []any) {
-	switch k.Type {
-	case "none":
-		if k.Header+k.Prefix+k.File != "" {
-			c.fail("type none takes no other key", at("credential")...)
-		}
-	case "header":
-		c.needs(k.File, "missing: the file that holds the secret", at("credential", "file")...)
-	case "":
-		c.fail("missing: say {type: none} or {type: header, file: …}", at("credential")...)
-	default:
-		c.fail("must be one of: none, header", at("credential", "type")...)
-	}
-}
-
 func (f *File) validateState(c *check) {
 	if f.State.Redis != nil {
 		c.needs(f.State.Redis.URLFile, "missing: the file that holds the redis:// URL", "state", "redis", "url_file")
@@ -200,16 +122,6 @@ func (f *File) validateState(c *check) {
 	if (f.Audit.File != "") == f.Audit.Stdout {
 		c.fail("say where audit lines go: either file: PATH or stdout: true", "audit")
 	}
-}
-
-func (l Limits) validate(c *check) {
-	if l.Body < 1<<10 || l.Body > 64<<20 {
-		c.fail("must lie between 1024 and 67108864 bytes", "limits", "body")
-	}
-	if l.InFlight < 1 || l.InFlight > 1<<20 {
-		c.fail("must lie between 1 and 1048576", "limits", "in_flight")
-	}
-	c.between(l.BodyTime, time.Second, 10*time.Minute, "limits", "body_time")
 }
 
 func (a *AuthServer) validate(c *check) {
@@ -272,27 +184,6 @@ func (c *check) origin(value string, at ...any) {
 	u, err := url.Parse(value)
 	if err != nil || u.Host == "" || u.Scheme+"://"+u.Host != value {
 		c.fail("must be an origin: scheme and host, such as https://app.example.com", at...)
-	}
-}
-
-func (c *check) path(value string, at ...any) {
-	if !c.needs(value, "missing: the path of the MCP endpoint, such as /calculator/mcp", at...) {
-		return
-	}
-	u, err := url.ParseRequestURI(value)
-	plain := err == nil && u.Host == "" && u.EscapedPath() == value && path.Clean(value) == value
-	if !plain || strings.ContainsAny(value, "%;\\?#") || strings.HasPrefix(value, "/.well-known") {
-		c.fail("must be a plain absolute path, such as /calculator/mcp", at...)
-	}
-}
-
-func (c *check) upstream(value string, at ...any) {
-	if !c.needs(value, "missing: the URL of the MCP endpoint behind, such as http://127.0.0.1:8101/mcp", at...) {
-		return
-	}
-	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.Fragment != "" {
-		c.fail("must be the http or https URL of the MCP endpoint behind, such as http://127.0.0.1:8101/mcp", at...)
 	}
 }
 

@@ -88,15 +88,19 @@ func (c call) unknown(kind policy.Kind, name string) *refusal {
 
 // errand is a permitted call with the credential the upstream will see.
 type errand struct {
-	permit permit
-	shown  http.Header
+	permit  permit
+	purpose Purpose
+	shown   http.Header
 }
 
 // equip obtains the upstream credential.
-func equip(p permit) (errand, error) {
-	shown := http.Header{}
-	if err := p.call.caller.visit.server.credential.Apply(shown); err != nil {
+func equip(r *http.Request, p permit, event *event) (errand, error) {
+	event.Stage = stageEquip
+	c, s := p.call.caller, p.call.caller.visit.server
+	purpose := Purpose{Server: s.name, Method: r.Method, RequestID: event.RequestID, Caller: c.grant.claims, Token: c.token}
+	shown, err := s.credential.Show(r.Context(), purpose)
+	if err != nil {
 		return errand{}, p.call.placed(refused(stageEquip, reasonCredentialFails, err))
 	}
-	return errand{permit: p, shown: shown}, nil
+	return errand{permit: p, purpose: purpose, shown: shown}, nil
 }

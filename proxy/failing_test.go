@@ -203,13 +203,4 @@ func TestNewRefusesWhatIsMissing(t *testing.T) {
 	if _, err := proxy.New(proxy.Config{}); err == nil {
 		t.Error("an empty configuration was accepted")
 	}
-	for _, secret := range []string{"", "a\nb"} {
-		if _, err := proxy.NewHeaderCredential("Authorization", "Bearer ", secret); err == nil {
-			t.Errorf("secret %q was accepted", secret)
-		}
-	}
-	c, err := proxy.NewHeaderCredential("X-Api-Key", "", "hush")
-	if err != nil || strings.Contains(c.String(), "hush") {
-		t.Errorf("%v %v", c, err)
-	}
 }

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strings"
-	"time"
 
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy/mcp"
@@ -62,18 +61,8 @@ type tripKey struct{}
 
 // newOnward builds the way to one upstream.
 func newOnward(p *Proxy, conf Server) *httputil.ReverseProxy {
-	transport := &http.Transport{
-		DialContext:            (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    5 * time.Second,
-		ResponseHeaderTimeout:  conf.Timeout,
-		MaxIdleConns:           256,
-		MaxIdleConnsPerHost:    256,
-		IdleConnTimeout:        90 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10,
-		DisableCompression:     true,
-	}
 	return &httputil.ReverseProxy{
-		Transport:     transport,
+		Transport:     presenter{conf.Transport},
 		FlushInterval: 0, // event streams are flushed at once by httputil
 		BufferPool:    newBuffers(),
 		Rewrite: func(pr *httputil.ProxyRequest) {

@@ -48,13 +48,6 @@ type Proofs interface {
 	Spend(ctx context.Context, now time.Time, proof dpop.Proof) error
 }
 
-// Credential is what the proxy shows an upstream. Apply writes it into the
-// header of one outgoing request; String must not show the secret.
-type Credential interface {
-	Apply(header http.Header) error
-	String() string
-}
-
 // Issuer is an authorization server whose access tokens are accepted.
 type Issuer struct {
 	URL     string
@@ -72,13 +65,13 @@ type StepUps interface {
 // Server is one MCP server behind the proxy.
 type Server struct {
 	Name       string
-	Path       string // under the public URL
-	Upstream   *url.URL
+	Path       string            // under the public URL
+	Upstream   *url.URL          // of the MCP endpoint behind
+	Transport  http.RoundTripper // the way there; NewTransport has the one for HTTP
 	Policy     *policy.Policy
 	Audiences  []string // accepted beside the resource URL
 	DPoP       Mode     // "" leaves it to the issuer
 	Credential Credential
-	Timeout    time.Duration // until the upstream's response header
 }
 
 // Limits bound a request.
@@ -217,7 +210,7 @@ func (p *Proxy) journey(w *answer, r *http.Request, event *event) error {
 		p.tell(r.Context(), err)
 		return err
 	}
-	errand, err := equip(permit)
+	errand, err := equip(r, permit, event)
 	if err != nil {
 		return err
 	}

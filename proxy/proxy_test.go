@@ -25,6 +25,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy"
+	"github.com/postern-mcp/postern/proxy/credential"
 	"github.com/postern-mcp/postern/proxy/wire"
 )
 
@@ -94,6 +95,15 @@ func (i *issuerStand) rotate(t *testing.T) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.keys = []jose.PrivateKey{newKey(t)}
+}
+
+func newTransport(t *testing.T, timeout time.Duration) *http.Transport {
+	t.Helper()
+	way, err := proxy.NewTransport(proxy.Reach{Timeout: timeout})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return way
 }
 
 func newKey(t *testing.T) jose.PrivateKey {
@@ -231,7 +241,7 @@ func newStand(t *testing.T, changes ...change) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	credential, err := proxy.NewHeaderCredential("Authorization", "Bearer ", "upstream-secret")
+	shown, err := credential.NewHeader("Authorization", "Bearer ", "upstream-secret")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +252,7 @@ func newStand(t *testing.T, changes ...change) *stand {
 		Issuers:   []proxy.Issuer{{URL: s.issuer.URL, DPoP: proxy.Accepted, Profile: token.RFC9068}},
 		Servers: []proxy.Server{{
 			Name: "calculator", Path: "/calculator/mcp", Upstream: target, Policy: p,
-			Credential: credential, Timeout: 10 * time.Second,
+			Credential: shown, Transport: newTransport(t, 10*time.Second),
 		}},
 		Secret: bytes.Repeat([]byte{7}, 32), Proofs: newProofs(t, replay.NewMemory(1000, s.clock.now())),
 		Limits: proxy.Limits{Body: 64 << 10, BodyTime: time.Second, InFlight: 64},

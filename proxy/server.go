@@ -42,8 +42,8 @@ func (i *serverIssuer) keys(ctx context.Context, now time.Time) (*keySet, error)
 }
 
 func newServer(p *Proxy, conf Server, c Config, sessions *sessions) (*server, error) {
-	if conf.Policy == nil || conf.Credential == nil || conf.Upstream == nil || conf.Timeout <= 0 {
-		return nil, errors.New("Policy, Credential, Upstream and Timeout are required")
+	if conf.Policy == nil || conf.Credential == nil || conf.Upstream == nil || conf.Transport == nil {
+		return nil, errors.New("Policy, Credential, Upstream and Transport are required")
 	}
 	if conf.Policy.Server() != conf.Name {
 		return nil, fmt.Errorf("its policy is for server %q", conf.Policy.Server())

@@ -112,7 +112,7 @@ func TestUpstreamFailures(t *testing.T) {
 		}, `{"jsonrpc":"2.0","id":1,"method":"tools/list"}`, 502, "upstream_answer_unreadable"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s := newStand(t, func(c *proxy.Config) { c.Servers[0].Timeout = time.Second })
+			s := newStand(t, func(c *proxy.Config) { c.Servers[0].Transport = newTransport(t, time.Second) })
 			s.upstream.answers(row.answer)
 			r := s.post(row.body, "Authorization", "Bearer "+s.token())
 			s.wants(r, row.status, row.reason)

@@ -23,6 +23,7 @@ const (
 type caller struct {
 	visit  visit
 	scheme scheme
+	token  string
 	grant  *grant
 }
 
@@ -59,7 +60,7 @@ func (p *Proxy) verify(r *http.Request, v visit, have presented, h http.Header, 
 		}
 	}
 	event.identify(grant, have.scheme)
-	return caller{visit: v, scheme: have.scheme, grant: grant}, nil
+	return caller{visit: v, scheme: have.scheme, token: have.token, grant: grant}, nil
 }
 
 // accepts holds the scheme against what the token is and the server demands.

@@ -12,6 +12,7 @@ import (
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy"
+	"github.com/postern-mcp/postern/proxy/credential"
 )
 
 // setup is a configuration file with the policies it names.
@@ -83,13 +84,17 @@ func (s setup) servers() ([]proxy.Server, error) {
 		if err != nil {
 			return nil, err
 		}
-		credential, err := upstreamCredential(conf.Credential)
+		shown, err := upstreamCredential(conf.Credential)
 		if err != nil {
 			return nil, fmt.Errorf("credential of server %q: %w", conf.Name, err)
 		}
+		transport, err := proxy.NewTransport(proxy.Reach{Timeout: conf.Timeout})
+		if err != nil {
+			return nil, err
+		}
 		servers = append(servers, proxy.Server{
-			Name: conf.Name, Path: conf.Path, Upstream: upstream, Policy: s.policies[conf.Name],
-			Audiences: conf.Audiences, DPoP: proxy.Mode(conf.DPoP), Credential: credential, Timeout: conf.Timeout,
+			Name: conf.Name, Path: conf.Path, Upstream: upstream, Transport: transport, Policy: s.policies[conf.Name],
+			Audiences: conf.Audiences, DPoP: proxy.Mode(conf.DPoP), Credential: shown,
 		})
 	}
 	return servers, nil
@@ -97,13 +102,13 @@ func (s setup) servers() ([]proxy.Server, error) {
 
 func upstreamCredential(c config.Credential) (proxy.Credential, error) {
 	if c.Type == "none" {
-		return proxy.NoCredential{}, nil
+		return credential.None{}, nil
 	}
 	secret, err := readSecret(c.File)
 	if err != nil {
 		return nil, err
 	}
-	return proxy.NewHeaderCredential(c.Header, c.Prefix, secret)
+	return credential.NewHeader(c.Header, c.Prefix, secret)
 }
 
 // readSecret reads a file of one line.

@@ -1,0 +1,82 @@
+package config
+
+import (
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Server is one MCP server behind the proxy.
+type Server struct {
+	Name       string        `yaml:"name"`
+	Path       string        `yaml:"path"`      // of the MCP endpoint under public_url
+	Upstream   string        `yaml:"upstream"`  // http(s) URL of the MCP endpoint behind
+	Policy     string        `yaml:"policy"`    // path of the policy file
+	Audiences  []string      `yaml:"audiences"` // further aud values accepted, beside the resource URL
+	DPoP       string        `yaml:"dpop"`      // per server: required, accepted or off; absent: as the issuer says. An issuer's required stays required
+	Credential Credential    `yaml:"credential"`
+	Timeout    time.Duration `yaml:"timeout"` // until the upstream's response header; default 5m
+}
+
+func (s *Server) complete(folder string) {
+	if s.Timeout == 0 {
+		s.Timeout = 5 * time.Minute
+	}
+	absolute(folder, &s.Policy)
+	s.Credential.complete(folder)
+}
+
+func (f *File) validateServers(c *check) {
+	names, paths := map[string]bool{}, map[string]bool{}
+	for i, server := range f.Servers {
+		server.validate(c, i)
+		if names[server.Name] {
+			c.fail("two servers have this name", "servers", i, "name")
+		}
+		if paths[server.Path] {
+			c.fail("two servers have this path", "servers", i, "path")
+		}
+		names[server.Name], paths[server.Path] = true, true
+	}
+}
+
+func (s Server) validate(c *check, i int) {
+	at := func(keys ...any) []any { return append([]any{"servers", i}, keys...) }
+	c.needs(s.Name, "missing: a server needs a name", at("name")...)
+	if c.needs(s.Policy, "missing: a server needs a policy file", at("policy")...) {
+		c.readable(s.Policy, at("policy")...)
+	}
+	c.path(s.Path, at("path")...)
+	c.upstream(s.Upstream, at("upstream")...)
+	if s.DPoP != "" {
+		c.oneOf(s.DPoP, dpopModes, at("dpop")...)
+	}
+	if slices.Contains(s.Audiences, "") {
+		c.fail("an audience must not be empty", at("audiences")...)
+	}
+	c.between(s.Timeout, time.Second, 24*time.Hour, at("timeout")...)
+	s.Credential.validate(c, at)
+}
+
+func (c *check) path(value string, at ...any) {
+	if !c.needs(value, "missing: the path of the MCP endpoint, such as /calculator/mcp", at...) {
+		return
+	}
+	u, err := url.ParseRequestURI(value)
+	plain := err == nil && u.Host == "" && u.EscapedPath() == value && path.Clean(value) == value
+	if !plain || strings.ContainsAny(value, "%;\\?#") || strings.HasPrefix(value, "/.well-known") {
+		c.fail("must be a plain absolute path, such as /calculator/mcp", at...)
+	}
+}
+
+func (c *check) upstream(value string, at ...any) {
+	if !c.needs(value, "missing: the URL of the MCP endpoint behind, such as http://127.0.0.1:8101/mcp", at...) {
+		return
+	}
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.Fragment != "" {
+		c.fail("must be the http or https URL of the MCP endpoint behind, such as http://127.0.0.1:8101/mcp", at...)
+	}
+}
