@@ -3,6 +3,7 @@ package token
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -69,7 +70,7 @@ func (s single) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(s))
 }
 
-// claims leaves Thumbprint to Verify.
+// claims leaves the binding to Verify.
 func (w *wireClaims) claims() (Claims, error) {
 	scope := w.Scope
 	if scope == nil {
@@ -118,25 +119,48 @@ func isScopeToken(s string) bool {
 	return s != ""
 }
 
-// thumbprint reads cnf.jkt (RFC 9449 §6.1). A token that is bound in a way
-// this project cannot check is not a bearer token (D16).
-func thumbprint(cnf jsontext.Value) (string, error) {
+// binding reads cnf.jkt (RFC 9449 §6.1) and cnf.x5t#S256 (RFC 8705 §3.1). A
+// token that is bound in a way this project cannot check is not a bearer
+// token (D16).
+func binding(cnf jsontext.Value) (key, certificate string, err error) {
 	if cnf == nil {
-		return "", nil
+		return "", "", nil
 	}
 	if cnf.Kind() != '{' {
-		return "", errors.New("cnf is not an object")
+		return "", "", errors.New("cnf is not an object")
 	}
 	var bound struct {
-		Thumbprint jose.Text `json:"jkt"`
+		Key         jsontext.Value `json:"jkt"`
+		Certificate jsontext.Value `json:"x5t#S256"`
 	}
 	if err := json.Unmarshal(cnf, &bound); err != nil {
+		return "", "", err
+	}
+	if bound.Key == nil && bound.Certificate == nil {
+		return "", "", errors.New("cnf without jkt or x5t#S256")
+	}
+	if key, err = member(bound.Key); err != nil {
+		return "", "", fmt.Errorf("jkt %w", err)
+	}
+	if certificate, err = member(bound.Certificate); err != nil {
+		return "", "", fmt.Errorf("x5t#S256 %w", err)
+	}
+	return key, certificate, nil
+}
+
+// member is a thumbprint of cnf, "" when it is absent.
+func member(sent jsontext.Value) (string, error) {
+	if sent == nil {
+		return "", nil
+	}
+	var digest jose.Text
+	if err := json.Unmarshal(sent, &digest); err != nil {
 		return "", err
 	}
-	if !isThumbprint(string(bound.Thumbprint)) {
-		return "", errors.New("cnf without a usable jkt")
+	if !isThumbprint(string(digest)) {
+		return "", errors.New("is not the base64url of a SHA-256 digest")
 	}
-	return string(bound.Thumbprint), nil
+	return string(digest), nil
 }
 
 // isThumbprint says whether s is the base64url of a SHA-256 digest.

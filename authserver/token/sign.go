@@ -51,6 +51,9 @@ func (c Claims) complete() error {
 	if c.Thumbprint != "" && !isThumbprint(c.Thumbprint) {
 		return fmt.Errorf("%q is not a key thumbprint (RFC 9449 §6.1)", c.Thumbprint)
 	}
+	if c.Certificate != "" && !isThumbprint(c.Certificate) {
+		return fmt.Errorf("%q is not a certificate thumbprint (RFC 8705 §3.1)", c.Certificate)
+	}
 	return nil
 }
 
@@ -65,8 +68,21 @@ func (c Claims) wire() *wireClaims {
 	if len(c.Scope) > 0 {
 		w.Scope = single{strings.Join(c.Scope, " ")}
 	}
-	if c.Thumbprint != "" {
-		w.Binding = jsontext.Value(`{"jkt":"` + c.Thumbprint + `"}`)
-	}
+	w.Binding = c.confirmation()
 	return w
+}
+
+// confirmation is cnf (RFC 7800 §3.1), nil when nothing is bound.
+func (c Claims) confirmation() jsontext.Value {
+	var members []string
+	if c.Thumbprint != "" {
+		members = append(members, `"jkt":"`+c.Thumbprint+`"`)
+	}
+	if c.Certificate != "" {
+		members = append(members, `"x5t#S256":"`+c.Certificate+`"`)
+	}
+	if members == nil {
+		return nil
+	}
+	return jsontext.Value("{" + strings.Join(members, ",") + "}")
 }

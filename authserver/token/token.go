@@ -1,4 +1,5 @@
-// Package token signs and verifies JWT access tokens (RFC 9068), side by side.
+// Package token signs and verifies JWT access tokens (RFC 9068), side by side,
+// and holds what issuers answer about opaque ones (RFC 7662) to the same rules.
 // It is pure: keys and the time are arguments, nothing is fetched.
 //
 // An accepted token has a known type, a signature by one of the given keys,
@@ -25,7 +26,8 @@ const (
 	Expired      Reason = "token_expired"
 	NotYetValid  Reason = "token_not_yet_valid"
 	MissingClaim Reason = "token_missing_claim"
-	BadBinding   Reason = "token_binding" // cnf present without a member this project can check (D16)
+	BadBinding   Reason = "token_binding"  // cnf present without a member this project can check (D16)
+	Inactive     Reason = "token_inactive" // the issuer says so (RFC 7662 §2.2)
 )
 
 // Error is a refusal. Cause is for the log only.
@@ -49,17 +51,18 @@ func refuse(reason Reason, format string, args ...any) *Error {
 
 // Claims are what an issuer states. Scope is in order and without repeats.
 type Claims struct {
-	Issuer     string
-	Subject    string
-	Audience   []string
-	ClientID   string   // "" when a foreign issuer sends none (client_id, else azp, is read)
-	ID         string   // jti
-	Scope      []string // scope as a string or an array, else scp in either form
-	IssuedAt   time.Time
-	NotBefore  time.Time
-	Expiry     time.Time
-	AuthTime   time.Time
-	ACR        string
-	AMR        []string
-	Thumbprint string // cnf.jkt, "" when the token is not bound to a proof key
+	Issuer      string
+	Subject     string
+	Audience    []string
+	ClientID    string   // "" when a foreign issuer sends none (client_id, else azp, is read)
+	ID          string   // jti
+	Scope       []string // scope as a string or an array, else scp in either form
+	IssuedAt    time.Time
+	NotBefore   time.Time
+	Expiry      time.Time
+	AuthTime    time.Time
+	ACR         string
+	AMR         []string
+	Thumbprint  string // cnf.jkt, "" when the token is not bound to a proof key
+	Certificate string // cnf.x5t#S256, "" when the token is not bound to a client certificate
 }

@@ -141,9 +141,16 @@ func TestVerify(t *testing.T) {
 		{"scope with a line break", with(`"scope":"a\nb"`), Malformed, Malformed},
 		{"scope number", with(`"scope":1`), Malformed, Malformed},
 		{"bound", with(`"cnf":{"jkt":"` + jkt + `"}`), ok, ok},
-		{"bound and more", with(`"cnf":{"x5t#S256":"x","jkt":"` + jkt + `"}`), ok, ok},
+		{"bound and more", with(`"cnf":{"kid":"x","jkt":"` + jkt + `"}`), ok, ok},
+		{"bound to a certificate", with(`"cnf":{"x5t#S256":"` + jkt + `"}`), ok, ok},
+		{"bound to both", with(`"cnf":{"x5t#S256":"` + jkt + `","jkt":"` + jkt + `"}`), ok, ok},
+		{"x5t#S256 malformed beside jkt", with(`"cnf":{"x5t#S256":"x","jkt":"` + jkt + `"}`), BadBinding, BadBinding},
+		{"jkt malformed beside x5t#S256", with(`"cnf":{"x5t#S256":"` + jkt + `","jkt":""}`), BadBinding, BadBinding},
+		{"jkt null beside x5t#S256", with(`"cnf":{"x5t#S256":"` + jkt + `","jkt":null}`), BadBinding, BadBinding},
+		{"x5t#S256 null", with(`"cnf":{"x5t#S256":null}`), BadBinding, BadBinding},
+		{"x5t is SHA-1", with(`"cnf":{"x5t":"` + jkt + `"}`), BadBinding, BadBinding},
 		{"cnf empty", with(`"cnf":{}`), BadBinding, BadBinding},
-		{"cnf to a certificate", with(`"cnf":{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}`), BadBinding, BadBinding},
+		{"x5t#S256 not canonical", with(`"cnf":{"x5t#S256":"bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}`), BadBinding, BadBinding},
 		{"cnf null", with(`"cnf":null`), BadBinding, BadBinding},
 		{"cnf string", with(`"cnf":"` + jkt + `"`), BadBinding, BadBinding},
 		{"cnf array", with(`"cnf":[{"jkt":"` + jkt + `"}]`), BadBinding, BadBinding},
@@ -290,7 +297,8 @@ func TestClaimForms(t *testing.T) {
 		{"amr string", with(`"amr":"pwd"`), func(c Claims) any { return c.AMR }, []string{"pwd"}},
 		{"auth_time", with(`"auth_time":1799990000`), func(c Claims) any { return c.AuthTime.Unix() }, int64(1799990000)},
 		{"bound", with(`"cnf":{"jkt":"` + jkt + `"}`), func(c Claims) any { return c.Thumbprint }, jkt},
-		{"unbound", with(), func(c Claims) any { return c.Thumbprint }, ""},
+		{"unbound", with(), func(c Claims) any { return c.Thumbprint + c.Certificate }, ""},
+		{"bound to a certificate", with(`"cnf":{"x5t#S256":"` + jkt + `"}`), func(c Claims) any { return c.Certificate }, jkt},
 	} {
 		access, err := verify(sign(t, key, "JWT", row.payload), rules(t, JWT, 0), key.Public())
 		if err != nil || !reflect.DeepEqual(row.got(access.Claims()), row.want) {

@@ -105,21 +105,20 @@ func (u Unverified) Verify(now time.Time, rules Rules, keys jose.KeySet) (Access
 	if err := u.checkSignature(keys); err != nil {
 		return Access{}, err
 	}
-	if err := u.checkTarget(rules); err != nil {
+	if err := u.claims.checkTarget(rules); err != nil {
 		return Access{}, err
 	}
-	if err := u.checkTimes(now, rules.leeway); err != nil {
+	if err := u.claims.checkTimes(now, rules.leeway); err != nil {
 		return Access{}, err
 	}
-	if err := u.checkRequired(rules.profile); err != nil {
+	if err := u.claims.checkRequired(rules.profile); err != nil {
 		return Access{}, err
-	}
-	bound, err := thumbprint(u.wire.Binding)
-	if err != nil {
-		return Access{}, &Error{BadBinding, err}
 	}
 	claims := u.claims
-	claims.Thumbprint = bound
+	var err error
+	if claims.Thumbprint, claims.Certificate, err = binding(u.wire.Binding); err != nil {
+		return Access{}, &Error{BadBinding, err}
+	}
 	return Access{claims}, nil
 }
 
@@ -134,49 +133,49 @@ func (u Unverified) checkSignature(keys jose.KeySet) error {
 	return nil
 }
 
-func (u Unverified) checkTarget(rules Rules) error {
-	if u.claims.Issuer == "" {
+func (c Claims) checkTarget(rules Rules) error {
+	if c.Issuer == "" {
 		return refuse(MissingClaim, "iss")
 	}
 	// RFC 9068 §4: exactly the issuer whose keys these are
-	if u.claims.Issuer != rules.issuer {
-		return refuse(WrongIssuer, "iss %q", u.claims.Issuer)
+	if c.Issuer != rules.issuer {
+		return refuse(WrongIssuer, "iss %q", c.Issuer)
 	}
-	if len(u.claims.Audience) == 0 {
+	if len(c.Audience) == 0 {
 		return refuse(MissingClaim, "aud")
 	}
 	// RFC 9068 §4: aud contains this resource; RFC 7519 §4.1.3: case-sensitive strings
 	for _, audience := range rules.audiences {
-		if slices.Contains(u.claims.Audience, audience) {
+		if slices.Contains(c.Audience, audience) {
 			return nil
 		}
 	}
-	return refuse(WrongTarget, "aud %q", u.claims.Audience)
+	return refuse(WrongTarget, "aud %q", c.Audience)
 }
 
-func (u Unverified) checkTimes(now time.Time, leeway time.Duration) error {
-	if u.claims.Expiry.IsZero() {
+func (c Claims) checkTimes(now time.Time, leeway time.Duration) error {
+	if c.Expiry.IsZero() {
 		return refuse(MissingClaim, "exp")
 	}
 	// RFC 7519 §4.1.4: not on or after exp
-	if !now.Before(u.claims.Expiry.Add(leeway)) {
-		return refuse(Expired, "exp %v", u.claims.Expiry)
+	if !now.Before(c.Expiry.Add(leeway)) {
+		return refuse(Expired, "exp %v", c.Expiry)
 	}
 	// RFC 7519 §4.1.5: not before nbf
-	if now.Before(u.claims.NotBefore.Add(-leeway)) {
-		return refuse(NotYetValid, "nbf %v", u.claims.NotBefore)
+	if now.Before(c.NotBefore.Add(-leeway)) {
+		return refuse(NotYetValid, "nbf %v", c.NotBefore)
 	}
 	return nil
 }
 
 // checkRequired covers the claims that no check before needed. client_id and
 // jti are optional: many issuers send neither.
-func (u Unverified) checkRequired(profile Profile) error {
-	if u.claims.Subject == "" {
+func (c Claims) checkRequired(profile Profile) error {
+	if c.Subject == "" {
 		return refuse(MissingClaim, "sub")
 	}
 	// RFC 9068 §2.2
-	if profile == RFC9068 && u.claims.IssuedAt.IsZero() {
+	if profile == RFC9068 && c.IssuedAt.IsZero() {
 		return refuse(MissingClaim, "iat")
 	}
 	return nil
