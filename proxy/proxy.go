@@ -95,6 +95,10 @@ type Config struct {
 	Metrics   prometheus.Registerer
 	Log       *slog.Logger
 	Now       func() time.Time
+
+	// ClientCertificates says that the listener asks for them, so that tokens
+	// bound to one can be used (RFC 8705).
+	ClientCertificates bool
 }
 
 // Proxy is the http.Handler of the public port.

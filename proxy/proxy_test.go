@@ -64,7 +64,7 @@ type issuerStand struct {
 	hits atomic.Int64 // fetches of the key set
 }
 
-func newIssuer(t *testing.T) *issuerStand {
+func newIssuer(t testing.TB) *issuerStand {
 	t.Helper()
 	i := &issuerStand{keys: []jose.PrivateKey{newKey(t)}}
 	mux := http.NewServeMux()
@@ -106,7 +106,7 @@ func newTransport(t *testing.T, timeout time.Duration) *http.Transport {
 	return way
 }
 
-func newKey(t *testing.T) jose.PrivateKey {
+func newKey(t testing.TB) jose.PrivateKey {
 	t.Helper()
 	k, err := jose.GenerateKey(jose.ES256)
 	if err != nil {
@@ -206,13 +206,14 @@ type stand struct {
 	registry *prometheus.Registry
 	proofKey jose.PrivateKey
 	nonce    string
+	handler  http.Handler
 }
 
 type change func(*proxy.Config)
 
 func mode(m proxy.Mode) change { return func(c *proxy.Config) { c.Issuers[0].DPoP = m } }
 
-func newProofs(t *testing.T, store replay.Store) *replay.Proofs {
+func newProofs(t testing.TB, store replay.Store) *replay.Proofs {
 	t.Helper()
 	nonces, err := dpop.NewNonces(bytes.Repeat([]byte{7}, 32), "proxy", 5*time.Minute)
 	if err != nil {
@@ -265,6 +266,7 @@ func newStand(t *testing.T, changes ...change) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.handler = handler
 	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go server.Serve(wire.Listener(ln, 32<<10))
 	t.Cleanup(func() { _ = server.Close() })
@@ -359,10 +361,15 @@ func (s *stand) do(method, target, body string, header ...string) reply {
 	if err != nil {
 		s.Fatal(err)
 	}
+	return readAll(s.T, resp)
+}
+
+func readAll(t *testing.T, resp *http.Response) reply {
+	t.Helper()
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		s.Fatal(err)
+		t.Fatal(err)
 	}
 	return reply{resp, string(text)}
 }

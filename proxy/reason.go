@@ -43,6 +43,8 @@ const (
 	reasonProofOff        reason = "proof_not_accepted"
 	reasonUnbound         reason = "token_not_bound"
 	reasonKeyMismatch     reason = "proof_key_mismatch"
+	reasonNoCertificate   reason = "certificate_required"
+	reasonCertMismatch    reason = "certificate_mismatch"
 	reasonReplayDown      reason = "replay_memory_unavailable"
 	reasonIssuerDown      reason = "issuer_unavailable"
 	reasonMethod          reason = "http_method"
@@ -105,6 +107,7 @@ var refusals = map[reason]outcome{
 	reason(token.Expired):      {status: 401, oauth: invalidToken, public: "The access token has expired."},
 	reason(token.NotYetValid):  {status: 401, oauth: invalidToken, public: "The access token is not valid yet."},
 	reason(token.MissingClaim): {status: 401, oauth: invalidToken, public: "The access token lacks a required claim."},
+	reason(token.Inactive):     {status: 401, oauth: invalidToken, public: "Its issuer says that the access token is not active: get a new one."},
 	reason(token.BadBinding):   {status: 401, oauth: invalidToken, public: "The access token is bound in a way that cannot be checked here."},
 
 	reasonBoundAsBearer: {status: 401, oauth: invalidToken, public: "The access token is bound to a key: send it with the DPoP scheme and a proof."},
@@ -112,6 +115,8 @@ var refusals = map[reason]outcome{
 	reasonProofOff:      {status: 401, oauth: invalidToken, public: "The DPoP scheme is not accepted here."},
 	reasonUnbound:       {status: 401, oauth: invalidToken, public: "The access token is not bound to a key, so a proof proves nothing."},
 	reasonKeyMismatch:   {status: 401, oauth: invalidToken, public: "The proof is signed with another key than the token is bound to."},
+	reasonNoCertificate: {status: 401, oauth: invalidToken, public: "The access token is bound to a client certificate: present it on the connection."},
+	reasonCertMismatch:  {status: 401, oauth: invalidToken, public: "The connection's client certificate is not the one the access token is bound to."},
 
 	reason(dpop.Missing):       {status: 401, oauth: invalidProof, public: "The DPoP header is missing."},
 	reason(dpop.Several):       {status: 401, oauth: invalidProof, public: "Send exactly one DPoP header with one proof."},

@@ -31,18 +31,20 @@ type metadataDocument struct {
 	Name                 string   `json:"resource_name,omitempty"`
 	ProofAlgorithms      []string `json:"dpop_signing_alg_values_supported,omitempty"`
 	ProofRequired        bool     `json:"dpop_bound_access_tokens_required,omitempty"`
+	CertificateBound     bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
-func newResource(publicURL string, conf Server, issuers []Issuer) (resource, error) {
-	r := resource{url: publicURL + conf.Path}
+func newResource(c Config, conf Server) (resource, error) {
+	r := resource{url: c.PublicURL + conf.Path}
 	if conf.Path == "/" {
-		r.url = publicURL
+		r.url = c.PublicURL
 	}
 	// RFC 9728 §3.1: a lone slash after the host goes before the insertion.
-	r.metadataPath = wellKnown + strings.TrimPrefix(r.url, publicURL)
-	r.metadataURL = publicURL + r.metadataPath
+	r.metadataPath = wellKnown + strings.TrimPrefix(r.url, c.PublicURL)
+	r.metadataURL = c.PublicURL + r.metadataPath
 	doc := metadataDocument{Resource: r.url, Name: conf.Name, BearerMethods: []string{"header"}}
-	for _, i := range issuers {
+	doc.CertificateBound = c.ClientCertificates
+	for _, i := range c.Issuers {
 		doc.AuthorizationServers = append(doc.AuthorizationServers, i.URL)
 		mode := effective(i.DPoP, conf.DPoP)
 		r.bearer = r.bearer || mode != Required

@@ -48,7 +48,7 @@ func newServer(p *Proxy, conf Server, c Config, sessions *sessions) (*server, er
 	if conf.Policy.Server() != conf.Name {
 		return nil, fmt.Errorf("its policy is for server %q", conf.Policy.Server())
 	}
-	r, err := newResource(c.PublicURL, conf, c.Issuers)
+	r, err := newResource(c, conf)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,8 @@ package proxy
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
@@ -54,6 +56,9 @@ func (p *Proxy) verify(r *http.Request, v visit, have presented, h http.Header, 
 	if err := grant.accepts(have.scheme); err != nil {
 		return fail(err)
 	}
+	if err := grant.shownBy(r.TLS); err != nil {
+		return fail(err)
+	}
 	if have.scheme == dpopScheme {
 		if err := p.prove(r, v.server, have, grant, h); err != nil {
 			return fail(err)
@@ -64,6 +69,7 @@ func (p *Proxy) verify(r *http.Request, v visit, have presented, h http.Header, 
 }
 
 // accepts holds the scheme against what the token is and the server demands.
+// A client certificate is no substitute for a proof where one is required.
 func (g *grant) accepts(s scheme) error {
 	bound := g.claims.Thumbprint != ""
 	switch {
@@ -75,6 +81,25 @@ func (g *grant) accepts(s scheme) error {
 		return refused(stageVerify, reasonProofOff, nil)
 	case s == dpopScheme && !bound: // any key would do (D17)
 		return refused(stageVerify, reasonUnbound, nil)
+	}
+	return nil
+}
+
+// shownBy holds a token that is bound to a client certificate against the
+// connection (RFC 8705 §3). Who issued the certificate and whether it has
+// expired is not checked: the issuer of the token did, and holding its key is
+// what counts.
+func (g *grant) shownBy(connection *tls.ConnectionState) error {
+	want := g.claims.Certificate
+	if want == "" {
+		return nil
+	}
+	if connection == nil || len(connection.PeerCertificates) == 0 {
+		return refused(stageVerify, reasonNoCertificate, nil)
+	}
+	digest := sha256.Sum256(connection.PeerCertificates[0].Raw)
+	if base64.RawURLEncoding.EncodeToString(digest[:]) != want {
+		return refused(stageVerify, reasonCertMismatch, nil)
 	}
 	return nil
 }
