@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strings"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy"
-	"github.com/postern-mcp/postern/proxy/credential"
 )
 
 // setup is a configuration file with the policies it names.
@@ -75,40 +73,6 @@ func (s setup) issuers() ([]proxy.Issuer, error) {
 		issuers = append(issuers, issuer)
 	}
 	return issuers, nil
-}
-
-func (s setup) servers() ([]proxy.Server, error) {
-	var servers []proxy.Server
-	for _, conf := range s.file.Servers {
-		upstream, err := url.Parse(conf.Upstream)
-		if err != nil {
-			return nil, err
-		}
-		shown, err := upstreamCredential(conf.Credential)
-		if err != nil {
-			return nil, fmt.Errorf("credential of server %q: %w", conf.Name, err)
-		}
-		transport, err := proxy.NewTransport(proxy.Reach{Timeout: conf.Timeout})
-		if err != nil {
-			return nil, err
-		}
-		servers = append(servers, proxy.Server{
-			Name: conf.Name, Path: conf.Path, Upstream: upstream, Transport: transport, Policy: s.policies[conf.Name],
-			Audiences: conf.Audiences, DPoP: proxy.Mode(conf.DPoP), Credential: shown,
-		})
-	}
-	return servers, nil
-}
-
-func upstreamCredential(c config.Credential) (proxy.Credential, error) {
-	if c.Type == "none" {
-		return credential.None{}, nil
-	}
-	secret, err := readSecret(c.File)
-	if err != nil {
-		return nil, err
-	}
-	return credential.NewHeader(c.Header, c.Prefix, secret)
 }
 
 // readSecret reads a file of one line.
