@@ -4,7 +4,7 @@ FUZZ    ?= 60s
 STATE   ?= ./.postern
 UPFLAGS ?=
 
-.PHONY: up build test deps vet fuzz bench clean
+.PHONY: up build test conformance deps vet fuzz bench clean
 
 # Everything on this machine, with nothing but Go. Ctrl-C ends it.
 up: build
@@ -16,6 +16,11 @@ build:
 # Everything there is to test, race detector on. Installs what is missing.
 test: deps vet
 	$(GO) test -race -timeout 20m ./...
+
+# The official MCP conformance suite, with the proxy and without it, check by
+# check; and its authorization mode against the authorization server.
+conformance: deps
+	$(GO) test -count=1 -run '^TestConformance' -v ./cmd/postern/e2e
 
 vet:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files'; exit 1; }

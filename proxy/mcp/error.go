@@ -4,7 +4,7 @@ import "maps"
 
 // Error is a refusal on the wire: HTTP status, JSON-RPC code, and a reason for audit and metrics.
 type Error struct {
-	Status int    // 400, 413, 415; 502 for an upstream's answer
+	Status int    // 400, 404, 413, 415; 502 for an upstream's answer
 	Code   int    // JSON-RPC error code: -32700, -32600, -32602, -32020 …
 	Reason string // closed set, e.g. "body_duplicate_key"
 	Public string // a sentence that tells an honest caller how to do it right
@@ -17,6 +17,7 @@ func (e *Error) Error() string { return "mcp: " + e.Reason }
 const (
 	codeParse    = -32700
 	codeRequest  = -32600
+	codeMethod   = -32601
 	codeParams   = -32602
 	codeInternal = -32603
 	codeHeader   = -32020
@@ -49,8 +50,11 @@ var errorTable = map[string]Error{
 	"message_shape":   {Status: 400, Code: codeRequest, Public: "Send a request, a notification or a response, not a mixture."},
 	"message_kind":    {Status: 400, Code: codeRequest, Public: "Clients send no responses in this protocol version."},
 
+	"method_removed": {Status: 404, Code: codeMethod, Public: "Method not found: protocol version 2026-07-28 has subscriptions/listen in its place."},
+
 	"params_type":      {Status: 400, Code: codeParams, Public: "params must be an object."},
 	"params_meta":      {Status: 400, Code: codeParams, Public: "params._meta must be an object, and its protocol version a string."},
+	"params_version":   {Status: 400, Code: codeParams, Public: "Say the protocol version of MCP-Protocol-Version in params._meta too."},
 	"params_name":      {Status: 400, Code: codeParams, Public: "params must name what the method is for, as a string that is not empty."},
 	"params_ref":       {Status: 400, Code: codeParams, Public: `params.ref must be an object of type "ref/prompt" or "ref/resource".`},
 	"params_arguments": {Status: 400, Code: codeParams, Public: "params.arguments must be an object."},

@@ -71,6 +71,11 @@ func CheckMirrors(h http.Header, m Message) error {
 	if strict && m.Kind == ResponseMessage {
 		return wrongFor(m.ID, "message_kind")
 	}
+	// MCP 2026-07-28 basic, "_meta": a request without its protocol version is
+	// -32602, not a mismatch.
+	if modern(version) && m.Kind == RequestMessage && m.Protocol == "" {
+		return wrongFor(m.ID, "params_version")
+	}
 	if strict {
 		if err := checkPresent(h, m); err != nil {
 			return err
@@ -140,7 +145,7 @@ func checkAgree(h http.Header, m Message, version, method, name string) error {
 // notifications have to.
 func versionAgrees(header string, m Message) bool {
 	if m.Protocol == "" {
-		return header != "" && (!modern(header) || m.Kind != RequestMessage)
+		return header != ""
 	}
 	return header == m.Protocol
 }

@@ -99,7 +99,7 @@ func TestCheckMirrors(t *testing.T) {
 		"method case":        {headers(v, "2026-07-28", method, "Tools/Call", name, "add"), named("add"), "header_mismatch"},
 		"method encoded":     {headers(v, "2026-07-28", method, sentinel("tools/call"), name, "add"), named("add"), "header_mismatch"},
 		"wrong version":      {headers(v, "2025-11-25", method, "tools/call", name, "add"), named("add"), "header_mismatch"},
-		"only in the header": {headers(v, "2026-07-28", method, "tools/call", name, "add"), legacyCall, "header_mismatch"},
+		"only in the header": {headers(v, "2026-07-28", method, "tools/call", name, "add"), legacyCall, "params_version"},
 		"name of nothing":    {headers(v, "2026-07-28", method, "tools/list", name, "add"), modernList, "header_mismatch"},
 
 		"no version":   {headers(method, "tools/call", name, "add"), named("add"), "header_missing"},
@@ -125,7 +125,7 @@ func TestCheckMirrors(t *testing.T) {
 
 		"future":                {headers(v, "DRAFT-9", method, "tools/list"), futureList, ""},
 		"future without method": {headers(v, "DRAFT-9"), futureList, "header_missing"},
-		"future only in header": {headers(v, "9999-01-01", method, "tools/call", name, "add"), legacyCall, "header_mismatch"},
+		"future only in header": {headers(v, "9999-01-01", method, "tools/call", name, "add"), legacyCall, "params_version"},
 		"notification":          {headers(v, "2026-07-28"), notification, ""},
 		"notification method":   {headers(v, "2026-07-28", method, "x"), notification, "header_mismatch"},
 		"legacy response":       {headers(v, "2025-11-25"), response, ""},

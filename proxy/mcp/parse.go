@@ -224,7 +224,13 @@ func (e *envelope) guard(m *Message) string {
 	case "prompts/get":
 		m.mirror = e.name.text
 		return m.guards(policy.Prompt, e.name)
-	case "resources/read", "resources/subscribe", "resources/unsubscribe":
+	case "resources/subscribe", "resources/unsubscribe":
+		if modern(m.Protocol) { // MCP 2026-07-28 has neither: SEP-2575
+			return "method_removed"
+		}
+		m.mirror = e.uri.text
+		return m.guards(policy.Resource, e.uri)
+	case "resources/read":
 		m.mirror = e.uri.text
 		return m.guards(policy.Resource, e.uri)
 	case "completion/complete":

@@ -91,9 +91,7 @@ export class Person {
   }
 
   async #leave(act) {
-    const left = this.#page.waitForNavigation({ waitUntil: 'load' });
-    await act();
-    await left;
+    await Promise.all([this.#page.waitForNavigation({ waitUntil: 'load' }), act()]);
   }
 
   #text() {
