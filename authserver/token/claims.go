@@ -30,6 +30,7 @@ type wireClaims struct {
 	ACR        jose.Text        `json:"acr,omitzero"`
 	AMR        list             `json:"amr,omitzero"`
 	Binding    jsontext.Value   `json:"cnf,omitzero"`
+	Status     jsontext.Value   `json:"status,omitzero"`
 }
 
 // list is a JSON string or an array of strings; nil means absent.
@@ -70,7 +71,7 @@ func (s single) MarshalJSON() ([]byte, error) {
 	return json.Marshal([]string(s))
 }
 
-// claims leaves the binding to Verify.
+// claims leaves binding and status to Verify.
 func (w *wireClaims) claims() (Claims, error) {
 	scope := w.Scope
 	if scope == nil {

@@ -17,7 +17,11 @@ func Sign(key jose.PrivateKey, c Claims) (string, error) {
 	if err := c.complete(); err != nil {
 		return "", err
 	}
-	payload, err := json.Marshal(c.wire())
+	wire, err := c.wire()
+	if err != nil {
+		return "", err
+	}
+	payload, err := json.Marshal(wire)
 	if err != nil {
 		return "", err
 	}
@@ -54,10 +58,13 @@ func (c Claims) complete() error {
 	if c.Certificate != "" && !isThumbprint(c.Certificate) {
 		return fmt.Errorf("%q is not a certificate thumbprint (RFC 8705 §3.1)", c.Certificate)
 	}
+	if c.Status.URI == "" && c.Status.Index != 0 || c.Status.Index > maxIndex {
+		return fmt.Errorf("%+v is not a place in a status list", c.Status)
+	}
 	return nil
 }
 
-func (c Claims) wire() *wireClaims {
+func (c Claims) wire() (*wireClaims, error) {
 	w := &wireClaims{
 		Issuer: jose.Text(c.Issuer), Subject: jose.Text(c.Subject), Audience: c.Audience,
 		ClientID: jose.Text(c.ClientID), ID: jose.Text(c.ID),
@@ -69,7 +76,9 @@ func (c Claims) wire() *wireClaims {
 		w.Scope = single{strings.Join(c.Scope, " ")}
 	}
 	w.Binding = c.confirmation()
-	return w
+	var err error
+	w.Status, err = c.Status.claim()
+	return w, err
 }
 
 // confirmation is cnf (RFC 7800 §3.1), nil when nothing is bound.

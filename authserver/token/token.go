@@ -28,6 +28,7 @@ const (
 	MissingClaim Reason = "token_missing_claim"
 	BadBinding   Reason = "token_binding"  // cnf present without a member this project can check (D16)
 	Inactive     Reason = "token_inactive" // the issuer says so (RFC 7662 §2.2)
+	BadStatus    Reason = "token_status"   // status present without a status list this project can ask
 )
 
 // Error is a refusal. Cause is for the log only.
@@ -65,4 +66,12 @@ type Claims struct {
 	AMR         []string
 	Thumbprint  string // cnf.jkt, "" when the token is not bound to a proof key
 	Certificate string // cnf.x5t#S256, "" when the token is not bound to a client certificate
+	Status      Status // where to ask whether it was revoked; zero when the token names no list
+}
+
+// Status is the place of a token in its issuer's status list: the claim
+// status.status_list (draft-ietf-oauth-status-list §6.2).
+type Status struct {
+	URI   string
+	Index uint64
 }

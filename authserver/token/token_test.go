@@ -161,6 +161,28 @@ func TestVerify(t *testing.T) {
 		{"jkt short", with(`"cnf":{"jkt":"` + jkt[1:] + `"}`), BadBinding, BadBinding},
 		{"jkt long", with(`"cnf":{"jkt":"A` + jkt + `"}`), BadBinding, BadBinding},
 		{"jkt not canonical", with(`"cnf":{"jkt":"` + jkt[:42] + `J"}`), BadBinding, BadBinding},
+		{"status list", with(`"status":{"status_list":{"idx":0,"uri":"https://a.example/1"}}`), ok, ok},
+		{"status list and another", with(`"status":{"x":1,"status_list":{"idx":999999999999999999,"uri":"u","y":[]}}`), ok, ok},
+		{"status null", with(`"status":null`), BadStatus, BadStatus},
+		{"status string", with(`"status":"valid"`), BadStatus, BadStatus},
+		{"status array", with(`"status":[{"status_list":{"idx":0,"uri":"u"}}]`), BadStatus, BadStatus},
+		{"status empty", with(`"status":{}`), BadStatus, BadStatus},
+		{"status of another mechanism", with(`"status":{"identifier_list":{"id":"1","uri":"u"}}`), BadStatus, BadStatus},
+		{"status list null", with(`"status":{"status_list":null}`), BadStatus, BadStatus},
+		{"status list empty", with(`"status":{"status_list":{}}`), BadStatus, BadStatus},
+		{"status list in capitals", with(`"status":{"Status_List":{"idx":0,"uri":"u"}}`), BadStatus, BadStatus},
+		{"no idx", with(`"status":{"status_list":{"uri":"u"}}`), BadStatus, BadStatus},
+		{"idx null", with(`"status":{"status_list":{"idx":null,"uri":"u"}}`), BadStatus, BadStatus},
+		{"idx text", with(`"status":{"status_list":{"idx":"1","uri":"u"}}`), BadStatus, BadStatus},
+		{"idx negative", with(`"status":{"status_list":{"idx":-1,"uri":"u"}}`), BadStatus, BadStatus},
+		{"idx with a fraction", with(`"status":{"status_list":{"idx":1.0,"uri":"u"}}`), BadStatus, BadStatus},
+		{"idx with an exponent", with(`"status":{"status_list":{"idx":1e2,"uri":"u"}}`), BadStatus, BadStatus},
+		{"idx beyond any list", with(`"status":{"status_list":{"idx":18446744073709551617,"uri":"u"}}`), BadStatus, BadStatus},
+		{"no uri", with(`"status":{"status_list":{"idx":1}}`), BadStatus, BadStatus},
+		{"uri empty", with(`"status":{"status_list":{"idx":1,"uri":""}}`), BadStatus, BadStatus},
+		{"uri null", with(`"status":{"status_list":{"idx":1,"uri":null}}`), BadStatus, BadStatus},
+		{"uri array", with(`"status":{"status_list":{"idx":1,"uri":["u"]}}`), BadStatus, BadStatus},
+		{"idx twice", with(`"status":{"status_list":{"idx":1,"idx":2,"uri":"u"}}`), Malformed, Malformed},
 		{"jkt in capitals", with(`"cnf":{"JKT":"` + jkt + `"}`), BadBinding, BadBinding},
 	} {
 		raw := sign(t, key, "at+jwt", row.payload)
@@ -315,12 +337,14 @@ func full() Claims {
 		Issuer: issuer, Subject: "alice", Audience: []string{resource}, ClientID: "c1", ID: "j1",
 		Scope: []string{"a", "b"}, IssuedAt: now, NotBefore: now, Expiry: now.Add(time.Minute),
 		AuthTime: now.Add(-time.Hour), ACR: "mfa", AMR: []string{"otp"}, Thumbprint: jkt,
+		Status: Status{URI: issuer + "/status/0", Index: 7},
 	}
 }
 
 func TestSignedTokensVerify(t *testing.T) {
 	several := full()
 	several.Audience = []string{resource, "https://second.example"}
+	several.Status.Index = 0
 	for _, want := range []Claims{full(), several} {
 		key := newKey(t, jose.ES256)
 		raw, err := Sign(key, want)
@@ -354,6 +378,9 @@ func TestSignRefusals(t *testing.T) {
 		"two scopes":      func(c *Claims) { c.Scope = []string{"a b"} },
 		"empty scope":     func(c *Claims) { c.Scope = []string{""} },
 		"thumbprint":      func(c *Claims) { c.Thumbprint = "x" },
+		"idx without uri": func(c *Claims) { c.Status.URI = "" },
+		"idx too large":   func(c *Claims) { c.Status.Index = maxIndex + 1 },
+		"uri not UTF-8":   func(c *Claims) { c.Status.URI = "\xff" },
 		"sub not UTF-8":   func(c *Claims) { c.Subject = "\xff" },
 		"scope not ASCII": func(c *Claims) { c.Scope = []string{"é"} },
 	} {

@@ -93,8 +93,8 @@ type Access struct{ claims Claims }
 func (a Access) Claims() Claims { return a.claims }
 
 // Verify checks in this order: type, signature, issuer, audience, times,
-// required claims, binding (RFC 9068 §4). It does not check revocation, scope
-// or proof. Any error is an *Error.
+// required claims, binding (RFC 9068 §4), form of the status claim. It does not
+// check revocation, scope or proof. Any error is an *Error.
 func (u Unverified) Verify(now time.Time, rules Rules, keys jose.KeySet) (Access, error) {
 	if rules.issuer == "" {
 		return Access{}, refuse(WrongIssuer, "no rules")
@@ -118,6 +118,9 @@ func (u Unverified) Verify(now time.Time, rules Rules, keys jose.KeySet) (Access
 	var err error
 	if claims.Thumbprint, claims.Certificate, err = binding(u.wire.Binding); err != nil {
 		return Access{}, &Error{BadBinding, err}
+	}
+	if claims.Status, err = status(u.wire.Status); err != nil {
+		return Access{}, &Error{BadStatus, err}
 	}
 	return Access{claims}, nil
 }

@@ -16,7 +16,7 @@ const module = "github.com/postern-mcp/postern/"
 var allowed = map[string][]string{
 	"config":                {"config/strictyaml", "authserver/clientdoc"},
 	"policy":                {"config/strictyaml"},
-	"proxy":                 {"policy", "proxy/mcp", "authserver/token", "authserver/dpop", "authserver/jose"},
+	"proxy":                 {"policy", "proxy/mcp", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status"},
 	"proxy/mcp":             {"policy"},
 	"proxy/credential":      {"proxy", "authserver/token", "authserver/dpop", "authserver/jose"},
 	"authserver":            {"authserver/*"},
@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"authserver/token":      {"authserver/jose"},
 	"authserver/dpop":       {"authserver/jose"},
 	"authserver/replay":     {"authserver/dpop"},
+	"authserver/status":     {"authserver/jose"},
 	"mcpservers/calculator": {"mcpservers"},
 	"mcpservers/externaldb": {"mcpservers"},
 	"mcpservers/servertest": {"mcpservers"},
