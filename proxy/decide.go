@@ -100,7 +100,7 @@ func equip(r *http.Request, p permit, event *event) (errand, error) {
 	purpose := Purpose{Server: s.name, Method: r.Method, RequestID: event.RequestID, Caller: c.grant.claims, Token: c.token}
 	shown, err := s.credential.Show(r.Context(), purpose)
 	if err != nil {
-		return errand{}, p.call.placed(refused(stageEquip, reasonCredentialFails, err))
+		return errand{}, p.call.placed(unequipped(err))
 	}
 	return errand{permit: p, purpose: purpose, shown: shown}, nil
 }

@@ -58,6 +58,7 @@ const (
 	reasonTasks           reason = "tasks_not_passed"
 	reasonScope           reason = "insufficient_scope"
 	reasonCredentialFails reason = "upstream_credential_unavailable"
+	reasonExchangeRefused reason = "exchange_refused"
 	reasonUpstreamDown    reason = "upstream_unreachable"
 	reasonUpstreamSlow    reason = "upstream_timeout"
 	reasonUpstreamRefuses reason = "upstream_refused_credential"
@@ -152,6 +153,7 @@ var refusals = map[reason]outcome{
 	reasonScope:       {status: 403, oauth: insufficientScope, public: "This call needs more scope: authorize again for all of those named."},
 
 	reasonCredentialFails: {status: 503, public: "The credential for the MCP server is not available right now.", retry: true},
+	reasonExchangeRefused: {status: 403, public: "The issuer gives this proxy no token for the MCP server in your name: ask for access to it, or sign in again."},
 	reasonUpstreamDown:    {status: 502, public: "The MCP server cannot be reached."},
 	reasonUpstreamSlow:    {status: 504, public: "The MCP server did not answer in time."},
 	reasonUpstreamRefuses: {status: 502, public: "The MCP server does not accept this proxy: its operator must check the credential."},

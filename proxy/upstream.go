@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -31,26 +32,58 @@ type Credential interface {
 
 	// Refused hears that an upstream answered 401 with the header answer to
 	// what was shown, and says whether showing anew may do better.
-	Refused(shown, answer http.Header) (again bool)
+	Refused(p Purpose, shown, answer http.Header) (again bool)
 
 	String() string
+}
+
+// ErrExchangeRefused in an error of Show: the issuer gives no token for this
+// caller's, so that asking again changes nothing.
+var ErrExchangeRefused = errors.New("the issuer does not exchange this caller's token")
+
+// framing are headers that frame a message or belong to a connection.
+var framing = map[string]bool{
+	"Accept-Encoding":   true,
+	"Connection":        true,
+	"Content-Encoding":  true,
+	"Content-Length":    true,
+	"Expect":            true,
+	"Host":              true,
+	"Keep-Alive":        true,
+	"Proxy-Connection":  true,
+	"Te":                true,
+	"Trailer":           true,
+	"Transfer-Encoding": true,
+	"Upgrade":           true,
+	"X-Request-Id":      true,
 }
 
 // CheckCredentialHeader refuses canonical names that are not the proxy's to
 // fill with a credential.
 func CheckCredentialHeader(name string) error {
-	if name == "" || carried[name] || strings.HasPrefix(name, "Mcp-") {
+	if name == "" || strings.ContainsFunc(name, notInHeaderName) {
+		return fmt.Errorf("%q is not a header name", name)
+	}
+	if carried[name] || framing[name] || strings.HasPrefix(name, "Mcp-") {
 		return errors.New("the header " + name + " is not for credentials")
 	}
 	return nil
 }
 
+// notInHeaderName: letters, digits and hyphens only. What else a token of
+// RFC 9110 §5.6.2 may hold is read by some servers as a hyphen.
+func notInHeaderName(c rune) bool {
+	return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-')
+}
+
 // Reach is how connections to an HTTP upstream are made.
 type Reach struct {
-	Socket  string        // path of a Unix socket; "" goes by TCP to the URL's host
-	TLS     *tls.Config   // roots and client certificate; nil takes the system's roots and shows none
-	Timeout time.Duration // until the upstream's response header
+	Socket  string             // path of a Unix socket; "" goes by TCP to the URL's host
+	TLS     func() *tls.Config // of one new connection: roots and client certificate; nil takes the system's roots and shows none
+	Timeout time.Duration      // until the upstream's response header
 }
+
+const handshakeTimeout = 5 * time.Second
 
 // NewTransport is the way to one HTTP upstream. It follows no environment.
 func NewTransport(r Reach) (*http.Transport, error) {
@@ -64,17 +97,46 @@ func NewTransport(r Reach) (*http.Transport, error) {
 			return dialer.DialContext(ctx, "unix", r.Socket)
 		}
 	}
-	return &http.Transport{
+	way := &http.Transport{
 		DialContext:            dial,
-		TLSClientConfig:        r.TLS,
-		TLSHandshakeTimeout:    5 * time.Second,
+		TLSHandshakeTimeout:    handshakeTimeout,
 		ResponseHeaderTimeout:  r.Timeout,
 		MaxIdleConns:           256,
 		MaxIdleConnsPerHost:    256,
 		IdleConnTimeout:        90 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true,
-	}, nil
+	}
+	if r.TLS != nil {
+		way.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := dial(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			return secured(ctx, conn, r.TLS(), address)
+		}
+	}
+	return way, nil
+}
+
+// secured makes a connection a TLS one.
+func secured(ctx context.Context, conn net.Conn, conf *tls.Config, address string) (net.Conn, error) {
+	if conf.ServerName == "" {
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
+		conf.ServerName = host
+	}
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	client := tls.Client(conn, conf)
+	if err := client.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return client, nil
 }
 
 // presenter repeats a request once when the upstream turned the credential
@@ -88,20 +150,28 @@ func (t presenter) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	e := req.Context().Value(tripKey{}).(*trip).errand
 	credential := e.permit.call.caller.visit.server.credential
-	if !credential.Refused(e.shown, resp.Header) {
-		return resp, nil
-	}
-	shown, err := credential.Show(req.Context(), e.purpose)
-	if err != nil {
-		return resp, nil // the refusal stands
-	}
-	again, err := repeated(req, e.shown, shown)
-	if err != nil {
+	if !credential.Refused(e.purpose, e.shown, resp.Header) {
 		return resp, nil
 	}
 	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10) // so that the connection can be used again
 	_ = resp.Body.Close()
+	shown, err := credential.Show(req.Context(), e.purpose)
+	if err != nil {
+		return nil, unequipped(err)
+	}
+	again, err := repeated(req, e.shown, shown)
+	if err != nil {
+		return nil, err
+	}
 	return t.RoundTripper.RoundTrip(again)
+}
+
+// unequipped is the refusal of a call the proxy has no credential for.
+func unequipped(err error) *refusal {
+	if errors.Is(err, ErrExchangeRefused) {
+		return refused(stageEquip, reasonExchangeRefused, err)
+	}
+	return refused(stageEquip, reasonCredentialFails, err)
 }
 
 // repeated is the request with another credential.

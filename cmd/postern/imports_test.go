@@ -18,7 +18,7 @@ var allowed = map[string][]string{
 	"policy":                {"config/strictyaml"},
 	"proxy":                 {"policy", "proxy/mcp", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status"},
 	"proxy/mcp":             {"policy"},
-	"proxy/credential":      {"proxy", "authserver/token", "authserver/dpop", "authserver/jose"},
+	"proxy/credential":      {"proxy", "proxy/discovery", "authserver/token", "authserver/dpop", "authserver/jose"},
 	"authserver":            {"authserver/*"},
 	"authserver/store":      {"authserver", "authserver/*"},
 	"authserver/token":      {"authserver/jose"},
