@@ -27,6 +27,7 @@ type File struct {
 	Audit      Audit       `yaml:"audit"`
 	Admin      Admin       `yaml:"admin"`
 	Limits     Limits      `yaml:"limits"`
+	TLS        *TLS        `yaml:"tls"` // of listen; absent: plain HTTP, and TLS ends in front
 	AuthServer *AuthServer `yaml:"authserver"`
 }
 
@@ -55,6 +56,7 @@ type Admin struct {
 // AuthServer is the bundled authorization server.
 type AuthServer struct {
 	Listen          string          `yaml:"listen"`
+	TLS             *TLS            `yaml:"tls"` // of listen
 	Issuer          string          `yaml:"issuer"`
 	Database        string          `yaml:"database"` // sqlite:PATH
 	SecretFile      string          `yaml:"secret_file"`
@@ -141,6 +143,7 @@ func (f *File) complete(folder string) {
 	}
 	absolute(folder, &f.State.SecretFile)
 	absolute(folder, &f.Audit.File)
+	f.TLS.complete(folder)
 	if f.State.Redis != nil {
 		absolute(folder, &f.State.Redis.URLFile)
 	}
@@ -155,6 +158,7 @@ func (a *AuthServer) complete(folder string) {
 	fillDuration(&a.AccessTokenLife, 10*time.Minute)
 	fillDuration(&a.RefreshLife, 30*24*time.Hour)
 	fillDuration(&a.CodeLife, time.Minute)
+	a.TLS.complete(folder)
 	absolute(folder, &a.SecretFile)
 	absolute(folder, &a.TokenFile)
 	absolute(folder, &a.StepUpFile)

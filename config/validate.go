@@ -112,6 +112,7 @@ func (f *File) validateProxy(c *check) {
 	f.validateModes(c)
 	f.validateState(c)
 	f.Limits.validate(c)
+	f.TLS.validate(c, []any{"tls"}, f.PublicURL, "public_url")
 }
 
 func (f *File) validateState(c *check) {
@@ -127,6 +128,7 @@ func (f *File) validateState(c *check) {
 func (a *AuthServer) validate(c *check) {
 	c.address(a.Listen, "authserver", "listen")
 	c.httpsOrLoopback(a.Issuer, "authserver", "issuer")
+	a.TLS.validate(c, []any{"authserver", "tls"}, a.Issuer, "authserver", "issuer")
 	c.needs(a.SecretFile, "missing: make one with: head -c 32 /dev/urandom > FILE", "authserver", "secret_file")
 	if _, ok := sqlitePath(a.Database); !ok {
 		c.fail("must be sqlite:PATH", "authserver", "database")

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"net"
+
 	"github.com/prometheus/client_golang/prometheus"
 )
 
@@ -38,7 +40,9 @@ func (m *metrics) count(e *event) {
 
 // FramingRefused counts a message that package wire refused; reason is one of
 // its closed set.
-func (p *Proxy) FramingRefused(reason string) { p.metrics.framing.WithLabelValues(reason).Inc() }
+func (p *Proxy) FramingRefused(_ net.Addr, reason string) {
+	p.metrics.framing.WithLabelValues(reason).Inc()
+}
 
 // inFlight is a gauge of the slots taken.
 func (p *Proxy) inFlight() prometheus.Collector {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,6 +45,15 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 	ln, err := listen(s.file.AuthServer.Listen, "the key authserver.listen")
 	if err != nil {
 		return err
+	}
+	if conf := s.file.AuthServer.TLS; conf != nil {
+		pair, err := openCertificate(conf, "authserver.tls", reloads(log, "authserver"))
+		if err != nil {
+			return err
+		}
+		if ln, err = secured(ln, conf, pair, func(c net.Conn) net.Conn { return c }, log); err != nil {
+			return err
+		}
 	}
 	log.Info("the authorization server listens", "address", s.file.AuthServer.Listen, "issuer", s.file.AuthServer.Issuer)
 	return serve(ctx, log, grace, service{name: "authserver", listener: ln, handler: server.Handler()})

@@ -86,12 +86,13 @@ func warnUnready(ctx context.Context, log *slog.Logger, p *proxy.Proxy) {
 type node struct {
 	proxy    *proxy.Proxy
 	registry *prometheus.Registry
+	log      *slog.Logger
 	draining atomic.Bool
 	closers  []func() error
 }
 
 func (s setup) proxyNode(log *slog.Logger, stdout io.Writer) (*node, error) {
-	n := &node{registry: prometheus.NewRegistry()}
+	n := &node{registry: prometheus.NewRegistry(), log: log}
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	conf, err := s.proxyConfig(n, stdout)
 	if err != nil {
@@ -205,15 +206,30 @@ func (n *node) listen(file *config.File) ([]service, error) {
 		_ = public.Close()
 		return nil, err
 	}
-	return n.services(public, admin), nil
+	services, err := n.services(file, public, admin)
+	if err != nil {
+		_, _ = public.Close(), admin.Close()
+	}
+	return services, err
 }
 
-func (n *node) services(public, admin net.Listener) []service {
+func (n *node) services(file *config.File, public, admin net.Listener) ([]service, error) {
 	guard := wire.Guard{MaxHeader: maxHeader, Refused: n.proxy.FramingRefused}
-	return []service{
-		{name: "proxy", listener: guard.Listener(public), handler: n.proxy},
-		{name: "admin", listener: admin, handler: n.admin(), arrival: 10 * time.Second},
+	guarded := guard.Listener(public)
+	if file.TLS != nil {
+		pair, err := openCertificate(file.TLS, "tls", measured(n.registry, reloads(n.log, "proxy")))
+		if err != nil {
+			return nil, err
+		}
+		n.registry.MustRegister(expiry(pair))
+		if guarded, err = secured(public, file.TLS, pair, guard.Conn, n.log); err != nil {
+			return nil, err
+		}
 	}
+	return []service{
+		{name: "proxy", listener: guarded, handler: n.proxy},
+		{name: "admin", listener: admin, handler: n.admin(), arrival: 10 * time.Second},
+	}, nil
 }
 
 // run serves until ctx ends, with readiness off from that moment.

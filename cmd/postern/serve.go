@@ -13,6 +13,21 @@ import (
 
 const maxHeader = 32 << 10 // bytes of one request's header
 
+// bounds of an HTTP/2 connection. What cannot be written for writeTime ends
+// it; a client that resets streams faster than they are answered is cut off
+// by net/http.
+func bounds(writeTime time.Duration) *http.HTTP2Config {
+	return &http.HTTP2Config{
+		MaxConcurrentStreams:          250,
+		MaxReadFrameSize:              16 << 10,
+		MaxReceiveBufferPerConnection: 512 << 10,
+		MaxReceiveBufferPerStream:     128 << 10,
+		MaxDecoderHeaderTableSize:     4 << 10,
+		SendPingTimeout:               time.Minute,
+		WriteByteTimeout:              writeTime,
+	}
+}
+
 // service is one listener with its handler.
 type service struct {
 	name     string // for messages
@@ -53,6 +68,7 @@ func serve(ctx context.Context, log *slog.Logger, grace time.Duration, services 
 			ReadTimeout:       s.arrival,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    maxHeader,
+			HTTP2:             bounds(30 * time.Second),
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
 		servers = append(servers, server)

@@ -190,7 +190,10 @@ func listenAll(file *config.File, at ports, n *node) (upServices, error) {
 		bound = append(bound, ln)
 		*want.into = service{name: want.name, listener: ln}
 	}
-	front := n.services(u.public.listener, u.admin.listener)
+	front, err := n.services(file, u.public.listener, u.admin.listener)
+	if err != nil {
+		return upServices{}, err
+	}
 	u.public, u.admin = front[0], front[1]
 	return u, nil
 }

@@ -19,11 +19,12 @@ type source struct {
 }
 
 func (s source) Read(p []byte) (int, error) { return s.reader.Read(p) }
+func (s source) RemoteAddr() net.Addr       { return nil }
 
 // through is what a server reads of raw, and how its connection ends.
 func through(raw []byte, wrap func(io.Reader) io.Reader) (string, string, error) {
 	var reason string
-	c := &conn{Conn: source{reader: wrap(bytes.NewReader(raw))}, guard: Guard{MaxHeader: 500, Refused: func(r string) { reason = r }}}
+	c := &conn{Conn: source{reader: wrap(bytes.NewReader(raw))}, guard: Guard{MaxHeader: 500, Refused: func(_ net.Addr, r string) { reason = r }}}
 	out, err := io.ReadAll(iotest.OneByteReader(c))
 	return string(out), reason, err
 }

@@ -13,6 +13,7 @@ package wire
 
 import (
 	"bytes"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -34,12 +35,32 @@ func Listener(ln net.Listener, maxHeader int) net.Listener {
 
 // Guard is how connections are guarded.
 type Guard struct {
-	MaxHeader int                 // bytes of request line and header section
-	Refused   func(reason string) // told of every refusal, for metrics; may be nil
+	MaxHeader int                                // bytes of request line and header section
+	WriteTime time.Duration                      // until the client has taken one piece of an answer; 0 waits for ever
+	Refused   func(peer net.Addr, reason string) // told of every refusal, for audit and metrics; may be nil
 }
 
 // Listener returns ln with every connection guarded.
 func (g Guard) Listener(ln net.Listener) net.Listener { return listener{ln, g} }
+
+// Conn guards one connection. One that comes out of a TLS handshake keeps its
+// ConnectionState, which net/http shows as Request.TLS.
+func (g Guard) Conn(c net.Conn) net.Conn {
+	guarded := &conn{Conn: c, guard: g}
+	if secure, ok := c.(*tls.Conn); ok {
+		return secureConn{guarded, secure}
+	}
+	return guarded
+}
+
+// secureConn is a guarded connection within TLS.
+type secureConn struct {
+	*conn
+	secure *tls.Conn
+}
+
+// ConnectionState is that of the TLS connection underneath.
+func (c secureConn) ConnectionState() tls.ConnectionState { return c.secure.ConnectionState() }
 
 type listener struct {
 	net.Listener
@@ -51,11 +72,11 @@ func (l listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{Conn: c, guard: l.guard}, nil
+	return l.guard.Conn(c), nil
 }
 
-// conn hands on what has been judged. Only Read differs from the connection
-// underneath: deadlines and writes go straight through.
+// conn hands on what has been judged. Reads differ from the connection
+// underneath; each write has its time.
 type conn struct {
 	net.Conn
 	guard Guard
@@ -88,6 +109,16 @@ func (c *conn) Read(p []byte) (int, error) {
 		}
 	}
 	return 0, nil
+}
+
+// Write gives up on a client that does not take what it asked for.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.guard.WriteTime > 0 {
+		if err := c.Conn.SetWriteDeadline(time.Now().Add(c.guard.WriteTime)); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Write(p)
 }
 
 func (c *conn) deliver(p []byte) int {
@@ -187,7 +218,7 @@ func (c *conn) refuse(reason string, end error) {
 	c.end = end
 	c.refused.Store(true)
 	if c.guard.Refused != nil {
-		c.guard.Refused(reason)
+		c.guard.Refused(c.RemoteAddr(), reason)
 	}
 }
 
@@ -203,8 +234,10 @@ func (c *conn) Close() error {
 }
 
 // CloseWrite shuts the sending side, as net/http does before it closes.
-func (c *conn) CloseWrite() error {
-	half, ok := c.Conn.(interface{ CloseWrite() error })
+func (c *conn) CloseWrite() error { return closeWrite(c.Conn) }
+
+func closeWrite(c net.Conn) error {
+	half, ok := c.(interface{ CloseWrite() error })
 	if !ok {
 		return errors.ErrUnsupported
 	}

@@ -36,7 +36,7 @@ func start(t *testing.T) *server {
 	return s
 }
 
-func (s *server) refused(reason string) {
+func (s *server) refused(_ net.Addr, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.reasons = append(s.reasons, reason)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"crypto/rand"
 	"fmt"
 	"net/http"
@@ -18,6 +19,8 @@ type settings struct {
 	publicURL string // the listener's when ""
 	redis     string // URL, or "" for memory
 	secret    string // file, made when ""
+	policy    string // recorderPolicy when ""
+	more      string // further blocks of the file
 }
 
 // sidecar is a running `postern proxy` in front of one server named recorder.
@@ -79,7 +82,7 @@ func launchProxy(t *testing.T, s settings) *sidecar {
 		s.secret = newSecret(t, dir)
 	}
 	p.resource = s.publicURL + "/recorder/mcp"
-	write(t, filepath.Join(dir, "policy.yaml"), recorderPolicy)
+	write(t, filepath.Join(dir, "policy.yaml"), cmp.Or(s.policy, recorderPolicy))
 	write(t, filepath.Join(dir, "credential"), credential+"\n")
 	p.process = start(t, binary, "proxy", "-c", write(t, filepath.Join(dir, "postern.yaml"), p.yaml(t, dir, s)))
 	return p
@@ -107,9 +110,9 @@ state:
   secret_file: %s
 `, p.address, s.publicURL, s.issuer, dpop, s.upstream, strings.TrimPrefix(p.admin, "http://"), s.secret)
 	if s.redis == "" {
-		return text
+		return text + s.more
 	}
-	return text + "  redis: {url_file: " + write(t, filepath.Join(dir, "redis"), s.redis+"\n") + "}\n"
+	return text + "  redis: {url_file: " + write(t, filepath.Join(dir, "redis"), s.redis+"\n") + "}\n" + s.more
 }
 
 // answers asks the admin port.
@@ -138,5 +141,6 @@ func (s settings) address(t *testing.T) string {
 	if s.publicURL == "" || s.redis != "" {
 		return loopback(freePort(t))
 	}
-	return strings.TrimPrefix(s.publicURL, "http://")
+	_, address, _ := strings.Cut(s.publicURL, "://")
+	return address
 }
