@@ -17,7 +17,9 @@ type Server struct {
 	Audiences  []string      `yaml:"audiences"` // further aud values accepted, beside the resource URL
 	DPoP       string        `yaml:"dpop"`      // per server: required, accepted or off; absent: as the issuer says. An issuer's required stays required
 	Credential Credential    `yaml:"credential"`
-	Timeout    time.Duration `yaml:"timeout"` // until the upstream's response header; default 5m
+	TLS        *UpstreamTLS  `yaml:"tls"`      // of an https upstream
+	Identity   *Identity     `yaml:"identity"` // absent: the upstream is not told who calls
+	Timeout    time.Duration `yaml:"timeout"`  // until the upstream's response header; default 5m
 }
 
 func (s *Server) complete(folder string) {
@@ -26,6 +28,7 @@ func (s *Server) complete(folder string) {
 	}
 	absolute(folder, &s.Policy)
 	s.Credential.complete(folder)
+	s.completeTrust(folder)
 }
 
 func (f *File) validateServers(c *check) {
@@ -58,6 +61,7 @@ func (s Server) validate(c *check, i int) {
 	}
 	c.between(s.Timeout, time.Second, 24*time.Hour, at("timeout")...)
 	s.Credential.validate(c, at)
+	s.validateTrust(c, at)
 }
 
 func (c *check) path(value string, at ...any) {

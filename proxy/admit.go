@@ -55,7 +55,10 @@ type visit struct {
 func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, event *event) (visit, error) {
 	event.Stage = stageAdmit
 	if s := p.metadata[r.URL.Path]; s != nil && plainPath(r) {
-		return p.publish(w, r, s, event)
+		return p.publish(w, r, s.name, s.resource.metadata, event)
+	}
+	if doc := p.documents[r.URL.Path]; doc != nil && plainPath(r) {
+		return p.publish(w, r, "", doc, event)
 	}
 	if err := p.gate.check(r); err != nil {
 		return visit{}, err
@@ -130,16 +133,17 @@ func hasToken(query string) bool {
 	return false
 }
 
-// publish serves the RFC 9728 document: public, for every origin and host.
-func (p *Proxy) publish(w http.ResponseWriter, r *http.Request, s *server, event *event) (visit, error) {
-	event.Server, event.public = s.name, true
+// publish serves a document, such as that of RFC 9728: public, for every
+// origin and host.
+func (p *Proxy) publish(w http.ResponseWriter, r *http.Request, server string, doc []byte, event *event) (visit, error) {
+	event.Server, event.public = server, true
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "public, max-age=300")
-		_, _ = w.Write(s.resource.metadata) // the caller may be gone
+		_, _ = w.Write(doc) // the caller may be gone
 	case http.MethodOptions:
 		h.Set("Access-Control-Allow-Methods", "GET, HEAD")
 		h.Set("Access-Control-Allow-Headers", "MCP-Protocol-Version")

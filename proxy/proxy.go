@@ -88,7 +88,8 @@ type Config struct {
 	Origins   []string
 	Issuers   []Issuer
 	Servers   []Server
-	Secret    []byte // ≥32 bytes: seals session ids
+	Documents map[string][]byte // further public JSON documents, by path
+	Secret    []byte            // ≥32 bytes: seals session ids
 	Proofs    Proofs
 	Limits    Limits
 	Audit     io.Writer // one JSON line per request
@@ -103,19 +104,20 @@ type Config struct {
 
 // Proxy is the http.Handler of the public port.
 type Proxy struct {
-	gate     gate
-	servers  map[string]*server // by path
-	metadata map[string]*server // by well-known path
-	issuers  []*issuer
-	proofs   Proofs
-	limits   mcp.Limits
-	bodyTime time.Duration
-	slots    chan struct{}
-	memory   *semaphore.Weighted // bytes of large bodies
-	audit    *audit
-	metrics  *metrics
-	log      *slog.Logger
-	now      func() time.Time
+	gate      gate
+	servers   map[string]*server // by path
+	metadata  map[string]*server // by well-known path
+	documents map[string][]byte  // public, by path
+	issuers   []*issuer
+	proofs    Proofs
+	limits    mcp.Limits
+	bodyTime  time.Duration
+	slots     chan struct{}
+	memory    *semaphore.Weighted // bytes of large bodies
+	audit     *audit
+	metrics   *metrics
+	log       *slog.Logger
+	now       func() time.Time
 }
 
 // New checks the configuration and prepares everything that does not depend
@@ -131,7 +133,7 @@ func New(c Config) (*Proxy, error) {
 	limits := mcp.DefaultLimits()
 	limits.Bytes = c.Limits.Body
 	p := &Proxy{
-		gate: gate, servers: map[string]*server{}, metadata: map[string]*server{},
+		gate: gate, servers: map[string]*server{}, metadata: map[string]*server{}, documents: c.Documents,
 		proofs: c.Proofs, limits: limits, bodyTime: c.Limits.BodyTime,
 		slots: make(chan struct{}, c.Limits.InFlight), memory: newMemory(c.Limits.Body),
 		audit: newAudit(c.Audit), metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,

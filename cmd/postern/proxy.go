@@ -109,17 +109,25 @@ func (s setup) proxyNode(log *slog.Logger, stdout io.Writer) (*node, error) {
 }
 
 func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
-	servers, err := s.servers()
+	secret, err := proxySecret(s.file.State)
+	if err != nil {
+		return proxy.Config{}, fmt.Errorf("state.secret_file: %w", err)
+	}
+	outfit, err := s.outfit(n, secret)
+	if err != nil {
+		return proxy.Config{}, err
+	}
+	servers, err := s.servers(outfit)
+	if err != nil {
+		return proxy.Config{}, err
+	}
+	documents, err := outfit.documents(s.file.Servers)
 	if err != nil {
 		return proxy.Config{}, err
 	}
 	issuers, err := s.issuers()
 	if err != nil {
 		return proxy.Config{}, err
-	}
-	secret, err := proxySecret(s.file.State)
-	if err != nil {
-		return proxy.Config{}, fmt.Errorf("state.secret_file: %w", err)
 	}
 	proofs, err := n.proofs(s.file.State, "proxy", secret, s.file.DPoPNonce == "required")
 	if err != nil {
@@ -132,7 +140,7 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 	limits := s.file.Limits
 	return proxy.Config{
 		PublicURL: s.file.PublicURL, Hosts: s.file.Hosts, Origins: s.file.Origins,
-		Issuers: issuers, Servers: servers,
+		Issuers: issuers, Servers: servers, Documents: documents,
 		Secret: secret, Proofs: proofs,
 		Limits: proxy.Limits{Body: limits.Body, BodyTime: limits.BodyTime, InFlight: limits.InFlight},
 		Audit:  sink, Now: time.Now,

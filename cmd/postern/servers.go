@@ -1,26 +1,27 @@
 package main
 
 import (
-	"fmt"
 	"net/url"
 
-	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/proxy"
-	"github.com/postern-mcp/postern/proxy/credential"
 )
 
-func (s setup) servers() ([]proxy.Server, error) {
+func (s setup) servers(o outfit) ([]proxy.Server, error) {
 	var servers []proxy.Server
 	for _, conf := range s.file.Servers {
 		upstream, err := url.Parse(conf.Upstream)
 		if err != nil {
 			return nil, err
 		}
-		shown, err := upstreamCredential(conf.Credential)
+		shown, err := o.credential(conf, upstream)
 		if err != nil {
-			return nil, fmt.Errorf("credential of server %q: %w", conf.Name, err)
+			return nil, err
 		}
-		transport, err := proxy.NewTransport(proxy.Reach{Timeout: conf.Timeout})
+		secured, err := o.tls(conf)
+		if err != nil {
+			return nil, err
+		}
+		transport, err := proxy.NewTransport(proxy.Reach{TLS: secured, Timeout: conf.Timeout})
 		if err != nil {
 			return nil, err
 		}
@@ -30,15 +31,4 @@ func (s setup) servers() ([]proxy.Server, error) {
 		})
 	}
 	return servers, nil
-}
-
-func upstreamCredential(c config.Credential) (proxy.Credential, error) {
-	if c.Type == "none" {
-		return credential.None{}, nil
-	}
-	secret, err := readSecret(c.File)
-	if err != nil {
-		return nil, err
-	}
-	return credential.NewHeader(c.Header, c.Prefix, secret)
 }
