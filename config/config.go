@@ -134,9 +134,7 @@ func defaults() File {
 // complete fills what a list item or an optional block leaves out and makes paths absolute.
 func (f *File) complete(folder string) {
 	for i := range f.Issuers {
-		fill(&f.Issuers[i].DPoP, "required")
-		fill(&f.Issuers[i].Profile, "rfc9068")
-		absolute(folder, &f.Issuers[i].StepUp.SecretFile)
+		f.Issuers[i].complete(folder)
 	}
 	for i := range f.Servers {
 		f.Servers[i].complete(folder)

@@ -45,8 +45,8 @@ type event struct {
 	PolicyVersion string
 	Peer          string // address of the connection
 
-	public     bool
-	tokenEnded bool // the stream ended with its token
+	public bool
+	ended  reason // why the stream ended before its time, "" when it did not
 }
 
 // audit writes events, one JSON line each. When a line cannot be written,

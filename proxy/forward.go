@@ -11,7 +11,9 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"strings"
+	"time"
 
+	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy/mcp"
 )
@@ -101,19 +103,23 @@ func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) erro
 	return e.permit.call.placed(upstreamRefusal(t.failed))
 }
 
-var errTokenEnded = errors.New("the token that opened this stream has expired")
-
-// bounded ends streams that only listen with the token that opened them. A
-// call that was allowed may finish.
+// bounded ends streams that only listen with the token that opened them, or
+// when that is revoked. A call that was allowed may finish.
 func (p *Proxy) bounded(ctx context.Context, c call, method string, event *event) (context.Context, func()) {
 	if method != http.MethodGet && c.message.Method != "subscriptions/listen" {
 		return ctx, func() {}
 	}
+	ctx, end := context.WithCancelCause(ctx)
 	left := c.caller.grant.claims.Expiry.Add(tokenLeeway).Sub(p.now())
-	ctx, cancel := context.WithTimeoutCause(ctx, left, errTokenEnded)
+	expiry := time.AfterFunc(left, func() { end(refused(stageForward, reason(token.Expired), nil)) })
+	go p.watch(ctx, c.caller, end)
 	return ctx, func() {
-		event.tokenEnded = errors.Is(context.Cause(ctx), errTokenEnded)
-		cancel()
+		expiry.Stop()
+		var why *refusal
+		if errors.As(context.Cause(ctx), &why) {
+			event.ended = why.reason
+		}
+		end(nil)
 	}
 }
 

@@ -40,7 +40,7 @@ func gateFor(f *testing.F, issuer *issuerStand, up *reached) *proxy.Proxy {
 	}
 	p, err := proxy.New(proxy.Config{
 		PublicURL: "http://gate.test",
-		Issuers:   []proxy.Issuer{{URL: issuer.URL, DPoP: proxy.Accepted, Profile: token.JWT}},
+		Issuers:   []proxy.Issuer{{URL: issuer.URL, DPoP: proxy.Accepted, Profile: token.JWT, Revocation: proxy.ByStatusList}},
 		Servers: []proxy.Server{{
 			Name: "calculator", Path: "/mcp", Upstream: &url.URL{Scheme: "http", Host: "up.test"}, Policy: rules,
 			Credential: credential.None{}, Transport: up,

@@ -4,19 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/go-json-experiment/json"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/proxy/discovery"
 )
 
 const (
@@ -25,13 +21,13 @@ const (
 	fetchPause   = 2 * time.Second  // between fetches that failed
 	unknownPause = 10 * time.Second // between fetches for a key id nobody knows
 	fetchTimeout = 5 * time.Second
-	fetchLimit   = 512 << 10 // bytes of one document
 )
 
 // keySet is what an issuer published at some moment.
 type keySet struct {
-	set     jose.KeySet
-	fetched time.Time
+	set           jose.KeySet
+	introspection string // endpoint, "" when it names none
+	fetched       time.Time
 }
 
 func (k *keySet) usable(now time.Time) bool { return now.Sub(k.fetched) < keysUsable }
@@ -39,16 +35,26 @@ func (k *keySet) usable(now time.Time) bool { return now.Sub(k.fetched) < keysUs
 // issuer knows the keys of one authorization server by discovery (RFC 8414,
 // OpenID Connect Discovery). Keys outlive failed fetches for keysUsable.
 type issuer struct {
-	conf   Issuer
-	fetch  *fetcher
-	log    *slog.Logger
-	known  atomic.Pointer[keySet]
-	failed atomic.Int64 // unix nanoseconds of the last failure
-	flight singleflight.Group
+	conf    Issuer
+	client  *http.Client
+	log     *slog.Logger
+	known   atomic.Pointer[keySet]
+	failed  atomic.Int64 // unix nanoseconds of the last failure
+	flight  singleflight.Group
+	desk    *desk       // where it is asked about tokens, or nil
+	revoked revocations // what it took back
 }
 
-func newIssuer(conf Issuer, fetch *fetcher, log *slog.Logger) *issuer {
-	return &issuer{conf: conf, fetch: fetch, log: log}
+func newIssuer(conf Issuer, client *http.Client, log *slog.Logger, now func() time.Time) (*issuer, error) {
+	i := &issuer{conf: conf, client: client, log: log}
+	var err error
+	if i.revoked, err = newRevocations(i, now); err != nil {
+		return nil, err
+	}
+	if conf.Introspection != nil {
+		i.desk, err = newDesk(*conf.Introspection, i)
+	}
+	return i, err
 }
 
 // keys are the known keys. Old ones are renewed behind the scenes.
@@ -87,12 +93,11 @@ func (i *issuer) refresh(ctx context.Context, now time.Time) (*keySet, error) {
 	got := i.flight.DoChan("keys", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
 		defer cancel()
-		set, err := i.fetch.keys(ctx, i.conf.URL)
+		fetched, err := i.published(ctx, now)
 		if err != nil {
 			i.failed.Store(now.UnixNano())
 			return nil, err
 		}
-		fetched := &keySet{set: set, fetched: now}
 		i.known.Store(fetched)
 		return fetched, nil
 	})
@@ -107,112 +112,24 @@ func (i *issuer) refresh(ctx context.Context, now time.Time) (*keySet, error) {
 	}
 }
 
-// fetcher reads the documents of issuers.
-type fetcher struct{ client *http.Client }
-
-func newFetcher() *fetcher {
-	return &fetcher{client: &http.Client{
-		Timeout: fetchTimeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse // metadata lives where the issuer says, nowhere else
-		},
-	}}
-}
-
-// issuerDocument is the part of RFC 8414 metadata that matters here.
-type issuerDocument struct {
-	Issuer  string `json:"issuer"`
-	JWKSURI string `json:"jwks_uri"`
-}
-
-func (f *fetcher) keys(ctx context.Context, issuer string) (jose.KeySet, error) {
-	doc, err := f.discover(ctx, issuer)
-	if err != nil {
-		return jose.KeySet{}, err
-	}
-	if err := trusted(doc.JWKSURI); err != nil {
-		return jose.KeySet{}, fmt.Errorf("jwks_uri: %w", err)
-	}
-	body, err := f.get(ctx, doc.JWKSURI)
-	if err != nil {
-		return jose.KeySet{}, err
-	}
-	return jose.ParseKeySet(body)
-}
-
-// discover tries the well-known places in the order MCP clients do.
-func (f *fetcher) discover(ctx context.Context, issuer string) (issuerDocument, error) {
-	var failures []error
-	for _, place := range wellKnownPlaces(issuer) {
-		body, err := f.get(ctx, place)
-		if err != nil {
-			failures = append(failures, err)
-			continue
-		}
-		var doc issuerDocument
-		if err := json.Unmarshal(body, &doc); err != nil {
-			failures = append(failures, fmt.Errorf("%s: %w", place, err))
-			continue
-		}
-		if doc.Issuer != issuer { // RFC 8414 §3.3: identical, or not to be used
-			failures = append(failures, fmt.Errorf("%s is the metadata of %q", place, doc.Issuer))
-			continue
-		}
-		return doc, nil
-	}
-	return issuerDocument{}, errors.Join(failures...)
-}
-
-func wellKnownPlaces(issuer string) []string {
-	u, err := url.Parse(issuer)
-	if err != nil {
-		return nil // unreachable: the configuration parsed it
-	}
-	base, path := u.Scheme+"://"+u.Host, strings.TrimSuffix(u.Path, "/")
-	places := []string{
-		base + "/.well-known/oauth-authorization-server" + path,
-		base + "/.well-known/openid-configuration" + path,
-	}
-	if path != "" {
-		places = append(places, base+path+"/.well-known/openid-configuration")
-	}
-	return places
-}
-
-// trusted: keys come over TLS, or from this machine.
-func trusted(raw string) error {
-	u, err := url.Parse(raw)
-	if err != nil {
-		return err
-	}
-	ip := net.ParseIP(u.Hostname())
-	local := u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-	if u.Scheme == "https" || u.Scheme == "http" && local {
-		return nil
-	}
-	return errors.New("must be https")
-}
-
-func (f *fetcher) get(ctx context.Context, place string) ([]byte, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
+// published reads what the issuer says about itself, and its keys. One that
+// is asked about every token needs none.
+func (i *issuer) published(ctx context.Context, now time.Time) (*keySet, error) {
+	m, err := discovery.Find(ctx, i.client, i.conf.URL)
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := f.client.Do(req)
+	got := &keySet{introspection: m.Introspection, fetched: now}
+	if m.KeySet == "" && i.conf.Introspection != nil {
+		return got, nil
+	}
+	if err := discovery.Trusted(m.KeySet); err != nil {
+		return nil, fmt.Errorf("jwks_uri: %w", err)
+	}
+	body, err := discovery.Get(ctx, i.client, m.KeySet, "application/json")
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s", place, resp.Status)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, fetchLimit+1))
-	if err != nil {
-		return nil, err
-	}
-	if len(body) > fetchLimit {
-		return nil, fmt.Errorf("%s is larger than %d bytes", place, fetchLimit)
-	}
-	return body, nil
+	got.set, err = jose.ParseKeySet(body)
+	return got, err
 }

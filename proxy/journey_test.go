@@ -493,7 +493,7 @@ func TestEveryNamedResourceIsDecided(t *testing.T) {
 func TestSeveralIssuers(t *testing.T) {
 	other := newIssuer(t)
 	s := newStand(t, func(c *proxy.Config) {
-		c.Issuers = append(c.Issuers, proxy.Issuer{URL: other.URL, DPoP: proxy.Off, Profile: token.JWT})
+		c.Issuers = append(c.Issuers, proxy.Issuer{URL: other.URL, DPoP: proxy.Off, Profile: token.JWT, Revocation: proxy.ByStatusList})
 	})
 	mint := func(by *issuerStand, iss string) string {
 		raw, err := token.Sign(by.keys[0], s.claims(func(c *token.Claims) { c.Issuer = iss }))

@@ -26,6 +26,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/policy"
+	"github.com/postern-mcp/postern/proxy/discovery"
 	"github.com/postern-mcp/postern/proxy/mcp"
 )
 
@@ -50,10 +51,13 @@ type Proofs interface {
 
 // Issuer is an authorization server whose access tokens are accepted.
 type Issuer struct {
-	URL     string
-	DPoP    Mode
-	Profile token.Profile
-	StepUps StepUps // told of missing scope, or nil
+	URL           string
+	DPoP          Mode
+	Profile       token.Profile
+	StepUps       StepUps        // told of missing scope, or nil
+	Introspection *Introspection // nil: it is never asked, and its tokens are JWTs
+	Revocation    Revocation
+	Feed          Feed // with ByFeed
 }
 
 // StepUps hears of a caller who was refused for missing scope, so that the
@@ -159,9 +163,13 @@ func (c Config) complete() error {
 }
 
 func (p *Proxy) mount(c Config) error {
-	fetch := newFetcher()
-	for _, i := range c.Issuers {
-		p.issuers = append(p.issuers, newIssuer(i, fetch, p.log))
+	client := discovery.NewHTTPClient()
+	for _, conf := range c.Issuers {
+		i, err := newIssuer(conf, client, p.log, p.now)
+		if err != nil {
+			return fmt.Errorf("issuer %q: %w", conf.URL, err)
+		}
+		p.issuers = append(p.issuers, i)
 	}
 	sessions, err := newSessions(c.Secret)
 	if err != nil {
@@ -251,8 +259,8 @@ func (p *Proxy) caught(w *answer, r *http.Request, event *event, caught any) {
 
 func brokenBy(r *http.Request, event *event) reason {
 	switch {
-	case event.tokenEnded:
-		return reason(token.Expired)
+	case event.ended != "":
+		return event.ended
 	case r.Context().Err() != nil:
 		return reasonCallerLeft
 	}

@@ -250,7 +250,7 @@ func newStand(t *testing.T, changes ...change) *stand {
 	s.url = s.base + "/calculator/mcp"
 	conf := proxy.Config{
 		PublicURL: s.base,
-		Issuers:   []proxy.Issuer{{URL: s.issuer.URL, DPoP: proxy.Accepted, Profile: token.RFC9068}},
+		Issuers:   []proxy.Issuer{{URL: s.issuer.URL, DPoP: proxy.Accepted, Profile: token.RFC9068, Revocation: proxy.ByStatusList}},
 		Servers: []proxy.Server{{
 			Name: "calculator", Path: "/calculator/mcp", Upstream: target, Policy: p,
 			Credential: shown, Transport: newTransport(t, 10*time.Second),

@@ -47,6 +47,9 @@ const (
 	reasonCertMismatch    reason = "certificate_mismatch"
 	reasonReplayDown      reason = "replay_memory_unavailable"
 	reasonIssuerDown      reason = "issuer_unavailable"
+	reasonNoAnswer        reason = "introspection_unavailable"
+	reasonRevocationsDown reason = "revocations_unavailable"
+	reasonRevoked         reason = "token_revoked"
 	reasonMethod          reason = "http_method"
 	reasonBody            reason = "body" // refined by mcp.Error
 	reasonBodyLarge       reason = "body_too_large"
@@ -139,6 +142,10 @@ var refusals = map[reason]outcome{
 
 	reasonReplayDown: {status: 503, public: "Proofs cannot be checked against replay right now.", retry: true},
 	reasonIssuerDown: {status: 503, public: "The issuer's keys cannot be fetched right now.", retry: true},
+
+	reasonRevoked:         {status: 401, oauth: invalidToken, public: "The access token was revoked: get a new one."},
+	reasonRevocationsDown: {status: 503, public: "Whether the access token was revoked cannot be found out right now.", retry: true},
+	reasonNoAnswer:        {status: 503, public: "The issuer cannot be asked about the access token right now.", retry: true},
 
 	reasonMethod:     {status: 405, public: "Use POST, GET or DELETE."},
 	reasonBody:       {status: 400, code: -32600},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/token"
@@ -25,6 +26,10 @@ type server struct {
 	audiences  []string                 // any of them in aud will do
 	issuers    map[string]*serverIssuer // by issuer identifier
 	grants     *otter.Cache[[32]byte, *grant]
+	desks      []*serverIssuer // that are asked about tokens which are no JWT
+	turnedDown *otter.Cache[[32]byte, turnedDown]
+	noFor      time.Duration // how long a no of theirs counts
+	asking     singleflight.Group
 	sessions   *sessions
 	credential Credential
 	onward     *httputil.ReverseProxy
@@ -60,8 +65,12 @@ func newServer(p *Proxy, conf Server, c Config, sessions *sessions) (*server, er
 	if err != nil {
 		return nil, err
 	}
+	turnedDown, err := otter.New(&otter.Options[[32]byte, turnedDown]{MaximumSize: grantsKept})
+	if err != nil {
+		return nil, err
+	}
 	s := &server{
-		name: conf.Name, resource: r, target: target, policy: conf.Policy, grants: grants,
+		name: conf.Name, resource: r, target: target, policy: conf.Policy, grants: grants, turnedDown: turnedDown, noFor: cacheMost,
 		sessions: sessions, credential: conf.Credential,
 	}
 	s.onward = newOnward(p, conf)
@@ -77,7 +86,11 @@ func (s *server) trust(issuers []*issuer, conf Server) error {
 		if err != nil {
 			return err
 		}
-		s.issuers[i.conf.URL] = &serverIssuer{issuer: i, rules: rules, mode: effective(i.conf.DPoP, conf.DPoP)}
+		here := &serverIssuer{issuer: i, rules: rules, mode: effective(i.conf.DPoP, conf.DPoP)}
+		s.issuers[i.conf.URL] = here
+		if i.desk != nil {
+			s.desks, s.noFor = append(s.desks, here), min(s.noFor, i.desk.conf.Cache)
+		}
 	}
 	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/postern-mcp/postern/proxy/discovery"
 )
 
 const (
@@ -55,7 +57,7 @@ func NewStepUpNotice(url, secret string) (*StepUpNotice, error) {
 	if url == "" || secret == "" {
 		return nil, errors.New("proxy: a step-up notice needs a URL and a secret")
 	}
-	return &StepUpNotice{url: url, secret: secret, client: newFetcher().client}, nil
+	return &StepUpNotice{url: url, secret: secret, client: discovery.NewHTTPClient()}, nil
 }
 
 // StepUp posts one notice.

@@ -1,19 +1,14 @@
 package proxy
 
 import (
-	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"net/http"
-	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
-	"github.com/postern-mcp/postern/authserver/token"
 )
 
 const (
@@ -27,16 +22,6 @@ type caller struct {
 	scheme scheme
 	token  string
 	grant  *grant
-}
-
-// grant is a verified access token. It is shared by requests and does not
-// change, but for what the issuer was told about it.
-type grant struct {
-	claims token.Claims
-	issuer *issuer
-	keys   *keySet // that verified it: a newer set means to verify again
-	mode   Mode
-	told   atomic.Pointer[told]
 }
 
 // verify proves the token, then, for DPoP, that the caller holds its key.
@@ -57,6 +42,9 @@ func (p *Proxy) verify(r *http.Request, v visit, have presented, h http.Header, 
 		return fail(err)
 	}
 	if err := grant.shownBy(r.TLS); err != nil {
+		return fail(err)
+	}
+	if err := grant.unrevoked(r.Context(), p.now()); err != nil {
 		return fail(err)
 	}
 	if have.scheme == dpopScheme {
@@ -132,73 +120,6 @@ func (p *Proxy) prove(r *http.Request, s *server, have presented, g *grant, h ht
 
 func proofRefusal(err error) error {
 	var e *dpop.Error
-	if errors.As(err, &e) {
-		return refused(stageVerify, reason(e.Reason), e.Cause)
-	}
-	return refused(stageVerify, reasonInternal, err)
-}
-
-// grant verifies a token, or finds it among those verified before.
-func (s *server) grant(ctx context.Context, now time.Time, raw string) (*grant, error) {
-	digest := sha256.Sum256([]byte(raw))
-	if g, ok := s.grants.GetIfPresent(digest); ok && g.current(now) {
-		return g, nil
-	}
-	u, err := token.Parse(raw)
-	if err != nil {
-		return nil, tokenRefusal(err)
-	}
-	i := s.issuers[u.Issuer()]
-	if i == nil {
-		return nil, refused(stageVerify, reason(token.WrongIssuer), fmt.Errorf("iss %.200q is not configured", u.Issuer()))
-	}
-	g, err := s.verifyToken(ctx, now, u, i)
-	if err != nil {
-		return nil, err
-	}
-	s.grants.Set(digest, g)
-	return g, nil
-}
-
-// current: not expired, and the keys that verified it are still the issuer's.
-func (g *grant) current(now time.Time) bool {
-	return now.Before(g.claims.Expiry.Add(tokenLeeway)) && g.issuer.known.Load() == g.keys && g.keys.usable(now)
-}
-
-func (s *server) verifyToken(ctx context.Context, now time.Time, u token.Unverified, i *serverIssuer) (*grant, error) {
-	keys, err := i.keys(ctx, now)
-	if err != nil {
-		return nil, refused(stageVerify, reasonIssuerDown, err)
-	}
-	access, err := u.Verify(now, i.rules, keys.set)
-	if isUnknownKey(err) {
-		keys, err = i.newer(ctx, now, keys)
-		if err != nil {
-			return nil, refused(stageVerify, reasonIssuerDown, err)
-		}
-		access, err = u.Verify(now, i.rules, keys.set)
-	}
-	if err != nil {
-		return nil, s.explained(tokenRefusal(err))
-	}
-	return &grant{claims: access.Claims(), issuer: i.issuer, keys: keys, mode: i.mode}, nil
-}
-
-// explained adds to the cause of a wrong audience what would have been right.
-func (s *server) explained(why error) error {
-	if r := asRefusal(why, stageVerify); r.reason == reason(token.WrongTarget) {
-		r.cause = fmt.Errorf("%w; wanted %s", r.cause, strings.Join(s.audiences, " or "))
-	}
-	return why
-}
-
-func isUnknownKey(err error) bool {
-	var e *token.Error
-	return errors.As(err, &e) && e.Reason == token.UnknownKey
-}
-
-func tokenRefusal(err error) error {
-	var e *token.Error
 	if errors.As(err, &e) {
 		return refused(stageVerify, reason(e.Reason), e.Cause)
 	}

@@ -16,7 +16,7 @@ const module = "github.com/postern-mcp/postern/"
 var allowed = map[string][]string{
 	"config":                {"config/strictyaml", "authserver/clientdoc"},
 	"policy":                {"config/strictyaml"},
-	"proxy":                 {"policy", "proxy/mcp", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status"},
+	"proxy":                 {"policy", "proxy/mcp", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "proxy/discovery"},
 	"proxy/mcp":             {"policy"},
 	"proxy/credential":      {"proxy", "proxy/discovery", "authserver/token", "authserver/dpop", "authserver/jose"},
 	"authserver":            {"authserver/*"},

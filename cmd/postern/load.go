@@ -7,10 +7,8 @@ import (
 	"strings"
 
 	"github.com/postern-mcp/postern/authserver"
-	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/policy"
-	"github.com/postern-mcp/postern/proxy"
 )
 
 // setup is a configuration file with the policies it names.
@@ -55,24 +53,6 @@ func loadPolicy(server config.Server) (*policy.Policy, error) {
 		return nil, fmt.Errorf("%s: the policy is for server %q, but the configuration gives it to %q", server.Policy, p.Server(), server.Name)
 	}
 	return p, nil
-}
-
-func (s setup) issuers() ([]proxy.Issuer, error) {
-	var issuers []proxy.Issuer
-	for _, i := range s.file.Issuers {
-		issuer := proxy.Issuer{URL: i.Issuer, DPoP: proxy.Mode(i.DPoP), Profile: token.Profile(i.Profile)}
-		if i.StepUp.URL != "" {
-			secret, err := readSecret(i.StepUp.SecretFile)
-			if err != nil {
-				return nil, fmt.Errorf("step_up of issuer %q: %w", i.Issuer, err)
-			}
-			if issuer.StepUps, err = proxy.NewStepUpNotice(i.StepUp.URL, secret); err != nil {
-				return nil, err
-			}
-		}
-		issuers = append(issuers, issuer)
-	}
-	return issuers, nil
 }
 
 // readSecret reads a file of one line.

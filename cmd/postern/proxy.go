@@ -144,6 +144,7 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 		Secret: secret, Proofs: proofs,
 		Limits: proxy.Limits{Body: limits.Body, BodyTime: limits.BodyTime, InFlight: limits.InFlight},
 		Audit:  sink, Now: time.Now,
+		ClientCertificates: s.file.TLS != nil && s.file.TLS.ClientCertificates == "request",
 	}, nil
 }
 

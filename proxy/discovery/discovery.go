@@ -20,13 +20,15 @@ import (
 
 const (
 	timeout = 5 * time.Second
-	limit   = 512 << 10 // bytes of one document
+	limit   = 2 << 20 // bytes of one document: a status list that does not compress
 )
 
 // Metadata is the part of an issuer's document that matters here.
 type Metadata struct {
 	Issuer          string   `json:"issuer"`
+	KeySet          string   `json:"jwks_uri"`
 	TokenEndpoint   string   `json:"token_endpoint"`
+	Introspection   string   `json:"introspection_endpoint"`
 	ProofAlgorithms []string `json:"dpop_signing_alg_values_supported"` // RFC 9449 §5.1
 }
 
@@ -92,29 +94,46 @@ func Trusted(raw string) error {
 }
 
 func read(ctx context.Context, client *http.Client, place string) (Metadata, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
+	body, err := Get(ctx, client, place, "application/json")
 	if err != nil {
 		return Metadata{}, err
-	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := client.Do(req)
-	if err != nil {
-		return Metadata{}, err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return Metadata{}, fmt.Errorf("%s answers %s", place, resp.Status)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
-	if err != nil {
-		return Metadata{}, err
-	}
-	if len(body) > limit {
-		return Metadata{}, fmt.Errorf("%s is larger than %d bytes", place, limit)
 	}
 	var m Metadata
 	if err := json.Unmarshal(body, &m); err != nil {
 		return Metadata{}, fmt.Errorf("%s: %w", place, err)
 	}
 	return m, nil
+}
+
+// Get fetches a document that an issuer publishes, of at most 2 MiB. Caches
+// on the way are asked for a fresh one.
+func Get(ctx context.Context, client *http.Client, place, accept string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, place, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Accept", accept)
+	req.Header.Set("Cache-Control", "no-cache")
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	return ReadAnswer(resp, limit)
+}
+
+// ReadAnswer takes the body of a 200, bounded.
+func ReadAnswer(resp *http.Response, most int64) ([]byte, error) {
+	place := resp.Request.URL
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s answers %s", place, resp.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, most+1))
+	if err != nil {
+		return nil, err
+	}
+	if int64(len(body)) > most {
+		return nil, fmt.Errorf("%s is larger than %d bytes", place, most)
+	}
+	return body, nil
 }
