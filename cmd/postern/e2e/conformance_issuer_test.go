@@ -49,11 +49,12 @@ func TestConformanceOfTheIssuer(t *testing.T) {
 	}
 }
 
-// register registers a client without a secret.
-func (s *stage) register(t *testing.T, redirect string) string {
+// register registers a client without a secret, for these grants more than codes.
+func (s *stage) register(t *testing.T, redirect string, grants ...string) string {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
 		"client_name": "suite", "redirect_uris": []string{redirect}, "token_endpoint_auth_method": "none",
+		"grant_types": append([]string{"authorization_code"}, grants...),
 	})
 	if err != nil {
 		t.Fatal(err)

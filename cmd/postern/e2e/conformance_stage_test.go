@@ -56,8 +56,14 @@ type stage struct {
 // setStage writes the configuration for servers, by the path they have.
 func setStage(t *testing.T, servers []staged) *stage {
 	t.Helper()
+	return setStageIn(t, t.TempDir(), servers)
+}
+
+// setStageIn is setStage in a folder that may outlast the test.
+func setStageIn(t *testing.T, dir string, servers []staged) *stage {
+	t.Helper()
 	s := &stage{
-		dir:    t.TempDir(),
+		dir:    dir,
 		public: "http://" + loopback(freePort(t)),
 		issuer: "http://" + loopback(freePort(t)),
 		admin:  "http://" + loopback(freePort(t)),

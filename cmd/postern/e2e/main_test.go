@@ -28,9 +28,11 @@ func run(m *testing.M) int {
 		return 1
 	}
 	status := m.Run()
-	if races := shared.stop(); races != "" {
-		fmt.Fprintln(os.Stderr, "a data race in postern up:", races)
-		return 1
+	for _, races := range []string{shared.stop(), front.close()} {
+		if races != "" {
+			fmt.Fprintln(os.Stderr, "a data race:", races)
+			return 1
+		}
 	}
 	return status
 }
