@@ -97,8 +97,12 @@ func (x *Exchange) of(p proxy.Purpose, now time.Time) (*exchanged, error) {
 		return nil, errors.New("there is no caller's token to exchange")
 	}
 	digest := sha256.Sum256([]byte(p.Token))
-	if e, ok := x.sources.GetIfPresent(digest); ok {
-		return e, nil
+	known, ok := x.sources.GetIfPresent(digest)
+	if ok && now.Before(known.ends) {
+		return known, nil
+	}
+	if ok {
+		x.sources.Invalidate(digest)
 	}
 	ends := p.Caller.Expiry
 	if ends.IsZero() {
