@@ -13,9 +13,10 @@ up: build
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -o bin/postern ./cmd/postern
 
-# Everything there is to test, race detector on. Installs what is missing.
+# Everything there is to test, race detector on. Installs what is missing. A
+# skipped test fails, and so does one that docs/security.md names and did not run.
 test: deps vet
-	$(GO) test -race -timeout 20m ./...
+	bash -o pipefail -c '$(GO) test -race -timeout 20m -json ./... | $(GO) run ./.ci/tested docs/security.md'
 
 # The official MCP conformance suite, with the proxy and without it, check by
 # check; and its authorization mode against the authorization server.
@@ -24,7 +25,7 @@ conformance: deps
 
 vet:
 	@test -z "$$(gofmt -l . | tee /dev/stderr)" || { echo 'gofmt would change these files'; exit 1; }
-	$(GO) vet ./...
+	$(GO) vet ./... ./.ci/tested
 
 deps:
 	.ci/deps $(PEERS)
