@@ -184,17 +184,6 @@ func TestUpstreamCannotSendTheCallerElsewhere(t *testing.T) {
 	}
 }
 
-// A POST must not be turned into the resumption of somebody's stream.
-func TestOnlyStreamsAreResumed(t *testing.T) {
-	s := newStand(t)
-	for method, want := range map[string]string{"GET": "7", "POST": "", "DELETE": ""} {
-		s.do(method, s.url, map[string]string{"POST": toolCall("add")}[method], "Authorization", "Bearer "+s.token(), "Last-Event-ID", "7")
-		if req, _ := s.upstream.last(t); req.Method != method || req.Header.Get("Last-Event-Id") != want {
-			t.Errorf("%s: the upstream got %s with Last-Event-ID %q, want %q", method, req.Method, req.Header.Get("Last-Event-Id"), want)
-		}
-	}
-}
-
 // A caller names things; the audit log says what, in bounded space, on one line.
 func TestAuditLineIsBounded(t *testing.T) {
 	s := newStand(t)

@@ -17,6 +17,7 @@ type call struct {
 	caller  caller
 	message mcp.Message // zero for GET and DELETE
 	session string      // the upstream's id, "" without one
+	after   string      // the upstream's id of the event to resume after, or ""
 	modern  bool        // 2026-07-28 and later: no session goes along
 }
 
@@ -39,6 +40,9 @@ func (p *Proxy) decode(w http.ResponseWriter, r *http.Request, c caller, event *
 	if err == nil {
 		next.modern = next.message.Protocol >= stateless
 		next.session, err = openSession(r, c, next.modern)
+	}
+	if err == nil {
+		next.after, err = lastEvent(r, c)
 	}
 	if err != nil {
 		return call{}, next.placed(asRefusal(err, stageDecode))

@@ -25,7 +25,6 @@ var carried = map[string]bool{
 	"Accept":               true,
 	"Accept-Language":      true,
 	"Content-Type":         true,
-	"Last-Event-Id":        true,
 	"Mcp-Protocol-Version": true,
 	"Traceparent":          true,
 	"Tracestate":           true,
@@ -100,6 +99,9 @@ func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) erro
 	if t.failed == nil {
 		return nil
 	}
+	if r.Context().Err() != nil {
+		return e.permit.call.placed(refused(stageForward, reasonCallerLeft, t.failed))
+	}
 	return e.permit.call.placed(upstreamRefusal(t.failed))
 }
 
@@ -133,8 +135,8 @@ func outgoing(r *http.Request, e errand, event *event) http.Header {
 			header[name] = values
 		}
 	}
-	if c.modern || r.Method != http.MethodGet { // streams are resumed by GET
-		delete(header, "Last-Event-Id")
+	if c.after != "" {
+		header["Last-Event-Id"] = []string{c.after}
 	}
 	if c.session != "" {
 		header["Mcp-Session-Id"] = []string{c.session}
@@ -196,20 +198,28 @@ func (p *Proxy) bringBack(resp *http.Response, t *trip) error {
 	return p.filter(resp, c)
 }
 
-// filter rewrites list results, in JSON and in event streams alike. A GET
-// stream may replay any answer, so it is filtered too.
+// filter rewrites list results, in JSON and in event streams alike, and the
+// event ids of streams that can be resumed. A GET stream may replay any
+// answer, so it is filtered too.
 func (p *Proxy) filter(resp *http.Response, c call) error {
-	filter, ok := c.filter(resp.Request.Method)
-	if !ok || resp.StatusCode == http.StatusAccepted || resp.StatusCode == http.StatusNoContent {
+	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
+	filter, lists := c.filter(resp.Request.Method)
+	resumable := kind == "text/event-stream" && !c.modern
+	if !lists && !resumable || resp.StatusCode == http.StatusAccepted || resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" { // P7
-		return refused(stageFilter, reasonUpstreamAnswer, errors.New("upstream compresses a list: "+encoding))
+		return refused(stageFilter, reasonUpstreamAnswer, errors.New("upstream compresses a list or a stream: "+encoding))
 	}
-	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
-	switch strings.ToLower(strings.TrimSpace(kind)) {
+	switch kind {
 	case "text/event-stream":
-		resp.Body = filter.SSE(resp.Body, p.limits)
+		if resumable {
+			resp.Body = mcp.EventIDs(resp.Body, c.caller.visit.server.sessions.eventIDs(c.caller).wrap)
+		}
+		if lists {
+			resp.Body = filter.SSE(resp.Body, p.limits)
+		}
 		resp.Header.Del("Content-Length")
 		resp.ContentLength = -1
 		return nil

@@ -57,6 +57,7 @@ const (
 	reasonBodyBroken      reason = "body_framing"
 	reasonTrailer         reason = "trailer"
 	reasonSession         reason = "session_unknown"
+	reasonEvent           reason = "event_unknown"
 	reasonUnknownName     reason = "name_unknown"
 	reasonTasks           reason = "tasks_not_passed"
 	reasonScope           reason = "insufficient_scope"
@@ -67,7 +68,7 @@ const (
 	reasonUpstreamRefuses reason = "upstream_refused_credential"
 	reasonUpstreamAnswer  reason = "upstream_answer_unreadable"
 	reasonStreamBroken    reason = "stream_broken"
-	reasonCallerLeft      reason = "caller_left" // after an allowed call began to be answered
+	reasonCallerLeft      reason = "caller_left" // before an allowed call was answered to its end
 )
 
 // outcome is what a reason looks like on the wire.
@@ -154,6 +155,7 @@ var refusals = map[reason]outcome{
 	reasonBodyBroken: {status: 400, public: "The body ends early or is framed wrongly.", code: -32600},
 	reasonTrailer:    {status: 400, public: "Trailers and bodies outside POST are not accepted.", code: -32600},
 	reasonSession:    {status: 404, public: "There is no such session for this caller: start a new one with initialize."},
+	reasonEvent:      {status: 400, public: "This Last-Event-ID was not given to this caller here: open the stream without it."},
 
 	reasonUnknownName: {status: 200, code: -32602},
 	reasonTasks:       {status: 404, public: "Method not found: this server's policy does not pass tasks on.", code: -32601},

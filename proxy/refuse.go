@@ -90,6 +90,8 @@ func writeProblem(w http.ResponseWriter, row outcome, why *refusal, event *event
 // does not fit usually is a setting of theirs.
 func (r *refusal) level(row outcome) slog.Level {
 	switch {
+	case r.reason == reasonCallerLeft:
+		return slog.LevelDebug
 	case row.status >= 500:
 		return slog.LevelWarn
 	case r.reason == reason(token.WrongTarget), r.reason == reason(token.WrongIssuer):

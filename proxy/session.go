@@ -17,7 +17,10 @@ const (
 // sessions seals upstream session ids for their owner: what a client holds
 // opens only with the issuer, subject, client and server it was given to, so
 // no replica has to remember who owns what.
-type sessions struct{ seal cipher.AEAD }
+type sessions struct {
+	seal   cipher.AEAD
+	events []byte // key of the tags on event ids
+}
 
 func newSessions(secret []byte) (*sessions, error) {
 	if len(secret) < 32 {
@@ -32,7 +35,11 @@ func newSessions(secret []byte) (*sessions, error) {
 		return nil, err
 	}
 	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return &sessions{seal: aead}, err
+	if err != nil {
+		return nil, err
+	}
+	events, err := hkdf.Key(sha256.New, secret, nil, "postern event", 32)
+	return &sessions{seal: aead, events: events}, err
 }
 
 // owner names who a session belongs to, length-prefixed so that no two

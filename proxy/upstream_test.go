@@ -170,7 +170,7 @@ func TestResumedListIsFiltered(t *testing.T) {
 		w.Header().Set("Content-Type", "text/event-stream")
 		_, _ = io.WriteString(w, "id: 8\ndata: "+toolList+"\n\n")
 	})
-	r := s.do("GET", s.url, "", "Authorization", "Bearer "+s.token(), "Last-Event-ID", "7")
+	r := s.do("GET", s.url, "", "Authorization", "Bearer "+s.token(), "Last-Event-ID", s.eventID("7"))
 	if r.StatusCode != 200 || strings.Contains(r.body, "drop") || strings.Contains(r.body, "power") || !strings.Contains(r.body, "add") {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}

@@ -114,6 +114,16 @@ func (c *caller) present(t *testing.T, m message, proof string) *http.Response {
 }
 
 func (c *caller) attempt(m message, proof string) (*http.Response, error) {
+	req, err := c.request(m)
+	if err != nil {
+		return nil, err
+	}
+	c.authorize(req, proof)
+	return c.client().Do(req)
+}
+
+// request is m without credentials.
+func (c *caller) request(m message) (*http.Request, error) {
 	req, err := http.NewRequest(m.method, c.url, strings.NewReader(m.body))
 	if err != nil {
 		return nil, err
@@ -128,8 +138,7 @@ func (c *caller) attempt(m message, proof string) (*http.Response, error) {
 	for name, value := range m.header {
 		req.Header.Set(name, value)
 	}
-	c.authorize(req, proof)
-	return c.client().Do(req)
+	return req, nil
 }
 
 func (c *caller) authorize(req *http.Request, proof string) {

@@ -3,10 +3,14 @@ package e2e
 import (
 	"bytes"
 	"fmt"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/go-json-experiment/json"
@@ -15,32 +19,55 @@ import (
 // everythingServer is the server the suite is written against.
 const everythingServer = "github.com/modelcontextprotocol/go-sdk/conformance/everything-server@v1.8.0"
 
-// installed builds a Go program at a pinned version.
-func installed(t *testing.T, program string) string {
-	t.Helper()
-	dir := t.TempDir()
-	cmd := exec.Command("go", "install", program)
-	cmd.Env = append(os.Environ(), "GOBIN="+dir)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go install %s: %v\n%s", program, err, out)
+// everythingProgram builds it once for all tests.
+var everythingProgram = sync.OnceValues(func() (string, error) {
+	cmd := exec.Command("go", "install", everythingServer)
+	cmd.Env = append(os.Environ(), "GOBIN="+filepath.Dir(binary))
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("go install %s: %w\n%s", everythingServer, err, out)
 	}
-	path, _, _ := strings.Cut(program, "@")
-	return filepath.Join(dir, filepath.Base(path))
+	return filepath.Join(filepath.Dir(binary), "everything-server"), nil
+})
+
+// official is a running everything-server.
+type official struct {
+	*process
+	address   string
+	stateless bool
 }
 
-// startEverything serves MCP at the URL it returns.
-func startEverything(t *testing.T, program string, stateless bool) string {
+func (o *official) url() string { return "http://" + o.address + "/mcp" }
+
+func startOfficial(t *testing.T, stateless bool) *official {
 	t.Helper()
-	address := loopback(freePort(t))
-	p := start(t, program, "-http", address, fmt.Sprintf("-stateless=%t", stateless))
-	url := "http://" + address + "/mcp"
+	o := &official{address: loopback(freePort(t)), stateless: stateless}
+	o.start(t)
+	return o
+}
+
+// start starts it at its address, again after it was killed.
+func (o *official) start(t *testing.T) {
+	t.Helper()
+	program, err := everythingProgram()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.process = start(t, program, "-http", o.address, fmt.Sprintf("-stateless=%t", o.stateless))
 	eventually(t, func() error {
-		if p.gone() {
-			return fmt.Errorf("it ended: %v\n%s", p.err, p.out.String())
+		if o.gone() {
+			return fmt.Errorf("it ended: %v\n%s", o.err, o.out.String())
 		}
-		return listening(address)
+		return listening(o.address)
 	})
-	return url
+}
+
+func listening(address string) error {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // stage is `postern authserver` and `postern proxy`, each a process, of one
@@ -146,6 +173,24 @@ func (s *stage) machine(t *testing.T) machine {
 	t.Helper()
 	made := s.administer(t, "", "client", "create", "suite", "--scope", "everything")
 	return machine{ID: made["client_id"], Secret: made["client_secret"]}
+}
+
+// token is a bearer token for one server, by client credentials.
+func (s *stage) token(t *testing.T, client machine, server string) string {
+	t.Helper()
+	form := url.Values{"grant_type": {"client_credentials"}, "resource": {s.resource(server)}}
+	req, err := http.NewRequest(http.MethodPost, s.issuer+"/token", strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.SetBasicAuth(url.QueryEscape(client.ID), url.QueryEscape(client.Secret))
+	var g granted
+	body := fetch(t, req)
+	if err := json.Unmarshal(body, &g); err != nil || g.AccessToken == "" {
+		t.Fatalf("no token: %v\n%s", err, body)
+	}
+	return g.AccessToken
 }
 
 func (s *stage) resource(server string) string { return s.public + "/" + server + "/mcp" }
