@@ -27,19 +27,23 @@ type source struct {
 func (s *source) get(ctx context.Context, now time.Time, fetch func(context.Context) (*issued, error), again func() bool) (*issued, error) {
 	held := s.held.Load()
 	if held == nil || !held.usable(now) {
-		return s.wait(ctx, fetch)
+		return s.wait(ctx, held, fetch)
 	}
 	if held.due(now) && again() && s.renewing.CompareAndSwap(false, true) {
 		go func() {
 			defer s.renewing.Store(false)
-			_, _ = s.wait(context.WithoutCancel(ctx), fetch) // logged where it failed; the held one serves on
+			_, _ = s.wait(context.WithoutCancel(ctx), held, fetch) // logged where it failed; the held one serves on
 		}()
 	}
 	return held, nil
 }
 
-func (s *source) wait(ctx context.Context, fetch func(context.Context) (*issued, error)) (*issued, error) {
+// wait is the token after old, fetched unless it came in the meantime.
+func (s *source) wait(ctx context.Context, old *issued, fetch func(context.Context) (*issued, error)) (*issued, error) {
 	got := s.flight.DoChan("", func() (any, error) {
+		if now := s.held.Load(); now != nil && now != old {
+			return now, nil
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTimeout)
 		defer cancel()
 		fresh, err := fetch(ctx)

@@ -20,7 +20,7 @@ func NewTLS(kit Kit, files TLSFiles) (func() *tls.Config, error) {
 	if (files.Cert == "") != (files.Key == "") {
 		return nil, errors.New("a certificate and its key go together")
 	}
-	roots, certificates := func() *x509.CertPool { return nil }, func() []tls.Certificate { return nil }
+	roots := func() *x509.CertPool { return nil }
 	if files.CA != "" {
 		file, err := watch(kit, parseRoots, files.CA)
 		if err != nil {
@@ -28,15 +28,17 @@ func NewTLS(kit Kit, files TLSFiles) (func() *tls.Config, error) {
 		}
 		roots = file.get
 	}
+	var shown func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 	if files.Cert != "" {
 		pair, err := watch(kit, parsePair, files.Cert, files.Key)
 		if err != nil {
 			return nil, err
 		}
-		certificates = pair.get
+		// Shown whatever authorities the upstream names, so that it says what is wrong.
+		shown = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.get(), nil }
 	}
 	return func() *tls.Config {
-		return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: files.ServerName, RootCAs: roots(), Certificates: certificates()}
+		return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: files.ServerName, RootCAs: roots(), GetClientCertificate: shown}
 	}, nil
 }
 
@@ -48,7 +50,7 @@ func parseRoots(contents [][]byte) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func parsePair(contents [][]byte) ([]tls.Certificate, error) {
+func parsePair(contents [][]byte) (*tls.Certificate, error) {
 	pair, err := tls.X509KeyPair(contents[0], contents[1])
-	return []tls.Certificate{pair}, err
+	return &pair, err
 }
