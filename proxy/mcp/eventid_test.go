@@ -85,3 +85,54 @@ func TestEventIDsPassErrorsOn(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+// FuzzEventIDs: however a stream is cut, every id line is rewritten, and no
+// other byte changes.
+func FuzzEventIDs(f *testing.F) {
+	f.Add("id: 5\ndata: x\n\n", uint8(1))
+	f.Add(bom+"id:5\r\nid\r\rid: \n\nidx: 1\ndata: id: 5", uint8(2))
+	f.Add("\xef\xbb\ni\nid:none\nid:\x00\n", uint8(3))
+	f.Fuzz(func(t *testing.T, text string, size uint8) {
+		if got, want := renumbered(t, pieces{strings.NewReader(text), int(size) + 1}), lineByLine(text); got != want {
+			t.Errorf("%q becomes %q\nwant %q", text, got, want)
+		}
+	})
+}
+
+// pieces reads at most size bytes at a time.
+type pieces struct {
+	io.Reader
+	size int
+}
+
+func (p pieces) Read(to []byte) (int, error) { return p.Reader.Read(to[:min(p.size, len(to))]) }
+
+// lineByLine does to a whole text what renumbered does to a stream.
+func lineByLine(text string) string {
+	var out strings.Builder
+	for first := true; text != ""; first = false {
+		line, ending := text, ""
+		if end := strings.IndexAny(text, "\r\n"); end >= 0 {
+			line, ending = text[:end], text[end:end+1]
+		}
+		text = text[len(line)+len(ending):]
+		out.WriteString(renumberedLine(line, first) + ending)
+	}
+	return out.String()
+}
+
+func renumberedLine(line string, first bool) string {
+	text := line
+	if first {
+		text = strings.TrimPrefix(line, bom)
+	}
+	id, found := strings.CutPrefix(text, "id:")
+	id = strings.TrimPrefix(id, " ")
+	switch {
+	case !found || id == "":
+		return line
+	case id == "none", len(line) > idLineLimit, strings.Contains(id, "\x00"):
+		return ":"
+	}
+	return "id: [" + id + "]"
+}

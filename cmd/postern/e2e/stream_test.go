@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -110,10 +111,11 @@ func TestCallerLeavingBeforeTheAnswer(t *testing.T) {
 	})
 }
 
-// listen opens a stream with m.
+// listen opens a stream with m; what is waited for on it must come in time.
 func listen(t *testing.T, c *caller, m message) *bufio.Reader {
 	t.Helper()
 	resp := c.open(t, m)
+	time.AfterFunc(patience, func() { resp.Body.Close() })
 	t.Cleanup(func() { resp.Body.Close() })
 	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || kind != "text/event-stream" {
 		t.Fatalf("status %d, %s", resp.StatusCode, kind)
