@@ -42,6 +42,7 @@ type Server struct {
 	sweeper   sweeper
 	arrival   time.Duration // within which a request must be here
 	stepUps   stepUps
+	lists     statusLists
 }
 
 // seals has one key per purpose.

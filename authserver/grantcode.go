@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/store"
-	"github.com/postern-mcp/postern/authserver/token"
 )
 
 // redeemCode: OAuth 2.1 §4.1.3. Everything but the use is checked first, so
@@ -24,7 +23,8 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 		return tokenAnswer{}, err
 	}
 	next, refresh := s.firstRefresh(req, g)
-	err = s.store.Redeem(r.Context(), code, next, s.config.Now(), s.keepUntil())
+	claims := s.claimsOf(req, g, g.Scope)
+	place, err := s.store.Redeem(r.Context(), code, next, record(claims, g.ID), s.config.Now(), s.keepUntil())
 	if errors.Is(err, store.ErrSpent) {
 		return tokenAnswer{}, s.codeReused(r, g)
 	}
@@ -34,7 +34,7 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return s.issueFor(r, req, g, g.Scope, refresh)
+	return s.issue(r, req, claims, place, refresh)
 }
 
 func (s *Server) findCode(r *http.Request, req tokenRequest) (store.Code, store.Grant, error) {
@@ -134,18 +134,4 @@ func (s *Server) newRefresh(req tokenRequest, g store.Grant) (store.RefreshToken
 // keepUntil is when the last token issued now has expired.
 func (s *Server) keepUntil() time.Time {
 	return s.config.Now().Add(max(s.config.RefreshTokenLife, s.config.AccessTokenLife))
-}
-
-// issueFor issues an access token of a grant. Its jti begins with the grant's
-// id: revoking the grant revokes it.
-func (s *Server) issueFor(r *http.Request, req tokenRequest, g store.Grant, scope []string, refresh string) (tokenAnswer, error) {
-	a, err := s.issue(r, req, token.Claims{
-		Subject: g.UserID, Audience: []string{g.Resource}, ID: newID(g.ID + "."), Scope: scope,
-		AuthTime: g.AuthTime, AMR: []string{"pwd"},
-	})
-	if err != nil {
-		return tokenAnswer{}, err
-	}
-	a.RefreshToken = refresh
-	return a, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/token"
 )
 
 // rotationGrace is how long a rotated token still gets its successor again:
@@ -27,12 +28,23 @@ func (s *Server) refresh(r *http.Request, req tokenRequest) (tokenAnswer, error)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	next, err := s.nextRefresh(r, req, t, g)
+	n := renewal{tokenRequest: req, old: t, grant: g, claims: s.claimsOf(req, g, scope)}
+	next, place, err := s.renew(r, n)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return s.issueFor(r, req, g, scope, next)
+	return s.issue(r, req, n.claims, place, next)
 }
+
+// renewal is a refresh that may go ahead, with the access token it is for.
+type renewal struct {
+	tokenRequest
+	old    store.RefreshToken
+	grant  store.Grant
+	claims token.Claims
+}
+
+func (n renewal) access() store.AccessToken { return record(n.claims, n.grant.ID) }
 
 func (s *Server) findRefresh(r *http.Request, req tokenRequest) (store.RefreshToken, store.Grant, error) {
 	if req.params["refresh_token"] == "" {
@@ -83,22 +95,24 @@ func narrowed(asked string, granted []string) ([]string, error) {
 	return names, nil
 }
 
-// nextRefresh is the refresh token to answer with: "" when the old one stays.
-func (s *Server) nextRefresh(r *http.Request, req tokenRequest, t store.RefreshToken, g store.Grant) (string, error) {
-	if !req.client.public() {
-		t.ExpiresAt = s.config.Now().Add(s.config.RefreshTokenLife)
-		return "", gone(s.store.Extend(r.Context(), t, s.keepUntil()))
+// renew keeps the new access token, and gives its place and the refresh token
+// to answer with: "" when the old one stays.
+func (s *Server) renew(r *http.Request, n renewal) (refresh string, place uint64, err error) {
+	if !n.client.public() {
+		n.old.ExpiresAt = s.config.Now().Add(s.config.RefreshTokenLife)
+		place, err = s.store.Extend(r.Context(), n.old, n.access(), s.keepUntil())
+		return "", place, gone(err)
 	}
-	if !t.UsedAt.IsZero() {
-		return s.successor(r, req, t, g)
+	if !n.old.UsedAt.IsZero() {
+		return s.repeat(r, n)
 	}
-	next, secret := s.newRefresh(req, g)
-	sealed := s.seals.successors.close([]byte(secret), contextOf(t.Hash))
-	err := s.store.Rotate(r.Context(), t.Hash, sealed, next, s.config.Now(), s.keepUntil())
+	next, secret := s.newRefresh(n.tokenRequest, n.grant)
+	sealed := s.seals.successors.close([]byte(secret), contextOf(n.old.Hash))
+	place, err = s.store.Rotate(r.Context(), n.old.Hash, sealed, next, n.access(), s.config.Now(), s.keepUntil())
 	if errors.Is(err, store.ErrSpent) {
-		return s.lostRace(r, req, t, g)
+		return s.lostRace(r, n)
 	}
-	return secret, gone(err)
+	return secret, place, gone(err)
 }
 
 // gone: the grant was revoked between the look and the write.
@@ -110,31 +124,31 @@ func gone(err error) error {
 }
 
 // lostRace: another request rotated the token first; this one is a repetition.
-func (s *Server) lostRace(r *http.Request, req tokenRequest, t store.RefreshToken, g store.Grant) (string, error) {
-	t, err := s.store.Refresh(r.Context(), t.Hash)
-	if err != nil {
-		return "", err
+func (s *Server) lostRace(r *http.Request, n renewal) (refresh string, place uint64, err error) {
+	if n.old, err = s.store.Refresh(r.Context(), n.old.Hash); err != nil {
+		return "", 0, err
 	}
-	return s.successor(r, req, t, g)
+	return s.repeat(r, n)
 }
 
-// successor answers the repetition of a refresh: within the grace and while
+// repeat answers the repetition of a refresh: within the grace and while
 // nobody has used the successor, with the same one; else two have the token,
 // and the whole family ends (RFC 9700 §4.14.2).
-func (s *Server) successor(r *http.Request, req tokenRequest, t store.RefreshToken, g store.Grant) (string, error) {
-	secret, err := s.seals.successors.open(t.Successor, contextOf(t.Hash))
+func (s *Server) repeat(r *http.Request, n renewal) (refresh string, place uint64, err error) {
+	secret, err := s.seals.successors.open(n.old.Successor, contextOf(n.old.Hash))
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
 	next, err := s.store.Refresh(r.Context(), hashOf(string(secret)))
 	if err != nil {
-		return "", err
+		return "", 0, err
 	}
-	late := s.config.Now().Sub(t.UsedAt) > rotationGrace
-	if late || !next.UsedAt.IsZero() || next.Thumbprint != "" && next.Thumbprint != req.key {
-		return "", s.refreshReused(r, g)
+	late := s.config.Now().Sub(n.old.UsedAt) > rotationGrace
+	if late || !next.UsedAt.IsZero() || next.Thumbprint != "" && next.Thumbprint != n.key {
+		return "", 0, s.refreshReused(r, n.grant)
 	}
-	return string(secret), nil
+	place, err = s.store.Issue(r.Context(), n.access())
+	return string(secret), place, gone(err)
 }
 
 func (s *Server) refreshReused(r *http.Request, g store.Grant) error {

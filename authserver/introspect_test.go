@@ -134,8 +134,8 @@ func TestRevocation(t *testing.T) {
 type brokenStore struct{ Store }
 
 func (brokenStore) RevokeGrant(context.Context, string, time.Time) error     { return errBroken }
-func (brokenStore) RevokeToken(context.Context, string, time.Time) error     { return errBroken }
-func (brokenStore) TokenRevoked(context.Context, string) (bool, error)       { return false, errBroken }
+func (brokenStore) RevokeToken(context.Context, string) error                { return errBroken }
+func (brokenStore) Places(context.Context) (uint64, uint64, error)           { return 0, 0, errBroken }
 func (brokenStore) Spend(context.Context, store.Hash, time.Time) error       { return errBroken }
 func (brokenStore) Consent(context.Context, store.Consent) ([]string, error) { return nil, errBroken }
 func (brokenStore) User(context.Context, string) (store.User, error)         { return store.User{}, errBroken }
@@ -143,6 +143,10 @@ func (brokenStore) Sweep(context.Context, time.Time, time.Time, int) (bool, erro
 	return true, errBroken
 }
 func (brokenStore) AddClient(context.Context, store.Client, int) error { return errBroken }
+func (brokenStore) AccessToken(context.Context, string) (store.AccessToken, error) {
+	return store.AccessToken{}, errBroken
+}
+func (brokenStore) Issue(context.Context, store.AccessToken) (uint64, error) { return 0, errBroken }
 func (brokenStore) Code(context.Context, store.Hash) (store.Code, error) {
 	return store.Code{}, errBroken
 }
@@ -154,11 +158,16 @@ func TestStoreFailureIsNeverAYes(t *testing.T) {
 	a := g.tokens(client)
 	proxy, secret := g.resourceServer(calculator)
 	b := newBrowser(t)
+	robot, robotSecret := g.machine("calc:basic")
 	consent := g.consentPage(b, authorization(client))
 	login := g.loginForm(newBrowser(t), testUser, testPassword)
 	g.s.store = brokenStore{g.s.store}
 	for name, got := range map[string]answerOf{
 		"revoke refresh": g.post("/revoke", url.Values{"token": {a.str("refresh_token")}, "client_id": {client}}),
+		"revoke access":  g.post("/revoke", url.Values{"token": {a.str("access_token")}, "client_id": {client}}),
+		"machine token":  g.post("/token", machineGrant(), basic(robot, robotSecret)),
+		"status list":    g.get(noRedirect(), "/status/0"),
+		"status lists":   g.get(noRedirect(), "/status"),
 		"introspect":     g.post("/introspect", url.Values{"token": {a.str("access_token")}}, basic(proxy, secret)),
 		"redeem":         g.post("/token", redemption(client, "pac_x")),
 		"register":       g.postJSON("/register", `{"redirect_uris":["`+callback+`"]}`),

@@ -48,12 +48,13 @@ func accounts(stored []store.Account, err error) ([]Account, error) {
 }
 
 // DeleteUser ends an account: sessions, consents and refresh tokens go with
-// it. Access tokens that are out live until they expire. ErrUnknown when there is none.
+// it, and its access tokens are revoked. ErrUnknown when there is none.
 func (s *Server) DeleteUser(ctx context.Context, name string) error {
 	return s.store.DeleteUser(ctx, name)
 }
 
-// DeleteClient does the same for a client, by its client_id.
+// DeleteClient does the same for a client, by its client_id, and revokes what
+// it was given as a machine.
 func (s *Server) DeleteClient(ctx context.Context, id string) error {
 	return s.store.DeleteClient(ctx, id)
 }

@@ -17,6 +17,7 @@ type metadata struct {
 	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
 	IntrospectionEndpoint string   `json:"introspection_endpoint"`
 	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
+	StatusLists           string   `json:"status_list_aggregation_endpoint"`
 	Scopes                []string `json:"scopes_supported,omitempty"`
 	ResponseTypes         []string `json:"response_types_supported"`
 	ResponseModes         []string `json:"response_modes_supported"`
@@ -44,6 +45,7 @@ func (s *Server) describe() metadata {
 		RevocationAuth:        []string{authNone, authBasic, authPost},
 		IntrospectionEndpoint: s.site.url("/introspect"),
 		IntrospectionAuth:     []string{authBasic, authPost},
+		StatusLists:           s.site.url("/status"),
 		Scopes:                s.catalogue.scopes(),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},

@@ -26,6 +26,7 @@ func (s *Server) routes() http.Handler {
 		s.site.local("/token"):                            {post: s.token, cors: true},
 		s.site.local("/revoke"):                           {post: s.revoke, cors: true},
 		s.site.local("/introspect"):                       {post: s.introspect},
+		s.site.local("/status"):                           {get: s.statusIndex, cors: true},
 		s.site.local("/authorize"):                        {get: s.authorize, post: s.authorizeByForm, page: true},
 		s.site.local("/login"):                            {post: s.login, page: true},
 		s.site.local("/consent"):                          {get: s.resume, post: s.decide, page: true},
@@ -37,10 +38,18 @@ func (s *Server) routes() http.Handler {
 	if s.config.StepUpSecret != "" {
 		table[s.site.local("/step-up")] = route{post: s.stepUp}
 	}
+	list := route{get: s.statusList, cors: true}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.serve(w, r, table[r.URL.Path])
+		to := table[r.URL.Path]
+		if strings.HasPrefix(r.URL.Path, s.site.local(statusPrefix)) {
+			to = list
+		}
+		s.serve(w, r, to)
 	})
 }
+
+// statusPrefix comes before the number of a status list.
+const statusPrefix = "/status/"
 
 // wellKnown inserts the name between host and path of the issuer (RFC 8414 §3.1).
 func (s *Server) wellKnown(name string) string { return "/.well-known/" + name + s.site.path }

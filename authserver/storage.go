@@ -18,7 +18,8 @@ type Store interface {
 	grantStore
 	codeStore
 	refreshStore
-	revocationStore
+	accessStore
+	statusStore
 	accountStore
 	accountRemover
 	upkeep
@@ -68,18 +69,25 @@ type grantStore interface {
 
 type codeStore interface {
 	Code(ctx context.Context, h store.Hash) (store.Code, error)
-	Redeem(ctx context.Context, c store.Code, first *store.RefreshToken, now, keep time.Time) error
+	Redeem(ctx context.Context, c store.Code, first *store.RefreshToken, t store.AccessToken, now, keep time.Time) (place uint64, err error)
 }
 
 type refreshStore interface {
 	Refresh(ctx context.Context, h store.Hash) (store.RefreshToken, error)
-	Rotate(ctx context.Context, old store.Hash, sealed []byte, next store.RefreshToken, now, keep time.Time) error
-	Extend(ctx context.Context, t store.RefreshToken, keep time.Time) error
+	Rotate(ctx context.Context, old store.Hash, sealed []byte, next store.RefreshToken, t store.AccessToken, now, keep time.Time) (place uint64, err error)
+	Extend(ctx context.Context, r store.RefreshToken, t store.AccessToken, keep time.Time) (place uint64, err error)
 }
 
-type revocationStore interface {
-	RevokeToken(ctx context.Context, id string, until time.Time) error
-	TokenRevoked(ctx context.Context, id string) (bool, error)
+type accessStore interface {
+	Issue(ctx context.Context, t store.AccessToken) (place uint64, err error)
+	AccessToken(ctx context.Context, id string) (store.AccessToken, error)
+	RevokeToken(ctx context.Context, id string) error
+}
+
+type statusStore interface {
+	Places(ctx context.Context) (first, last uint64, err error)
+	RevokedPlaces(ctx context.Context, from, to uint64) ([]uint64, error)
+	Revocations(ctx context.Context, after uint64, limit int) ([]store.Revocation, error)
 }
 
 type upkeep interface {

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/token"
 )
 
@@ -150,25 +150,13 @@ func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return s.issue(r, req, token.Claims{Subject: req.client.ID, Audience: []string{res.URL}, ID: newID(""), Scope: scope})
-}
-
-// issue signs one access token (RFC 9068), bound to the proof's key when there was a proof.
-func (s *Server) issue(r *http.Request, req tokenRequest, c token.Claims) (tokenAnswer, error) {
-	now := s.config.Now().Truncate(time.Second)
-	c.Issuer, c.ClientID = s.config.Issuer, req.client.ID
-	c.IssuedAt, c.Expiry = now, now.Add(s.config.AccessTokenLife)
-	c.Thumbprint = req.key
-	signed, err := token.Sign(s.key, c)
+	claims := s.draft(req, token.Claims{Subject: req.client.ID, Audience: []string{res.URL}, Scope: scope})
+	place, err := s.store.Issue(r.Context(), record(claims, ""))
+	if errors.Is(err, store.ErrNotFound) {
+		return tokenAnswer{}, refuse(UnknownClient)
+	}
 	if err != nil {
-		return tokenAnswer{}, errors.Join(errors.New("sign an access token"), err)
+		return tokenAnswer{}, err
 	}
-	a := tokenAnswer{AccessToken: signed, TokenType: "Bearer", Scope: strings.Join(c.Scope, " "),
-		ExpiresIn: int64(s.config.AccessTokenLife / time.Second)}
-	if req.key != "" {
-		a.TokenType = "DPoP"
-	}
-	s.audit(r, "token.issued", "client_id", c.ClientID, "subject", c.Subject, "grant_type", req.params["grant_type"],
-		"resource", c.Audience[0], "scope", a.Scope, "jti", c.ID, "bound", req.key != "")
-	return a, nil
+	return s.issue(r, req, claims, place, "")
 }

@@ -5,19 +5,26 @@ import (
 	"database/sql"
 )
 
-// DeleteUser removes a person by name with sessions, consents, grants and all
-// tokens of them. ErrNotFound when there is none.
+// DeleteUser removes a person by name with sessions, consents and grants, and
+// revokes all tokens of them. ErrNotFound when there is none.
 func (s *SQLite) DeleteUser(ctx context.Context, name string) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := revoke(ctx, tx, tokensOf+"subject = (SELECT id FROM users WHERE name = ?)", name); err != nil {
+			return err
+		}
 		return exactlyOne(ctx, tx, ErrNotFound, "DELETE FROM users WHERE name = ?", name)
 	})
 }
 
-// DeleteClient removes a client with the consents and grants it was given and
-// all tokens of them. A client known by its metadata document has no row of
-// its own, but consents and grants all the same. ErrNotFound when there is nothing.
+// DeleteClient removes a client with the consents and grants it was given, and
+// revokes all tokens of them and of its own. A client known by its metadata
+// document has no row of its own, but consents and grants all the same.
+// ErrNotFound when there is nothing.
 func (s *SQLite) DeleteClient(ctx context.Context, id string) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := revoke(ctx, tx, tokensOf+"client_id = ?", id); err != nil {
+			return err
+		}
 		var gone int64
 		for _, query := range []string{
 			"DELETE FROM clients WHERE id = ?",

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 )
 
@@ -22,9 +21,10 @@ func (s *SQLite) Code(ctx context.Context, h Hash) (Code, error) {
 }
 
 // Redeem uses a code once: the first call keeps its first refresh token (nil
-// for none) and the grant until the given time, every other gets ErrSpent.
-func (s *SQLite) Redeem(ctx context.Context, c Code, first *RefreshToken, now, keep time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+// for none), the access token, and the grant until the given time; every other
+// gets ErrSpent.
+func (s *SQLite) Redeem(ctx context.Context, c Code, first *RefreshToken, t AccessToken, now, keep time.Time) (place uint64, err error) {
+	return s.issuing(ctx, t, func(tx *sql.Tx) error {
 		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE codes SET used_at = ? WHERE hash = ? AND used_at = 0", millis(now), c.Hash[:])
 		if err != nil {
 			return err
@@ -52,9 +52,10 @@ func (s *SQLite) Refresh(ctx context.Context, h Hash) (RefreshToken, error) {
 	return t, nil
 }
 
-// Rotate replaces a refresh token by the next, once: ErrSpent when another call did.
-func (s *SQLite) Rotate(ctx context.Context, old Hash, sealed []byte, next RefreshToken, now, keep time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+// Rotate replaces a refresh token by the next, once, and keeps the access
+// token: ErrSpent when another call did.
+func (s *SQLite) Rotate(ctx context.Context, old Hash, sealed []byte, next RefreshToken, t AccessToken, now, keep time.Time) (place uint64, err error) {
+	return s.issuing(ctx, t, func(tx *sql.Tx) error {
 		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE refresh_tokens SET used_at = ?, successor = ? WHERE hash = ? AND used_at = 0",
 			millis(now), sealed, old[:])
 		if err != nil {
@@ -67,14 +68,15 @@ func (s *SQLite) Rotate(ctx context.Context, old Hash, sealed []byte, next Refre
 	})
 }
 
-// Extend moves the expiry of a refresh token that is not rotated.
-func (s *SQLite) Extend(ctx context.Context, t RefreshToken, keep time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		err := exactlyOne(ctx, tx, ErrNotFound, "UPDATE refresh_tokens SET expires_at = ? WHERE hash = ?", millis(t.ExpiresAt), t.Hash[:])
+// Extend moves the expiry of a refresh token that is not rotated, and keeps the
+// access token.
+func (s *SQLite) Extend(ctx context.Context, r RefreshToken, t AccessToken, keep time.Time) (place uint64, err error) {
+	return s.issuing(ctx, t, func(tx *sql.Tx) error {
+		err := exactlyOne(ctx, tx, ErrNotFound, "UPDATE refresh_tokens SET expires_at = ? WHERE hash = ?", millis(r.ExpiresAt), r.Hash[:])
 		if err != nil {
 			return err
 		}
-		return keepGrant(ctx, tx, t.GrantID, keep)
+		return keepGrant(ctx, tx, r.GrantID, keep)
 	})
 }
 
@@ -89,21 +91,4 @@ func insertRefresh(ctx context.Context, tx *sql.Tx, t RefreshToken) error {
 func keepGrant(ctx context.Context, tx *sql.Tx, id string, keep time.Time) error {
 	return exactlyOne(ctx, tx, ErrNotFound,
 		"UPDATE grants SET expires_at = max(expires_at, ?) WHERE id = ? AND revoked_at = 0", millis(keep), id)
-}
-
-// RevokeToken remembers one token id as revoked until it would have expired.
-func (s *SQLite) RevokeToken(ctx context.Context, id string, until time.Time) error {
-	_, err := s.write.ExecContext(ctx,
-		"INSERT INTO revoked_tokens (id, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING", id, millis(until))
-	return err
-}
-
-// TokenRevoked says whether RevokeToken was called for id.
-func (s *SQLite) TokenRevoked(ctx context.Context, id string) (bool, error) {
-	var one int
-	err := s.read.QueryRowContext(ctx, "SELECT 1 FROM revoked_tokens WHERE id = ?", id).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
-	return err == nil, err
 }

@@ -108,6 +108,11 @@ func (s *SQLite) Grant(ctx context.Context, id string) (Grant, error) {
 
 // RevokeGrant ends a grant and with it every token of its family.
 func (s *SQLite) RevokeGrant(ctx context.Context, id string, now time.Time) error {
-	_, err := s.write.ExecContext(ctx, "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at = 0", millis(now), id)
-	return err
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at = 0", millis(now), id)
+		if err != nil {
+			return err
+		}
+		return revoke(ctx, tx, tokensOf+"grant_id = ?", id)
+	})
 }

@@ -102,6 +102,24 @@ type RefreshToken struct {
 	Successor  []byte    // the next token, sealed, once rotated
 }
 
+// AccessToken is an access token that was given out. Which one, not the token.
+type AccessToken struct {
+	Place     uint64 // given by the store, never twice: its index in the status lists
+	ID        string // jti
+	GrantID   string // "" for a machine's own
+	ClientID  string
+	Subject   string
+	ExpiresAt time.Time // when nobody accepts it any more
+	Revoked   bool
+}
+
+// Revocation is one access token that was revoked.
+type Revocation struct {
+	Number    uint64 // later ones have higher numbers
+	TokenID   string // jti
+	ExpiresAt time.Time
+}
+
 // Approval is a decided authorization request, written as one.
 type Approval struct {
 	Request      Hash // of the pending request, which this spends

@@ -216,7 +216,7 @@ func TestRedeemOnce(t *testing.T) {
 	for i := range 8 {
 		all.Go(func() {
 			r := RefreshToken{Hash: h(string(rune('a' + i))), GrantID: a.Grant.ID, ExpiresAt: t0}
-			if err := s.Redeem(context.Background(), got, &r, t0, t0.Add(time.Hour)); err == nil {
+			if _, err := s.Redeem(context.Background(), got, &r, ofGrant(a, r.Hash), t0, t0.Add(time.Hour)); err == nil {
 				won.Add(1)
 			} else if !errors.Is(err, ErrSpent) {
 				t.Error(err)
@@ -227,10 +227,12 @@ func TestRedeemOnce(t *testing.T) {
 	if won.Load() != 1 {
 		t.Errorf("%d redemptions", won.Load())
 	}
-	var n int
-	must(t, s.read.QueryRow("SELECT count(*) FROM refresh_tokens").Scan(&n))
-	if n != 1 {
-		t.Errorf("%d refresh tokens", n)
+	for _, table := range []string{"refresh_tokens", "access_tokens"} {
+		var n int
+		must(t, s.read.QueryRow("SELECT count(*) FROM "+table).Scan(&n))
+		if n != 1 {
+			t.Errorf("%d %s", n, table)
+		}
 	}
 }
 
@@ -238,10 +240,10 @@ func TestRotateOnce(t *testing.T) {
 	s := openTest(t)
 	a := approve(t, s, "1", "a")
 	first := RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID, Thumbprint: "k", ExpiresAt: t0.Add(time.Hour)}
-	must(t, s.Redeem(t.Context(), a.Code, &first, t0, t0))
+	must(t, placed(s.Redeem(t.Context(), a.Code, &first, ofGrant(a, first.Hash), t0, t0)))
 	second := RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
-	must(t, s.Rotate(t.Context(), first.Hash, []byte("sealed"), second, t0, t0.Add(time.Hour)))
-	want(t, s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r3"), GrantID: a.Grant.ID}, t0, t0), ErrSpent)
+	must(t, placed(s.Rotate(t.Context(), first.Hash, []byte("sealed"), second, ofGrant(a, second.Hash), t0, t0.Add(time.Hour))))
+	want(t, placed(s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r3"), GrantID: a.Grant.ID}, ofGrant(a, h("r3")), t0, t0)), ErrSpent)
 	got, err := s.Refresh(t.Context(), first.Hash)
 	if err != nil || !got.UsedAt.Equal(t0) || string(got.Successor) != "sealed" || got.Thumbprint != "k" {
 		t.Errorf("got %+v, %v", got, err)
@@ -249,7 +251,7 @@ func TestRotateOnce(t *testing.T) {
 	_, err = s.Refresh(t.Context(), h("r3"))
 	want(t, err, ErrNotFound)
 	second.ExpiresAt = t0.Add(2 * time.Hour)
-	must(t, s.Extend(t.Context(), second, t0.Add(3*time.Hour)))
+	must(t, placed(s.Extend(t.Context(), second, ofGrant(a, h("again")), t0.Add(3*time.Hour))))
 	if got, _ := s.Refresh(t.Context(), second.Hash); !got.ExpiresAt.Equal(second.ExpiresAt) {
 		t.Errorf("got %+v", got)
 	}
@@ -263,46 +265,37 @@ func TestRevokedGrantHandsOutNothing(t *testing.T) {
 	s := openTest(t)
 	a := approve(t, s, "1", "a")
 	first := RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
-	must(t, s.Redeem(t.Context(), a.Code, &first, t0, t0))
+	must(t, placed(s.Redeem(t.Context(), a.Code, &first, ofGrant(a, first.Hash), t0, t0)))
 	b := approve(t, s, "2", "a")
 	must(t, s.RevokeGrant(t.Context(), a.Grant.ID, t0))
 	must(t, s.RevokeGrant(t.Context(), b.Grant.ID, t0))
-	want(t, s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID}, t0, t0), ErrNotFound)
-	want(t, s.Extend(t.Context(), first, t0), ErrNotFound)
-	want(t, s.Redeem(t.Context(), b.Code, nil, t0, t0), ErrNotFound)
+	want(t, placed(s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID}, ofGrant(a, h("r2")), t0, t0)), ErrNotFound)
+	want(t, placed(s.Extend(t.Context(), first, ofGrant(a, h("r2")), t0)), ErrNotFound)
+	want(t, placed(s.Issue(t.Context(), ofGrant(a, h("r2")))), ErrNotFound)
+	want(t, placed(s.Redeem(t.Context(), b.Code, nil, ofGrant(b, h("r2")), t0, t0)), ErrNotFound)
 	if g, err := s.Grant(t.Context(), a.Grant.ID); err != nil || !g.Revoked {
 		t.Errorf("got %+v, %v", g, err)
-	}
-}
-
-func TestRevokedTokens(t *testing.T) {
-	s := openTest(t)
-	must(t, s.RevokeToken(t.Context(), "j1", t0))
-	must(t, s.RevokeToken(t.Context(), "j1", t0))
-	for id, want := range map[string]bool{"j1": true, "j2": false} {
-		if got, err := s.TokenRevoked(t.Context(), id); got != want || err != nil {
-			t.Errorf("%s: %v, %v", id, got, err)
-		}
 	}
 }
 
 func TestSweep(t *testing.T) {
 	s := openTest(t)
 	a := approve(t, s, "1", "a")
-	must(t, s.Redeem(t.Context(), a.Code, &RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID}, t0, t0.Add(time.Minute)))
+	must(t, placed(s.Redeem(t.Context(), a.Code, &RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID}, ofGrant(a, h("r1")), t0, t0.Add(time.Minute))))
 	for i := range 5 {
-		must(t, s.RevokeToken(t.Context(), string(rune('a'+i)), t0))
+		must(t, placed(s.Issue(t.Context(), ofGrant(a, h(string(rune('a'+i)))))))
 		must(t, s.AddClient(t.Context(), Client{ID: string(rune('a' + i)), Dynamic: true, CreatedAt: t0}, 100))
 	}
 	must(t, s.StartSession(t.Context(), Session{Hash: h("s"), UserID: "u1", ExpiresAt: t0.Add(time.Minute)}, Hash{}))
 	count := func() (n int) {
-		for _, table := range []string{"sessions", "spent_requests", "revoked_tokens", "grants", "codes", "refresh_tokens", "clients"} {
+		for _, table := range []string{"sessions", "spent_requests", "access_tokens", "revocations", "grants", "codes", "refresh_tokens", "clients"} {
 			var k int
 			must(t, s.read.QueryRow("SELECT count(*) FROM "+table).Scan(&k))
 			n += k
 		}
 		return n
 	}
+	must(t, s.RevokeGrant(t.Context(), a.Grant.ID, t0))
 	before := count()
 	if more, err := s.Sweep(t.Context(), t0, t0, 2); more || err != nil || count() != before {
 		t.Errorf("before anything is due: %v %v, %d of %d rows left", more, err, count(), before)
@@ -315,7 +308,7 @@ func TestSweep(t *testing.T) {
 			break
 		}
 	}
-	if rounds != 3 || count() != 0 {
+	if rounds != 4 || count() != 0 {
 		t.Errorf("%d rounds, %d rows left", rounds, count())
 	}
 	if held, err := s.Consent(t.Context(), a.Consent); err != nil || held == nil {
@@ -330,8 +323,14 @@ func TestFailuresAreErrors(t *testing.T) {
 	if s.Ping(t.Context()) == nil {
 		t.Error("a closed store answers")
 	}
-	if _, err := s.TokenRevoked(t.Context(), "x"); err == nil {
-		t.Error("a closed store says not revoked")
+	if _, err := s.AccessToken(t.Context(), "x"); err == nil || errors.Is(err, ErrNotFound) {
+		t.Errorf("a closed store says of a token %v", err)
+	}
+	if _, err := s.RevokedPlaces(t.Context(), 0, 10); err == nil {
+		t.Error("a closed store says what is revoked")
+	}
+	if err := s.RevokeToken(t.Context(), "x"); err == nil {
+		t.Error("a closed store has revoked")
 	}
 	if held, err := s.Consent(t.Context(), Consent{}); err == nil || held != nil {
 		t.Error("a closed store knows a consent")

@@ -10,7 +10,7 @@ import (
 var sweeps = []string{
 	"DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE expires_at < ? LIMIT ?)",
 	"DELETE FROM spent_requests WHERE rowid IN (SELECT rowid FROM spent_requests WHERE expires_at < ? LIMIT ?)",
-	"DELETE FROM revoked_tokens WHERE rowid IN (SELECT rowid FROM revoked_tokens WHERE expires_at < ? LIMIT ?)",
+	"DELETE FROM access_tokens WHERE place IN (SELECT place FROM access_tokens WHERE expires_at < ? LIMIT ?)",
 	"DELETE FROM grants WHERE rowid IN (SELECT rowid FROM grants WHERE expires_at < ? LIMIT ?)",
 }
 

@@ -1,0 +1,60 @@
+package authserver
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/token"
+)
+
+// slowClocks is how long after its expiry a resource server may still accept a
+// token: until then its revocation is remembered and told.
+const slowClocks = 5 * time.Minute
+
+// draft completes the claims of a new access token (RFC 9068), bound to the
+// proof's key when there was a proof. It lacks its place in the status list,
+// which the store gives.
+func (s *Server) draft(req tokenRequest, c token.Claims) token.Claims {
+	now := s.config.Now().Truncate(time.Second)
+	c.Issuer, c.ClientID, c.ID = s.config.Issuer, req.client.ID, newID("")
+	c.IssuedAt, c.Expiry = now, now.Add(s.config.AccessTokenLife)
+	c.Thumbprint = req.key
+	return c
+}
+
+// claimsOf drafts an access token of a grant.
+func (s *Server) claimsOf(req tokenRequest, g store.Grant, scope []string) token.Claims {
+	return s.draft(req, token.Claims{
+		Subject: g.UserID, Audience: []string{g.Resource}, Scope: scope,
+		AuthTime: g.AuthTime, AMR: []string{"pwd"},
+	})
+}
+
+// record is what the store keeps of a token.
+func record(c token.Claims, grant string) store.AccessToken {
+	return store.AccessToken{
+		ID: c.ID, GrantID: grant, ClientID: c.ClientID, Subject: c.Subject, ExpiresAt: c.Expiry.Add(slowClocks),
+	}
+}
+
+// issue signs an access token that the store has, with its place there.
+func (s *Server) issue(r *http.Request, req tokenRequest, c token.Claims, place uint64, refresh string) (tokenAnswer, error) {
+	c.Status = s.statusOf(place)
+	signed, err := token.Sign(s.key, c)
+	if err != nil {
+		return tokenAnswer{}, fmt.Errorf("sign an access token: %w", err)
+	}
+	a := tokenAnswer{
+		AccessToken: signed, TokenType: "Bearer", Scope: strings.Join(c.Scope, " "),
+		ExpiresIn: int64(s.config.AccessTokenLife / time.Second), RefreshToken: refresh,
+	}
+	if req.key != "" {
+		a.TokenType = "DPoP"
+	}
+	s.audit(r, "token.issued", "client_id", c.ClientID, "subject", c.Subject, "grant_type", req.params["grant_type"],
+		"resource", c.Audience[0], "scope", a.Scope, "jti", c.ID, "bound", req.key != "")
+	return a, nil
+}
