@@ -311,3 +311,18 @@ func TestListeningEndsWithTheToken(t *testing.T) {
 		t.Errorf("audit %v", event)
 	}
 }
+
+// An upstream that says nothing until there is something to say keeps nobody
+// listening past the token.
+func TestListeningEndsWithTheTokenBeforeTheAnswer(t *testing.T) {
+	s := newStand(t)
+	s.upstream.answers(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	access := s.token(func(c *token.Claims) {
+		c.IssuedAt, c.Expiry = s.clock.now().Add(-time.Minute), s.clock.now().Add(-29*time.Second)
+	})
+	r := s.do("GET", s.url, "", "Authorization", "Bearer "+access)
+	s.wants(r, 401, "token_expired")
+	if !strings.Contains(r.Header.Get("Www-Authenticate"), `error="invalid_token"`) {
+		t.Errorf("challenge %q", r.Header.Get("Www-Authenticate"))
+	}
+}
