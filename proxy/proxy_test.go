@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -62,6 +63,8 @@ type issuerStand struct {
 	keys []jose.PrivateKey
 	down atomic.Bool
 	hits atomic.Int64 // fetches of the key set
+	desk atomic.Value // introspection_endpoint, a string
+	more sync.Map     // path → http.HandlerFunc of what a test adds
 }
 
 func newIssuer(t testing.TB) *issuerStand {
@@ -73,7 +76,15 @@ func newIssuer(t testing.TB) *issuerStand {
 			http.Error(w, "away", http.StatusServiceUnavailable)
 			return
 		}
-		_ = json.NewEncoder(w).Encode(map[string]string{"issuer": i.URL, "jwks_uri": i.URL + "/jwks"})
+		desk, _ := i.desk.Load().(string)
+		_ = json.NewEncoder(w).Encode(map[string]string{"issuer": i.URL, "jwks_uri": i.URL + "/jwks", "introspection_endpoint": desk})
+	})
+	mux.HandleFunc("/more/", func(w http.ResponseWriter, r *http.Request) {
+		if serve, ok := i.more.Load(r.URL.Path); ok {
+			serve.(http.HandlerFunc)(w, r)
+			return
+		}
+		http.NotFound(w, r)
 	})
 	mux.HandleFunc("/jwks", func(w http.ResponseWriter, _ *http.Request) {
 		i.hits.Add(1)
@@ -207,6 +218,7 @@ type stand struct {
 	proofKey jose.PrivateKey
 	nonce    string
 	handler  http.Handler
+	conf     proxy.Config
 }
 
 type change func(*proxy.Config)
@@ -266,7 +278,7 @@ func newStand(t *testing.T, changes ...change) *stand {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.handler = handler
+	s.handler, s.conf = handler, conf
 	server := &http.Server{Handler: handler, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go server.Serve(wire.Listener(ln, 32<<10))
 	t.Cleanup(func() { _ = server.Close() })
@@ -412,6 +424,45 @@ func (s *stand) wants(r reply, status int, reason string) {
 	for _, challenge := range r.Header.Values("WWW-Authenticate") {
 		if _, _, err := parseChallenge(challenge); err != nil {
 			s.Errorf("challenge %q: %v", challenge, err)
+		}
+	}
+}
+
+// refusesToStart changes what a good stand was made from.
+func refusesToStart(t *testing.T, name string, changes ...change) {
+	t.Helper()
+	conf := newStand(t).conf
+	conf.Metrics, conf.Issuers = prometheus.NewRegistry(), slices.Clone(conf.Issuers)
+	for _, c := range changes {
+		c(&conf)
+	}
+	if _, err := proxy.New(conf); err == nil {
+		t.Errorf("%s: started", name)
+	}
+}
+
+// inFlight is the number of requests in the proxy right now.
+func (s *stand) inFlight() int {
+	s.Helper()
+	families, err := s.registry.Gather()
+	if err != nil {
+		s.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "postern_requests_in_flight" {
+			return int(f.GetMetric()[0].GetGauge().GetValue())
+		}
+	}
+	s.Fatal("no such metric")
+	return 0
+}
+
+// waitFor polls until it is so; for things that must happen some time.
+func waitFor(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !so(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited in vain for %s", what)
 		}
 	}
 }
