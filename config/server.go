@@ -12,14 +12,15 @@ import (
 type Server struct {
 	Name       string        `yaml:"name"`
 	Path       string        `yaml:"path"`      // of the MCP endpoint under public_url
-	Upstream   string        `yaml:"upstream"`  // http(s) URL of the MCP endpoint behind
+	Upstream   string        `yaml:"upstream"`  // http(s) URL of the MCP endpoint behind, or unix:SOCKET[:PATH]
+	Stdio      *Stdio        `yaml:"stdio"`     // in place of upstream: a program that speaks MCP on stdin and stdout
 	Policy     string        `yaml:"policy"`    // path of the policy file
 	Audiences  []string      `yaml:"audiences"` // further aud values accepted, beside the resource URL
 	DPoP       string        `yaml:"dpop"`      // per server: required, accepted or off; absent: as the issuer says. An issuer's required stays required
 	Credential Credential    `yaml:"credential"`
 	TLS        *UpstreamTLS  `yaml:"tls"`      // of an https upstream
 	Identity   *Identity     `yaml:"identity"` // absent: the upstream is not told who calls
-	Timeout    time.Duration `yaml:"timeout"`  // until the upstream's response header; default 5m
+	Timeout    time.Duration `yaml:"timeout"`  // until the upstream's response header, with stdio until the next message of an answer; default 5m
 }
 
 func (s *Server) complete(folder string) {
@@ -27,6 +28,10 @@ func (s *Server) complete(folder string) {
 		s.Timeout = 5 * time.Minute
 	}
 	absolute(folder, &s.Policy)
+	s.completeSocket(folder)
+	if s.Stdio != nil {
+		s.Stdio.complete(folder)
+	}
 	s.Credential.complete(folder)
 	s.completeTrust(folder)
 }
@@ -52,7 +57,7 @@ func (s Server) validate(c *check, i int) {
 		c.readable(s.Policy, at("policy")...)
 	}
 	c.path(s.Path, at("path")...)
-	c.upstream(s.Upstream, at("upstream")...)
+	s.validateUpstream(c, at)
 	if s.DPoP != "" {
 		c.oneOf(s.DPoP, dpopModes, at("dpop")...)
 	}
@@ -72,15 +77,5 @@ func (c *check) path(value string, at ...any) {
 	plain := err == nil && u.Host == "" && u.EscapedPath() == value && path.Clean(value) == value
 	if !plain || strings.ContainsAny(value, "%;\\?#") || strings.HasPrefix(value, "/.well-known") {
 		c.fail("must be a plain absolute path, such as /calculator/mcp", at...)
-	}
-}
-
-func (c *check) upstream(value string, at ...any) {
-	if !c.needs(value, "missing: the URL of the MCP endpoint behind, such as http://127.0.0.1:8101/mcp", at...) {
-		return
-	}
-	u, err := url.Parse(value)
-	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") || u.User != nil || u.Fragment != "" {
-		c.fail("must be the http or https URL of the MCP endpoint behind, such as http://127.0.0.1:8101/mcp", at...)
 	}
 }

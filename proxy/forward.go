@@ -276,6 +276,12 @@ func upstreamRefusal(err error) *refusal {
 	if errors.As(err, &why) {
 		return why
 	}
+	if errors.Is(err, ErrBusy) {
+		return refused(stageForward, reasonUpstreamBusy, err)
+	}
+	if errors.Is(err, ErrStarting) {
+		return refused(stageForward, reasonUpstreamStarts, err)
+	}
 	var timeout net.Error
 	if errors.As(err, &timeout) && timeout.Timeout() {
 		return refused(stageForward, reasonUpstreamSlow, err)

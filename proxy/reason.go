@@ -65,6 +65,8 @@ const (
 	reasonExchangeRefused reason = "exchange_refused"
 	reasonUpstreamDown    reason = "upstream_unreachable"
 	reasonUpstreamSlow    reason = "upstream_timeout"
+	reasonUpstreamBusy    reason = "upstream_busy"
+	reasonUpstreamStarts  reason = "upstream_starting"
 	reasonUpstreamRefuses reason = "upstream_refused_credential"
 	reasonUpstreamAnswer  reason = "upstream_answer_unreadable"
 	reasonStreamBroken    reason = "stream_broken"
@@ -165,6 +167,8 @@ var refusals = map[reason]outcome{
 	reasonExchangeRefused: {status: 403, public: "The issuer gives this proxy no token for the MCP server in your name: ask for access to it, or sign in again."},
 	reasonUpstreamDown:    {status: 502, public: "The MCP server cannot be reached."},
 	reasonUpstreamSlow:    {status: 504, public: "The MCP server did not answer in time."},
+	reasonUpstreamBusy:    {status: 503, public: "The MCP server has as many requests in progress as it takes: try again soon.", retry: true},
+	reasonUpstreamStarts:  {status: 503, public: "The MCP server is being started: try again soon.", retry: true},
 	reasonUpstreamRefuses: {status: 502, public: "The MCP server does not accept this proxy: its operator must check the credential."},
 	reasonUpstreamAnswer:  {status: 502, public: "The MCP server's answer cannot be read, so it is not passed on."},
 	reasonStreamBroken:    {status: 502, public: "The stream broke off."},

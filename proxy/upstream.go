@@ -76,6 +76,12 @@ func notInHeaderName(c rune) bool {
 	return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-')
 }
 
+// Errors of a Transport that have reasons of their own.
+var (
+	ErrBusy     = errors.New("the upstream takes no more requests at a time")
+	ErrStarting = errors.New("the upstream is not running")
+)
+
 // Reach is how connections to an HTTP upstream are made.
 type Reach struct {
 	Socket  string             // path of a Unix socket; "" goes by TCP to the URL's host

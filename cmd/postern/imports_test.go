@@ -19,6 +19,7 @@ var allowed = map[string][]string{
 	"proxy":                 {"policy", "proxy/mcp", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "proxy/discovery"},
 	"proxy/mcp":             {"policy"},
 	"proxy/credential":      {"proxy", "proxy/discovery", "authserver/token", "authserver/dpop", "authserver/jose"},
+	"proxy/stdio":           {"proxy"},
 	"authserver":            {"authserver/*"},
 	"authserver/store":      {"authserver", "authserver/*"},
 	"authserver/token":      {"authserver/jose"},

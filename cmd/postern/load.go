@@ -14,6 +14,7 @@ import (
 // setup is a configuration file with the policies it names.
 type setup struct {
 	file     *config.File
+	lookup   config.Lookup
 	policies map[string]*policy.Policy // by server name
 }
 
@@ -24,7 +25,7 @@ func load(path string, lookup config.Lookup) (setup, error) {
 	if err != nil {
 		return setup{}, usageError{err}
 	}
-	s := setup{file: file, policies: map[string]*policy.Policy{}}
+	s := setup{file: file, lookup: lookup, policies: map[string]*policy.Policy{}}
 	var failures []error
 	for _, server := range file.Servers {
 		p, err := loadPolicy(server)

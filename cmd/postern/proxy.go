@@ -23,6 +23,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/replay"
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/proxy"
+	"github.com/postern-mcp/postern/proxy/stdio"
 	"github.com/postern-mcp/postern/proxy/wire"
 )
 
@@ -88,6 +89,8 @@ type node struct {
 	registry *prometheus.Registry
 	log      *slog.Logger
 	draining atomic.Bool
+	children []*stdio.Child
+	stdio    *stdio.Metrics // nil without children
 	closers  []func() error
 }
 
@@ -117,7 +120,7 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 	if err != nil {
 		return proxy.Config{}, err
 	}
-	servers, err := s.servers(outfit)
+	servers, err := s.servers(n, outfit)
 	if err != nil {
 		return proxy.Config{}, err
 	}
@@ -244,6 +247,7 @@ func (n *node) services(file *config.File, public, admin net.Listener) ([]servic
 // run serves until ctx ends, with readiness off from that moment.
 func (n *node) run(ctx context.Context, log *slog.Logger, grace time.Duration, services ...service) error {
 	defer context.AfterFunc(ctx, func() { n.draining.Store(true) })()
+	defer n.startChildren()()
 	return serve(ctx, log, grace, services...)
 }
 
@@ -257,7 +261,7 @@ func (n *node) admin() http.Handler {
 }
 
 func (n *node) ready(w http.ResponseWriter, r *http.Request) {
-	err := n.proxy.Ready(r.Context())
+	err := errors.Join(n.proxy.Ready(r.Context()), n.childrenReady())
 	if n.draining.Load() {
 		err = errors.New("shutting down")
 	}

@@ -1,0 +1,166 @@
+package stdio
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/postern-mcp/postern/proxy"
+)
+
+// TestRequestsArriveByteForByte but for the id and the progress token.
+func TestRequestsArriveByteForByte(t *testing.T) {
+	r := running(t, "legacy")
+	sent := "{ \"params\" : {\"_meta\":{\"progressToken\":\"mine\",\"x\":1.50e+2},\"name\":\"echo\",\"arguments\":{\"t\":\"caf\\u00e9 \\/\"}},\r\n" +
+		"\t\"id\" :\"a\\u0062\", \"method\":\"tools\\/call\",\"jsonrpc\":\"2.0\"}"
+	id, got := r.do(t, ask{body: sent}).said(t)
+	if id != `"a\u0062"` {
+		t.Errorf("the answer has id %s", id)
+	}
+	var n struct{ ID uint64 }
+	if err := json.Unmarshal([]byte(got), &n); err != nil {
+		t.Fatal(err)
+	}
+	number := strconv.FormatUint(n.ID, 10)
+	want := strings.NewReplacer(`"a\u0062"`, number, `"mine"`, number, "\r", " ", "\n", " ").Replace(sent)
+	if got != want {
+		t.Errorf("the child got\n%q\nwant\n%q", got, want)
+	}
+}
+
+// TestAnswersGoToWhoAsked: many callers use the same id and the same token,
+// and the child names what is not theirs to anybody who asks.
+func TestAnswersGoToWhoAsked(t *testing.T) {
+	r := running(t, "legacy")
+	const id, token = "7", `"tok"`
+	var streams []*bufio.Reader
+	for range 3 {
+		resp, err := r.open(t.Context(), toolWithToken(id, "hold", token))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		stream := bufio.NewReader(resp.Body)
+		if got := nextEvent(t, stream); !strings.Contains(got, `"progressToken":"tok"`) {
+			t.Fatalf("first event %s", got)
+		}
+		streams = append(streams, stream)
+	}
+	got := r.do(t, tool(id, "meddle"))
+	if sent, text := got.said(t); sent != id || text != "meddled" || got.kind != "application/json" {
+		t.Errorf("the one without a token got %+v", got)
+	}
+	for i, stream := range streams {
+		if got := nextEvent(t, stream); !strings.Contains(got, `"progressToken":"tok"`) {
+			t.Errorf("stream %d: %s", i, got)
+		}
+		if got := nextEvent(t, stream); !strings.Contains(got, `"id":7,`) || !strings.Contains(got, `"held"`) {
+			t.Errorf("stream %d: %s", i, got)
+		}
+		if rest, err := io.ReadAll(stream); err != nil || len(bytes.TrimSpace(rest)) > 0 {
+			t.Errorf("stream %d goes on with %q %v", i, rest, err)
+		}
+	}
+	if r.dropped(dropUnknown) < 10 {
+		t.Errorf("%v messages were dropped", r.dropped(dropUnknown))
+	}
+}
+
+func TestProgressComesBeforeTheAnswer(t *testing.T) {
+	r := running(t, "legacy")
+	got := r.do(t, toolWithToken("1", "progress", "5"))
+	events := strings.Split(strings.TrimSpace(got.body), "\n\n")
+	if got.kind != "text/event-stream" || len(events) != 2 || !strings.Contains(events[0], `"progressToken":5`) {
+		t.Errorf("with a token: %+v", got)
+	}
+	if got := r.do(t, tool("1", "progress")); got.kind != "application/json" {
+		t.Errorf("without a token: %+v", got)
+	}
+	plain := toolWithToken("1", "progress", "5")
+	plain.accept = "application/json"
+	if got := r.do(t, plain); got.kind != "application/json" || strings.Contains(got.body, "progress") {
+		t.Errorf("who takes no events got %+v", got)
+	}
+	events2 := tool("1", "echo")
+	events2.accept = "text/event-stream"
+	if got := r.do(t, events2); got.kind != "text/event-stream" {
+		t.Errorf("who takes only events got %+v", got)
+	}
+}
+
+// TestTokensInOtherSpellings: a child that compares names loosely could take
+// such a key for the token, and so be made to name somebody else's request.
+func TestTokensInOtherSpellings(t *testing.T) {
+	r := running(t, "legacy")
+	for _, key := range []string{"ProgressToken", "progresstoken", `progre\u017fsToken`} {
+		got := r.do(t, ask{body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","_meta":{"` + key + `":2}}}`})
+		if got.status != 400 || !strings.Contains(got.body, "-32602") {
+			t.Errorf("%s: %+v", key, got)
+		}
+	}
+}
+
+func TestGarbageGoesToNobody(t *testing.T) {
+	r := running(t, "legacy")
+	if _, text := r.do(t, tool("1", "garbage")).said(t); text != "after all" {
+		t.Errorf("got %q", text)
+	}
+	if got := r.dropped(dropMalformed); got != 6 {
+		t.Errorf("%v lines were malformed, want 6", got)
+	}
+	if got := r.dropped(dropUnknown); got != 2 {
+		t.Errorf("%v ids were unknown, want 2", got)
+	}
+	if got := r.dropped(dropTooLong); got != 1 {
+		t.Errorf("%v lines were too long, want 1", got)
+	}
+	if _, text := r.do(t, tool("1", "twice")).said(t); text != "first" {
+		t.Errorf("got %q", text)
+	}
+	if _, text := r.do(t, tool("1", "echo")).said(t); !strings.Contains(text, "echo") {
+		t.Errorf("after a second answer: %q", text)
+	}
+}
+
+func TestChildAsksInVain(t *testing.T) {
+	r := running(t, "legacy")
+	_, text := r.do(t, tool("1", "ask")).said(t)
+	replies := strings.Split(text, "\n")
+	want := []string{
+		`{"jsonrpc":"2.0","id":"s1","error":{"code":-32601,"message":"Method not found"}}`,
+		`{"jsonrpc":"2.0","id":"p1","result":{}}`,
+	}
+	if !slices.Equal(replies, want) {
+		t.Errorf("the child was told\n%s", text)
+	}
+}
+
+func TestLeavingCancelsAndFreesTheSlot(t *testing.T) {
+	c := settings(t, "legacy")
+	c.InFlight = 1
+	r := launch(t, c)
+	r.ready(t)
+	ctx, leave := context.WithCancel(t.Context())
+	resp, err := r.open(ctx, toolWithToken("1", "hold", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.open(t.Context(), tool("1", "echo")); !errors.Is(err, proxy.ErrBusy) {
+		t.Errorf("one call too many: %v", err)
+	}
+	leave()
+	if _, err := io.ReadAll(resp.Body); !errors.Is(err, context.Canceled) {
+		t.Errorf("the stream ends with %v", err)
+	}
+	resp.Body.Close()
+	if _, told := r.do(t, tool("1", "cancelled")).said(t); told == "" {
+		t.Error("the child was not told")
+	}
+}

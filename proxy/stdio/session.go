@@ -1,0 +1,156 @@
+package stdio
+
+import (
+	"crypto/rand"
+	"net/http"
+	"time"
+)
+
+const (
+	sessionsKept  = 10_000
+	subscriptions = 1000 // of one session
+)
+
+// session is what the bridge keeps of one caller of the handshake era. The
+// child knows nothing of it.
+type session struct {
+	id     string
+	used   time.Time
+	stream chan piece // of its GET request, nil while there is none
+	uris   map[string]bool
+	calls  map[string]*exchange // running, by the caller's id
+}
+
+// session finds one by its id, or nil.
+func (l *life) session(id string) *session {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.sessions[id]
+	if s != nil {
+		s.used = time.Now()
+	}
+	return s
+}
+
+// enter answers initialize with what the child answered the bridge, and a
+// session of the caller's own.
+func (l *life) enter(req *http.Request, m *message) *http.Response {
+	s := &session{id: rand.Text(), used: time.Now(), uris: map[string]bool{}, calls: map[string]*exchange{}}
+	l.mu.Lock()
+	if len(l.sessions) >= sessionsKept {
+		l.evict()
+	}
+	l.sessions[s.id] = s
+	l.mu.Unlock()
+	resp := respondJSON(req, http.StatusOK, answerOf(m.of(m.id), `"result":`+string(l.welcome)))
+	resp.Header.Set("Mcp-Session-Id", s.id)
+	return resp
+}
+
+// evict ends the session that was idle longest. Callers hold mu.
+func (l *life) evict() {
+	var oldest *session
+	for _, s := range l.sessions {
+		if oldest == nil || s.used.Before(oldest.used) {
+			oldest = s
+		}
+	}
+	l.part(oldest)
+}
+
+// part ends a session, its stream and its subscriptions. Callers hold mu.
+func (l *life) part(s *session) {
+	delete(l.sessions, s.id)
+	if s.stream != nil {
+		close(s.stream)
+		s.stream = nil
+	}
+	for uri := range s.uris {
+		if !l.wanted(uri) {
+			l.tell(unsubscription(uri))
+		}
+	}
+}
+
+// leave is DELETE.
+func (l *life) leave(req *http.Request, s *session) *http.Response {
+	if s == nil {
+		return noSession(req)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.sessions[s.id] == s {
+		l.part(s)
+	}
+	return respond(req, http.StatusNoContent)
+}
+
+// wanted says whether a session is subscribed to a resource. Callers hold mu.
+func (l *life) wanted(uri string) bool {
+	for _, s := range l.sessions {
+		if s.uris[uri] {
+			return true
+		}
+	}
+	return false
+}
+
+func unsubscription(uri string) []byte {
+	return []byte(`{"jsonrpc":"2.0","id":0,"method":"resources/unsubscribe","params":{"uri":` + string(quoted(uri)) + `}}`)
+}
+
+// subscribe notes whom updates of the resource are for, and passes the
+// request on.
+func (l *life) subscribe(req *http.Request, s *session, m *message) (*http.Response, error) {
+	if s == nil {
+		return noSession(req), nil
+	}
+	l.mu.Lock()
+	had, full := s.uris[m.uri], len(s.uris) >= subscriptions
+	if !full {
+		s.uris[m.uri] = true
+	}
+	l.mu.Unlock()
+	if full && !had {
+		return respondError(req, http.StatusOK, m.of(m.id), -32602, "This session has too many subscriptions: end some first."), nil
+	}
+	return l.exchange(req, s, m, func(failed bool) {
+		if failed && !had {
+			delete(s.uris, m.uri)
+		}
+	})
+}
+
+// unsubscribe passes the request on when nobody else is subscribed: the child
+// takes all callers for one.
+func (l *life) unsubscribe(req *http.Request, s *session, m *message) (*http.Response, error) {
+	if s == nil {
+		return noSession(req), nil
+	}
+	l.mu.Lock()
+	delete(s.uris, m.uri)
+	others := l.wanted(m.uri)
+	l.mu.Unlock()
+	if others {
+		return respondJSON(req, http.StatusOK, answerOf(m.of(m.id), `"result":{}`)), nil
+	}
+	return l.exchange(req, s, m, nil)
+}
+
+// cancel ends a request of the same session, and no other.
+func (l *life) cancel(s *session, m *message) {
+	if s == nil || m.cancelled.absent() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := s.calls[string(m.of(m.cancelled))]
+	if e == nil || !l.shut(e) {
+		return
+	}
+	e.messages <- piece{
+		text: answerOf(e.id, `"error":{"code":-32800,"message":"The caller cancelled this request."}`),
+		last: true, status: http.StatusOK,
+	}
+	l.tell(cancellation(e.number))
+}

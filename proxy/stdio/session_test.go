@@ -1,0 +1,137 @@
+package stdio
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+func TestInitializeIsAnsweredForTheChild(t *testing.T) {
+	r := running(t, "legacy")
+	got := r.do(t, ask{body: `{"jsonrpc":"2.0","id":"mine","method":"initialize","params":{}}`})
+	want := `{"jsonrpc":"2.0","id":"mine","result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},` +
+		`"resources":{"subscribe":true}},"serverInfo":{"name":"fixture","version":"1"}}}`
+	if got.body != want {
+		t.Errorf("initialize: %s", got.body)
+	}
+	if other := r.enter(t); other == got.session || len(other) < 20 {
+		t.Errorf("sessions %q and %q", got.session, other)
+	}
+	if got := r.do(t, ask{session: got.session, body: `{"jsonrpc":"2.0","method":"notifications/initialized"}`}); got.status != 202 {
+		t.Errorf("initialized: %+v", got)
+	}
+	if got := r.do(t, ask{body: `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"debug"}}`}); !strings.Contains(got.body, "-32601") {
+		t.Errorf("setLevel: %+v", got)
+	}
+	if got := r.do(t, ask{session: "stranger", body: tool("1", "echo").body}); got.status != 404 {
+		t.Errorf("unknown session: %+v", got)
+	}
+	if got := r.do(t, ask{method: "DELETE", session: got.session}); got.status != 204 {
+		t.Errorf("DELETE: %+v", got)
+	}
+	if got := r.do(t, ask{session: got.session, body: tool("1", "echo").body}); got.status != 404 {
+		t.Errorf("after DELETE: %+v", got)
+	}
+}
+
+// TestSessionStreams: list_changed for everybody, updates for who subscribed,
+// log messages for nobody.
+func TestSessionStreams(t *testing.T) {
+	r := running(t, "legacy")
+	subscriber, other := r.enter(t), r.enter(t)
+	subscribe := ask{session: subscriber, body: `{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"a:\/\/x"}}`}
+	if got := r.do(t, subscribe); got.status != 200 || strings.Contains(got.body, "error") {
+		t.Fatalf("subscribe: %+v", got)
+	}
+	refusedURI := strings.Replace(subscribe.body, `a:\/\/x`, "no://", 1)
+	if got := r.do(t, ask{session: other, body: refusedURI}); !strings.Contains(got.body, "-32602") {
+		t.Fatalf("subscribe: %+v", got)
+	}
+	if got := r.do(t, ask{body: subscribe.body}); got.status != 400 {
+		t.Errorf("subscribe without a session: %+v", got)
+	}
+	streams := map[string]*bufio.Reader{}
+	for _, s := range []string{subscriber, other} {
+		resp, err := r.open(t.Context(), ask{method: "GET", session: s})
+		if err != nil || resp.StatusCode != 200 {
+			t.Fatal(resp, err)
+		}
+		defer resp.Body.Close()
+		streams[s] = bufio.NewReader(resp.Body)
+	}
+	if got := r.do(t, ask{method: "GET", session: other}); got.status != 409 {
+		t.Errorf("a second stream: %+v", got)
+	}
+	r.do(t, tool("1", "changed"))
+	r.do(t, tool("1", "changed"))
+	const changed, updated = "notifications/tools/list_changed", "notifications/resources/updated"
+	for _, row := range []struct {
+		session string
+		want    []string
+	}{{subscriber, []string{changed, updated, changed, updated}}, {other, []string{changed, changed}}} {
+		for i, want := range row.want {
+			if got := nextEvent(t, streams[row.session]); !strings.Contains(got, want) {
+				t.Errorf("event %d of %s: %s", i, row.session, got)
+			}
+		}
+	}
+	if r.dropped(dropUnsolicited) != 2 {
+		t.Errorf("%v messages were dropped", r.dropped(dropUnsolicited))
+	}
+	r.do(t, ask{method: "DELETE", session: other})
+	if rest, err := io.ReadAll(streams[other]); err != nil || strings.Contains(string(rest), "data") {
+		t.Errorf("after DELETE the stream goes on with %q %v", rest, err)
+	}
+}
+
+// TestUnsubscribingIsForOneself: the child takes all callers for one.
+func TestUnsubscribingIsForOneself(t *testing.T) {
+	r := running(t, "legacy")
+	a, b := r.enter(t), r.enter(t)
+	for _, s := range []string{a, b} {
+		r.do(t, ask{session: s, body: `{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"a://x"}}`})
+	}
+	unsubscribe := `{"jsonrpc":"2.0","id":1,"method":"resources/unsubscribe","params":{"uri":"a://x"}}`
+	if got := r.do(t, ask{session: a, body: unsubscribe}); got.body != `{"jsonrpc":"2.0","id":1,"result":{}}` {
+		t.Errorf("with another subscriber left the child is told: %+v", got)
+	}
+	if _, text := r.do(t, ask{session: b, body: unsubscribe}).said(t); !strings.Contains(text, "resources/unsubscribe") {
+		t.Errorf("the last one does not reach the child: %q", text)
+	}
+}
+
+func TestCancellation(t *testing.T) {
+	r := running(t, "legacy")
+	a, b := r.enter(t), r.enter(t)
+	held := make(chan answer, 2)
+	for _, s := range []string{a, b} {
+		call := tool(`"same"`, "hold")
+		call.session = s
+		go func() { held <- r.do(t, call) }()
+	}
+	eventually(t, func() error {
+		if n := len(r.calls); n != 2 {
+			return fmt.Errorf("%d calls run", n)
+		}
+		return nil
+	})
+	cancel := `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"same"}}`
+	for _, s := range []string{"", a, a} {
+		if got := r.do(t, ask{session: s, body: cancel}); got.status != 202 {
+			t.Errorf("cancelling: %+v", got)
+		}
+	}
+	if got := <-held; !strings.Contains(got.body, "-32800") {
+		t.Errorf("the cancelled one got %+v", got)
+	}
+	_, told := r.do(t, tool("1", "cancelled")).said(t)
+	if len(strings.Fields(told)) != 1 {
+		t.Errorf("the child was told to cancel %q, want one", told)
+	}
+	r.do(t, tool("1", "meddle"))
+	if got := <-held; !strings.Contains(got.body, `"held"`) || !strings.Contains(got.body, `"id":"same"`) {
+		t.Errorf("the other one got %+v", got)
+	}
+}
