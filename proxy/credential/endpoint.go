@@ -123,11 +123,14 @@ func (e *endpoint) place(ctx context.Context) (*found, error) {
 
 // said is an error response of the issuer (RFC 6749 §5.2).
 type said struct {
-	status int
-	code   string
+	status      int
+	code        string
+	description string // for the log only
 }
 
-func (s *said) Error() string { return fmt.Sprintf("the issuer answers %d %s", s.status, s.code) }
+func (s *said) Error() string {
+	return fmt.Sprintf("the issuer answers %d %s %.200q", s.status, s.code, s.description)
+}
 
 // ask makes one token request with the parameters of form. typed: it is an
 // exchange. After failures that are the issuer's or the proxy's own it fails
@@ -143,6 +146,7 @@ func (e *endpoint) ask(ctx context.Context, form url.Values, typed bool) (*issue
 		e.rest.leave()
 		if err != nil {
 			outcome = "refused"
+			e.kit.Log.Info("no upstream token for a caller", "server", e.kit.Server, "error", err)
 		}
 	default:
 		e.rest.fail(e.kit.Now())
@@ -254,12 +258,13 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 		return nil, fmt.Errorf("the token endpoint answers %s", resp.Status)
 	}
 	var refusal struct {
-		Code jose.Text `json:"error"`
+		Code        jose.Text `json:"error"`
+		Description jose.Text `json:"error_description"`
 	}
 	if err := json.Unmarshal(body, &refusal); err != nil || !plain(string(refusal.Code)) {
 		return nil, fmt.Errorf("the token endpoint answers %s without an error code", resp.Status)
 	}
-	return nil, &said{resp.StatusCode, string(refusal.Code)}
+	return nil, &said{resp.StatusCode, string(refusal.Code), string(refusal.Description)}
 }
 
 // plain is what codes look like that are worth a line in a log.

@@ -20,6 +20,8 @@ type settings struct {
 	redis     string // URL, or "" for memory
 	secret    string // file, made when ""
 	policy    string // recorderPolicy when ""
+	shown     string // credential of the server, in braces; that of the test when ""
+	server    string // further keys of the server
 	more      string // further blocks of the file
 }
 
@@ -103,12 +105,14 @@ servers:
     path: /recorder/mcp
     upstream: %s
     policy: policy.yaml
-    credential: {type: header, header: Authorization, prefix: "Bearer ", file: credential}
-audit: {file: audit.jsonl}
+    credential: %s
+%saudit: {file: audit.jsonl}
 admin: {listen: %s}
 state:
   secret_file: %s
-`, p.address, s.publicURL, s.issuer, dpop, s.upstream, strings.TrimPrefix(p.admin, "http://"), s.secret)
+`, p.address, s.publicURL, s.issuer, dpop, s.upstream,
+		cmp.Or(s.shown, `{type: header, header: Authorization, prefix: "Bearer ", file: credential}`), s.server,
+		strings.TrimPrefix(p.admin, "http://"), s.secret)
 	if s.redis == "" {
 		return text + s.more
 	}
