@@ -93,7 +93,7 @@ type Config struct {
 	Issuers   []Issuer
 	Servers   []Server
 	Documents map[string][]byte // further public JSON documents, by path
-	Secret    []byte            // ≥32 bytes: seals session ids
+	Secret    []byte            // ≥32 bytes: seals session ids, binds event ids
 	Proofs    Proofs
 	Limits    Limits
 	Audit     io.Writer // one JSON line per request

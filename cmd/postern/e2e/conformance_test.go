@@ -68,7 +68,7 @@ func TestConformanceIsTheSameThroughTheProxy(t *testing.T) {
 				through := row.run(t, resource, &suiteCaller{resource, s.issuer + "/token", client, scheme == "dpop"})
 				direct.compare(t, through)
 				requests := s.audited(t, row.name()+"-"+scheme, scheme)
-				t.Logf("%s, %s tokens: %s in %d requests; differences: %d", row.name(), scheme, through, requests, direct.differences(through))
+				t.Logf("%s, %s tokens: %s; %d requests let through, differences: %d", row.name(), scheme, through, requests, direct.differences(through))
 			}
 		})
 	}
