@@ -39,7 +39,7 @@ type Server struct {
 	limits    limits
 	documents *clientdoc.Fetcher
 	handler   http.Handler
-	sweeper   sweeper
+	beside    *background
 	arrival   time.Duration // within which a request must be here
 	stepUps   stepUps
 	lists     statusLists
@@ -76,7 +76,11 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 		return nil, err
 	}
 	s.handler = s.routes()
-	s.sweeper = startSweeper(s)
+	work := []func(context.Context){s.sweepUntil}
+	if c.Revocations != nil {
+		work = append(work, s.announceUntil)
+	}
+	s.beside = inBackground(work...)
 	return s, nil
 }
 
@@ -116,7 +120,7 @@ func (s *Server) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
 
 // Close ends the background work and closes the store.
 func (s *Server) Close() error {
-	s.sweeper.stop()
+	s.beside.stop()
 	return s.store.Close()
 }
 

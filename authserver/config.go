@@ -12,6 +12,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/revoked"
 )
 
 // Scope is one scope a resource understands.
@@ -47,6 +48,13 @@ type Proofs interface {
 	Spend(ctx context.Context, now time.Time, proof dpop.Proof) error
 }
 
+// Announcer tells resource servers of revocations; package revoked has one.
+type Announcer interface {
+	// Publish tells of what the source has that was not told yet: called
+	// every revoked.Interval, by one goroutine.
+	Publish(ctx context.Context, source revoked.Source) error
+}
+
 // Config is everything New needs. A required field that is empty is an error, never a check less.
 type Config struct {
 	Issuer            string // https, or http on a loopback host; no trailing slash
@@ -62,6 +70,7 @@ type Config struct {
 	RedirectSchemes   []string       // private-use schemes without a dot that redirect URIs may have
 	TrustedProxies    []netip.Prefix // whose X-Forwarded-For says where a request comes from
 	Proofs            Proofs
+	Revocations       Announcer // nil: only the status lists tell of revocations
 	Log               *slog.Logger
 	Now               func() time.Time
 }

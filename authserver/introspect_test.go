@@ -146,6 +146,9 @@ func (brokenStore) AddClient(context.Context, store.Client, int) error { return 
 func (brokenStore) AccessToken(context.Context, string) (store.AccessToken, error) {
 	return store.AccessToken{}, errBroken
 }
+func (brokenStore) Revocations(context.Context, uint64, int) ([]store.Revocation, error) {
+	return nil, errBroken
+}
 func (brokenStore) Issue(context.Context, store.AccessToken) (uint64, error) { return 0, errBroken }
 func (brokenStore) Code(context.Context, store.Hash) (store.Code, error) {
 	return store.Code{}, errBroken

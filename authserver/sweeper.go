@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -11,28 +12,28 @@ const (
 	unusedClients = 24 * time.Hour
 )
 
-// sweeper deletes expired rows in the background, in small batches, so that
-// no request waits long for the one writer.
-type sweeper struct {
+// background is what goes on beside requests until it is stopped.
+type background struct {
 	cancel context.CancelFunc
-	done   chan struct{}
+	work   sync.WaitGroup
 }
 
-func startSweeper(s *Server) sweeper {
+func inBackground(work ...func(context.Context)) *background {
 	ctx, cancel := context.WithCancel(context.Background())
-	w := sweeper{cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(w.done)
-		s.sweepUntil(ctx)
-	}()
-	return w
+	b := &background{cancel: cancel}
+	for _, f := range work {
+		b.work.Go(func() { f(ctx) })
+	}
+	return b
 }
 
-func (w sweeper) stop() {
-	w.cancel()
-	<-w.done
+func (b *background) stop() {
+	b.cancel()
+	b.work.Wait()
 }
 
+// sweepUntil deletes expired rows in small batches, so that no request waits
+// long for the one writer.
 func (s *Server) sweepUntil(ctx context.Context) {
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()

@@ -29,10 +29,10 @@ func (p program) adminCommand() *cobra.Command {
 	c.AddCommand(
 		group("user", "People who can sign in", p.createUserCommand(&path),
 			p.listCommand(&path, "List everybody who can sign in", (*authserver.Server).Users),
-			p.deleteCommand(&path, "delete NAME", "Delete a user with all sessions, consents and refresh tokens", (*authserver.Server).DeleteUser)),
+			p.deleteCommand(&path, "delete NAME", "Delete a user with all sessions, consents and tokens", (*authserver.Server).DeleteUser)),
 		group("client", "Machines with a secret, and clients that registered", p.createClientCommand(&path),
 			p.listCommand(&path, "List the clients that are stored", (*authserver.Server).Clients),
-			p.deleteCommand(&path, "delete CLIENT_ID", "Delete a client with all consents and refresh tokens it was given", (*authserver.Server).DeleteClient)),
+			p.deleteCommand(&path, "delete CLIENT_ID", "Delete a client with all consents and tokens it was given", (*authserver.Server).DeleteClient)),
 		group("resource-server", "Servers that may introspect tokens", p.createResourceServerCommand(&path)),
 	)
 	return c
@@ -149,7 +149,7 @@ func (p program) deleteCommand(path *string, use, short string, remove func(*aut
 	return &cobra.Command{
 		Use:   use,
 		Short: short,
-		Long:  short + ".\nAccess tokens that are out live until they expire.",
+		Long:  short + ".\nAccess tokens that are out are revoked: proxies refuse them within seconds.",
 		Args:  oneName,
 		RunE: func(c *cobra.Command, args []string) error {
 			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
@@ -187,6 +187,7 @@ func (p program) withAuthserver(ctx context.Context, path string, work func(*aut
 	if s.file.AuthServer == nil {
 		return usageError{fmt.Errorf("%s has no authserver block", path)}
 	}
+	s.file.State.Redis = nil // no proof is checked here, and the running server tells of what is revoked
 	holder := &node{}
 	defer holder.close()
 	server, err := s.openAuthserver(ctx, holder, p.logger(slog.LevelWarn))

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/postern-mcp/postern/authserver"
+	"github.com/postern-mcp/postern/authserver/revoked"
+	"github.com/postern-mcp/postern/config"
 )
 
 func (p program) authserverCommand() *cobra.Command {
@@ -59,6 +61,19 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 	return serve(ctx, log, grace, service{name: "authserver", listener: ln, handler: server.Handler()})
 }
 
+// announcer tells proxies of revocations through Redis; nil without one.
+func (n *node) announcer(state config.State, issuer string) (authserver.Announcer, error) {
+	if state.Redis == nil {
+		return nil, nil
+	}
+	client, err := openRedis(*state.Redis)
+	if err != nil {
+		return nil, err
+	}
+	n.closers = append(n.closers, client.Close)
+	return revoked.NewPublisher(client, issuer), nil
+}
+
 func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logger) (*authserver.Server, error) {
 	conf := s.file.AuthServer
 	secret, err := readKey(conf.SecretFile)
@@ -76,6 +91,9 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		LoopbackDocuments: conf.ClientDocuments.Loopback,
 		RedirectSchemes:   conf.RedirectSchemes, TrustedProxies: conf.Networks(),
 		Proofs: proofs, Log: log, Now: time.Now,
+	}
+	if c.Revocations, err = holder.announcer(s.file.State, conf.Issuer); err != nil {
+		return nil, usageError{fmt.Errorf("state.redis: %w", err)}
 	}
 	if conf.StepUpFile != "" {
 		if c.StepUpSecret, err = readSecret(conf.StepUpFile); err != nil {
