@@ -78,7 +78,7 @@ func TestServersOfOneProxyAreApart(t *testing.T) {
 				t.Errorf("the session of %s at %s: %d %s", from, to, got.status, got.body)
 			}
 			foreign := caller{url: s.url(to), token: held[from].token}
-			if got := foreign.send(t, legacyCall("echo", `{}`)); got.status != http.StatusUnauthorized || !strings.Contains(got.body, "token_wrong_target") {
+			if got := foreign.send(t, legacyCall("echo", `{}`)); got.status != http.StatusUnauthorized || !strings.Contains(got.body, "token_audience") {
 				t.Errorf("the token of %s at %s: %d %s", from, to, got.status, got.body)
 			}
 		}
