@@ -127,7 +127,7 @@ func Load(path string, lookup Lookup) (*File, error) {
 func defaults() File {
 	return File{
 		DPoPNonce: "required",
-		Limits:    Limits{Body: 4 << 20, BodyTime: 30 * time.Second, InFlight: 4096},
+		Limits:    defaultLimits(),
 	}
 }
 
@@ -142,6 +142,7 @@ func (f *File) complete(folder string) {
 	absolute(folder, &f.State.SecretFile)
 	absolute(folder, &f.Audit.File)
 	f.TLS.complete(folder)
+	f.Limits.complete()
 	if f.State.Redis != nil {
 		absolute(folder, &f.State.Redis.URLFile)
 	}

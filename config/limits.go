@@ -2,21 +2,65 @@ package config
 
 import (
 	"time"
+
+	"github.com/postern-mcp/postern/policy/rate"
 )
 
-// Limits bound what a caller may send.
+// Limits bound what a caller may send and hold.
 type Limits struct {
-	Body     int           `yaml:"body"`      // bytes of one message; default 4194304
-	BodyTime time.Duration `yaml:"body_time"` // until the message is in; default 30s
-	InFlight int           `yaml:"in_flight"` // requests at a time, streams included; default 4096
+	Body            int           `yaml:"body"`                  // bytes of one message; default 4194304
+	BodyTime        time.Duration `yaml:"body_time"`             // until the message is in; default 30s
+	WriteTime       time.Duration `yaml:"write_time"`            // until the caller has taken one piece of its answer; default 30s
+	AnswerTime      time.Duration `yaml:"answer_time"`           // between two pieces of an upstream's answer that is no event stream; default 60s
+	Connections     int           `yaml:"connections"`           // open at a time; default 8192
+	InFlight        int           `yaml:"in_flight"`             // requests at a time, streams included; default 4096
+	SubjectInFlight int           `yaml:"in_flight_per_subject"` // default an eighth of in_flight
+	SubjectStreams  int           `yaml:"streams_per_subject"`   // default half of in_flight_per_subject
+	Rates           Rates         `yaml:"rates"`
+}
+
+// Rates bound how often calls may come; off is no limit.
+type Rates struct {
+	Subject rate.Rate `yaml:"subject"` // of one subject; default 6000/m
+	Client  rate.Rate `yaml:"client"`  // of one client; default off
+	Server  rate.Rate `yaml:"server"`  // at each server; default off
+}
+
+func defaultLimits() Limits {
+	return Limits{
+		Body: 4 << 20, BodyTime: 30 * time.Second, WriteTime: 30 * time.Second, AnswerTime: time.Minute,
+		Connections: 8192, InFlight: 4096,
+		Rates: Rates{Subject: rate.Rate{Number: 6000, Per: time.Minute}},
+	}
+}
+
+// complete fills what depends on other keys.
+func (l *Limits) complete() {
+	if l.SubjectInFlight == 0 {
+		l.SubjectInFlight = max(l.InFlight/8, min(l.InFlight, 16))
+	}
+	if l.SubjectStreams == 0 {
+		l.SubjectStreams = max(l.SubjectInFlight/2, 1)
+	}
 }
 
 func (l Limits) validate(c *check) {
 	if l.Body < 1<<10 || l.Body > 64<<20 {
 		c.fail("must lie between 1024 and 67108864 bytes", "limits", "body")
 	}
+	c.between(l.BodyTime, time.Second, 10*time.Minute, "limits", "body_time")
+	c.between(l.WriteTime, time.Second, 10*time.Minute, "limits", "write_time")
+	c.between(l.AnswerTime, time.Second, 24*time.Hour, "limits", "answer_time")
+	if l.Connections < 1 || l.Connections > 1<<20 {
+		c.fail("must lie between 1 and 1048576", "limits", "connections")
+	}
 	if l.InFlight < 1 || l.InFlight > 1<<20 {
 		c.fail("must lie between 1 and 1048576", "limits", "in_flight")
 	}
-	c.between(l.BodyTime, time.Second, 10*time.Minute, "limits", "body_time")
+	if l.SubjectInFlight < 1 || l.SubjectInFlight > max(l.InFlight, 1) {
+		c.fail("must lie between 1 and in_flight", "limits", "in_flight_per_subject")
+	}
+	if l.SubjectStreams < 1 || l.SubjectStreams > max(l.SubjectInFlight, 1) {
+		c.fail("must lie between 1 and in_flight_per_subject", "limits", "streams_per_subject")
+	}
 }

@@ -10,6 +10,9 @@ type TLS struct {
 	ClientCertificates string `yaml:"client_certificates"` // off (default), or request: asked for, and held against no authority (RFC 8705 §3)
 }
 
+// RequestsCertificates says whether clients are asked for theirs.
+func (t *TLS) RequestsCertificates() bool { return t != nil && t.ClientCertificates == "request" }
+
 func (t *TLS) complete(folder string) {
 	if t == nil {
 		return

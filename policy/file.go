@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/postern-mcp/postern/config/strictyaml"
+	"github.com/postern-mcp/postern/policy/rate"
 )
 
 // What the file says at its top.
@@ -42,8 +43,9 @@ type scopeEntry struct {
 }
 
 type ruleEntry struct {
-	Scopes []string `yaml:"scopes"`
-	List   string   `yaml:"list"`
+	Scopes []string  `yaml:"scopes"`
+	List   string    `yaml:"list"`
+	Rate   rate.Rate `yaml:"rate"`
 }
 
 // Parse compiles one policy file. The error, of type strictyaml.Problems,
@@ -170,7 +172,10 @@ func (c *compiler) rule(entry ruleEntry, path ...any) rule {
 	if list == "" {
 		list = c.file.List
 	}
-	return rule{scopes: entry.Scopes, listStepUp: list == listStepUp}
+	if entry.Rate.Limits() && path[0] != "tools" {
+		c.wrong("only tools have a rate", append(slices.Clone(path), "rate")...)
+	}
+	return rule{scopes: entry.Scopes, listStepUp: list == listStepUp, rate: entry.Rate}
 }
 
 // scopeMistake says what is wrong with a scope that a rule needs or a scope implies.

@@ -7,7 +7,11 @@
 // order of the file.
 package policy
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/postern-mcp/postern/policy/rate"
+)
 
 // Kind of the thing a policy rule guards.
 type Kind string
@@ -57,6 +61,7 @@ type Policy struct {
 type rule struct {
 	scopes     []string
 	listStepUp bool // lists show the thing also to callers who still have to step up
+	rate       rate.Rate
 }
 
 // Server is the server the policy is for.
@@ -131,6 +136,16 @@ func union(to, from []string) []string {
 		}
 	}
 	return to
+}
+
+// Rate is how often one subject may make this request, or the zero Rate for no
+// limit. A request that Decide would not allow has none: refusing it is enough.
+func (p *Policy) Rate(r Request) rate.Rate {
+	found, named := p.rule(r.Kind, r.Name)
+	if !named || !found.rate.Limits() || len(p.missing(found.scopes, r.Scope)) > 0 {
+		return rate.Rate{}
+	}
+	return found.rate
 }
 
 // Lists says whether a list shows the thing to this caller: when it is

@@ -42,6 +42,30 @@ func (g gate) check(r *http.Request) error {
 	return nil
 }
 
+// framed holds HTTP/2 requests to what package wire demands of HTTP/1: one
+// host, one length, nothing behind the body.
+func framed(r *http.Request) error {
+	if r.ProtoMajor < 2 {
+		return nil
+	}
+	// RFC 9113 §8.3.1: a Host field that differs from :authority is malformed.
+	if host := r.Header["Host"]; len(host) > 1 || len(host) == 1 && host[0] != r.Host {
+		return refused(stageAdmit, reasonHost, nil)
+	}
+	// RFC 9113 §8.1.1: a length that does not say how long the content is.
+	if length := r.Header["Content-Length"]; len(length) > 1 || len(length) == 1 && !digits(length[0]) {
+		return refused(stageAdmit, reasonLength, nil)
+	}
+	if len(r.Trailer) > 0 {
+		return refused(stageAdmit, reasonTrailer, nil)
+	}
+	return nil
+}
+
+func digits(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return c < '0' || c > '9' })
+}
+
 // visit is a request that came through the gate to a server that exists.
 type visit struct {
 	server   *server
@@ -63,6 +87,10 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, event *event) (vis
 	if err := p.gate.check(r); err != nil {
 		return visit{}, err
 	}
+	preflight := allowBrowser(w.Header(), r)
+	if err := framed(r); err != nil {
+		return visit{}, err
+	}
 	if !plainPath(r) {
 		return visit{}, refused(stageAdmit, reasonPathForm, nil)
 	}
@@ -71,7 +99,7 @@ func (p *Proxy) admit(w http.ResponseWriter, r *http.Request, event *event) (vis
 		return visit{}, refused(stageAdmit, reasonPath, nil)
 	}
 	event.Server = s.name
-	if allowBrowser(w.Header(), r) {
+	if preflight {
 		w.WriteHeader(http.StatusNoContent)
 		return visit{answered: true}, nil
 	}
@@ -157,7 +185,7 @@ func (p *Proxy) publish(w http.ResponseWriter, r *http.Request, server string, d
 }
 
 const (
-	exposedHeaders = "WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, X-Request-Id, Retry-After"
+	exposedHeaders = "WWW-Authenticate, DPoP-Nonce, Mcp-Session-Id, Mcp-Protocol-Version, X-Request-Id, Retry-After"
 	allowedHeaders = "Authorization, DPoP, Content-Type, Accept, MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id, Last-Event-ID, Traceparent, Tracestate"
 )
 

@@ -44,6 +44,7 @@ type event struct {
 	Required      []string
 	PolicyVersion string
 	Peer          string // address of the connection
+	Unrecorded    int    // refusals like this one since the last line, for which there was none
 
 	public bool
 	ended  reason // why the stream ended before its time, "" when it did not

@@ -22,7 +22,7 @@ func (e *event) line() []byte {
 		l.number("upstream_status", strconv.Itoa(e.Upstream))
 	}
 	l.number("duration_ms", strconv.FormatFloat(e.Millis, 'f', 3, 64))
-	l.always("http_method", e.HTTPMethod)
+	l.some("http_method", e.HTTPMethod)
 	l.some("method", e.Method)
 	l.some("kind", e.Kind)
 	l.some("name", e.Name)
@@ -36,6 +36,9 @@ func (e *event) line() []byte {
 	l.list("required_scope", e.Required)
 	l.some("policy_version", e.PolicyVersion)
 	l.some("peer", e.Peer)
+	if e.Unrecorded > 0 {
+		l.number("unrecorded", strconv.Itoa(e.Unrecorded))
+	}
 	return append(l.text, '}', '\n')
 }
 

@@ -20,7 +20,7 @@ func TestAuditLine(t *testing.T) {
 		Time: time.Unix(1_800_000_000, 5), RequestID: "r", Server: odd, Decision: "allow", Stage: stageForward, Reason: "x",
 		Status: 200, Upstream: 201, Millis: 1.5, HTTPMethod: odd, Method: odd, Kind: "tool", Name: odd, Issuer: odd, Subject: odd,
 		ClientID: odd, TokenID: odd, Scope: []string{odd, "b"}, Scheme: "DPoP", Thumbprint: "t", Required: []string{"c"},
-		PolicyVersion: "p", Peer: "::1",
+		PolicyVersion: "p", Peer: "::1", Unrecorded: 3,
 	}
 	text := string(full.line())
 	if strings.Count(text, "\n") != 1 || !strings.HasSuffix(text, "}\n") {
@@ -30,7 +30,7 @@ func TestAuditLine(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatalf("%v in %q", err, text)
 	}
-	if len(got) != 23 || got["name"] != strings.ToValidUTF8(odd, "\ufffd") || got["duration_ms"] != 1.5 || len(got["scope"].([]any)) != 2 {
+	if len(got) != 24 || got["name"] != strings.ToValidUTF8(odd, "\ufffd") || got["duration_ms"] != 1.5 || len(got["scope"].([]any)) != 2 {
 		t.Errorf("%d members: %v", len(got), got)
 	}
 	for name := range got {
@@ -39,7 +39,7 @@ func TestAuditLine(t *testing.T) {
 		}
 	}
 	var least map[string]any
-	if err := json.Unmarshal((&event{}).line(), &least); err != nil || len(least) != 7 {
+	if err := json.Unmarshal((&event{}).line(), &least); err != nil || len(least) != 6 {
 		t.Errorf("%v, %v", least, err)
 	}
 }

@@ -55,7 +55,7 @@ func TestUnprovenCallersBodyIsNotWaitedFor(t *testing.T) {
 func TestLargeBodiesShareOneMemory(t *testing.T) {
 	const limit = 128 << 10
 	s := newStand(t, func(c *proxy.Config) {
-		c.Limits = proxy.Limits{Body: limit, BodyTime: time.Minute, InFlight: 200}
+		c.Limits.Body, c.Limits.BodyTime, c.Limits.InFlight, c.Limits.SubjectInFlight = limit, time.Minute, 200, 200
 	})
 	access := s.token()
 	authorization := "Authorization: Bearer " + access + "\r\n"

@@ -14,8 +14,9 @@ type permit struct{ call call }
 
 // decide asks the policy about everything the message names. What needs no
 // scope needs a valid token all the same.
-func decide(c call, event *event) (permit, error) {
+func decide(in paced, event *event) (permit, error) {
 	event.Stage = stageDecide
+	c := in.call
 	m, s := c.message, c.caller.visit.server
 	if strings.HasPrefix(m.Method, "tasks/") && !s.policy.PassesTasks() {
 		return permit{}, c.placed(refused(stageDecide, reasonTasks, nil))

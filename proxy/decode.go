@@ -23,8 +23,9 @@ type call struct {
 
 // decode reads the body once, bounded and strictly. Under no protocol version
 // does it ask less.
-func (p *Proxy) decode(w http.ResponseWriter, r *http.Request, c caller, event *event) (call, error) {
+func (p *Proxy) decode(w http.ResponseWriter, r *http.Request, s seated, event *event) (call, error) {
 	event.Stage = stageDecode
+	c := s.caller
 	next := call{caller: c}
 	var err error
 	switch r.Method {

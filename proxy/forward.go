@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
-	"strings"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/token"
@@ -53,6 +52,8 @@ type trip struct {
 	answer http.Header
 	own    http.Header // what stood in answer when the trip began
 	failed error
+	end    context.CancelCauseFunc // with a refusal, before its time
+	closed func()                  // gives back the place of a stream; nil while there is none
 }
 
 // restore puts back what httputil clears after an informational answer.
@@ -88,10 +89,15 @@ func newOnward(p *Proxy, conf Server) *httputil.ReverseProxy {
 // nothing was answered yet.
 func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) error {
 	event.Stage = stageForward
-	event.allow()
 	t := &trip{errand: e, event: event, header: outgoing(r, e, event), answer: w.Header(), own: maps.Clone(w.Header())}
-	s := e.permit.call.caller.visit.server
-	ctx, done := p.bounded(context.WithValue(r.Context(), tripKey{}, t), e.permit.call, r.Method, event)
+	c := e.permit.call
+	if c.listens(r.Method) && !p.openStream(t) {
+		return c.placed(refused(stageForward, reasonSubjectStreams, nil))
+	}
+	defer t.close()
+	event.allow()
+	s := c.caller.visit.server
+	ctx, done := p.bounded(context.WithValue(r.Context(), tripKey{}, t), t, r.Method)
 	defer done()
 	onward := r.WithContext(ctx)
 	onward.Header = http.Header{} // nothing of the caller's is there to be carried over
@@ -100,29 +106,43 @@ func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) erro
 		return nil
 	}
 	if r.Context().Err() != nil {
-		return e.permit.call.placed(refused(stageForward, reasonCallerLeft, t.failed))
+		return c.placed(refused(stageForward, reasonCallerLeft, t.failed))
 	}
-	return e.permit.call.placed(upstreamRefusal(t.failed))
+	if ended := endedBy(ctx); ended != nil {
+		return c.placed(ended)
+	}
+	return c.placed(upstreamRefusal(t.failed))
 }
 
 // bounded ends streams that only listen with the token that opened them, or
 // when that is revoked. A call that was allowed may finish.
-func (p *Proxy) bounded(ctx context.Context, c call, method string, event *event) (context.Context, func()) {
-	if method != http.MethodGet && c.message.Method != "subscriptions/listen" {
-		return ctx, func() {}
-	}
+func (p *Proxy) bounded(ctx context.Context, t *trip, method string) (context.Context, func()) {
 	ctx, end := context.WithCancelCause(ctx)
+	t.end = end
+	done := func() {
+		if why := endedBy(ctx); why != nil {
+			t.event.ended = why.reason
+		}
+		end(nil)
+	}
+	c := t.errand.permit.call
+	if !c.listens(method) {
+		return ctx, done
+	}
 	left := c.caller.grant.claims.Expiry.Add(tokenLeeway).Sub(p.now())
 	expiry := time.AfterFunc(left, func() { end(refused(stageForward, reason(token.Expired), nil)) })
 	go p.watch(ctx, c.caller, end)
 	return ctx, func() {
 		expiry.Stop()
-		var why *refusal
-		if errors.As(context.Cause(ctx), &why) {
-			event.ended = why.reason
-		}
-		end(nil)
+		done()
 	}
+}
+
+// endedBy is why the proxy ended a trip, or nil when it did not.
+func endedBy(ctx context.Context) *refusal {
+	var why *refusal
+	_ = errors.As(context.Cause(ctx), &why)
+	return why
 }
 
 // outgoing builds the header of the outgoing request from nothing but what is
@@ -195,6 +215,7 @@ func (p *Proxy) bringBack(resp *http.Response, t *trip) error {
 	}
 	resp.Trailer = nil
 	resp.Header.Set("Cache-Control", "no-store")
+	p.hold(resp, t)
 	return p.filter(resp, c)
 }
 
@@ -202,10 +223,9 @@ func (p *Proxy) bringBack(resp *http.Response, t *trip) error {
 // event ids of streams that can be resumed. A GET stream may replay any
 // answer, so it is filtered too.
 func (p *Proxy) filter(resp *http.Response, c call) error {
-	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
-	kind = strings.ToLower(strings.TrimSpace(kind))
+	kind := mediaType(resp)
 	filter, lists := c.filter(resp.Request.Method)
-	resumable := kind == "text/event-stream" && !c.modern
+	resumable := kind == eventStream && !c.modern
 	if !lists && !resumable || resp.StatusCode == http.StatusAccepted || resp.StatusCode == http.StatusNoContent {
 		return nil
 	}
@@ -213,7 +233,7 @@ func (p *Proxy) filter(resp *http.Response, c call) error {
 		return refused(stageFilter, reasonUpstreamAnswer, errors.New("upstream compresses a list or a stream: "+encoding))
 	}
 	switch kind {
-	case "text/event-stream":
+	case eventStream:
 		if resumable {
 			resp.Body = mcp.EventIDs(resp.Body, c.caller.visit.server.sessions.eventIDs(c.caller).wrap)
 		}
@@ -224,16 +244,18 @@ func (p *Proxy) filter(resp *http.Response, c call) error {
 		resp.ContentLength = -1
 		return nil
 	case "application/json":
-		return p.filterJSON(resp, filter)
+		return p.filterJSON(resp, filter, c.caller.visit.share)
+	default:
+		if resp.StatusCode >= 400 {
+			return nil
+		}
+		return refused(stageFilter, reasonUpstreamAnswer, errors.New("a list of type "+kind))
 	}
-	if resp.StatusCode >= 400 {
-		return nil
-	}
-	return refused(stageFilter, reasonUpstreamAnswer, errors.New("a list of type "+kind))
 }
 
-func (p *Proxy) filterJSON(resp *http.Response, f mcp.Filter) error {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(listLimit)+1))
+// filterJSON holds a list and what is kept of it in memory, both within the share.
+func (p *Proxy) filterJSON(resp *http.Response, f mcp.Filter, memory *share) error {
+	body, err := memory.readList(io.LimitReader(resp.Body, int64(listLimit)+1))
 	_ = resp.Body.Close()
 	if err != nil {
 		return err

@@ -21,6 +21,7 @@ import (
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy"
 	"github.com/postern-mcp/postern/proxy/credential"
+	"github.com/postern-mcp/postern/proxy/pace"
 )
 
 // reached counts what goes to an upstream.
@@ -46,8 +47,8 @@ func gateFor(f *testing.F, issuer *issuerStand, up *reached) *proxy.Proxy {
 			Credential: credential.None{}, Transport: up,
 		}},
 		Secret: bytes.Repeat([]byte{7}, 32), Proofs: newProofs(f, replay.NewMemory(1000, time.Now())),
-		Limits: proxy.Limits{Body: 64 << 10, BodyTime: time.Second, InFlight: 64},
-		Audit:  io.Discard, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Buckets: pace.NewMemory(1000), Limits: smallLimits(),
+		Audit: io.Discard, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	if err != nil {
 		f.Fatal(err)

@@ -10,6 +10,7 @@ import (
 type metrics struct {
 	requests *prometheus.CounterVec
 	framing  *prometheus.CounterVec
+	turned   prometheus.Counter
 	duration *prometheus.HistogramVec
 }
 
@@ -23,13 +24,17 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Name: "postern_framing_refused_total",
 			Help: "HTTP/1 messages refused before they were requests, by reason.",
 		}, []string{"reason"}),
+		turned: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "postern_connections_refused_total",
+			Help: "Connections closed at once because as many as limits.connections were open.",
+		}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "postern_request_duration_seconds",
 			Help:    "Time from the first byte of a request to the last of its answer, streams included.",
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5, 30, 300},
 		}, []string{"server", "decision"}),
 	}
-	r.MustRegister(m.requests, m.framing, m.duration)
+	r.MustRegister(m.requests, m.framing, m.turned, m.duration)
 	return m
 }
 
@@ -38,11 +43,8 @@ func (m *metrics) count(e *event) {
 	m.duration.WithLabelValues(e.Server, e.Decision).Observe(e.Millis / 1000)
 }
 
-// FramingRefused counts a message that package wire refused; reason is one of
-// its closed set.
-func (p *Proxy) FramingRefused(_ net.Addr, reason string) {
-	p.metrics.framing.WithLabelValues(reason).Inc()
-}
+// ConnectionRefused counts a connection that found no seat.
+func (p *Proxy) ConnectionRefused(net.Addr) { p.metrics.turned.Inc() }
 
 // inFlight is a gauge of the slots taken.
 func (p *Proxy) inFlight() prometheus.Collector {

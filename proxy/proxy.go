@@ -22,6 +22,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/semaphore"
+	"golang.org/x/time/rate"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/token"
@@ -78,11 +79,21 @@ type Server struct {
 	Credential Credential
 }
 
-// Limits bound a request.
+// Limits bound requests and answers. None may be zero but those of Rates.
 type Limits struct {
-	Body     int           // bytes of one message
-	BodyTime time.Duration // until the message is in
-	InFlight int           // requests at a time
+	Body            int           // bytes of one message
+	BodyTime        time.Duration // until the message is in
+	WriteTime       time.Duration // until a caller has taken one piece of its answer
+	AnswerTime      time.Duration // between two pieces of an upstream's answer that is no event stream
+	InFlight        int           // requests at a time
+	SubjectInFlight int           // of one subject
+	SubjectStreams  int           // of those, streams; beyond it none are opened
+	Rates           Rates
+}
+
+func (l Limits) complete() bool {
+	return l.Body > 0 && l.BodyTime > 0 && l.WriteTime > 0 && l.AnswerTime > 0 &&
+		l.InFlight > 0 && l.SubjectInFlight > 0 && l.SubjectStreams > 0
 }
 
 // Config is everything New needs. An empty required field is an error.
@@ -95,6 +106,7 @@ type Config struct {
 	Documents map[string][]byte // further public JSON documents, by path
 	Secret    []byte            // ≥32 bytes: seals session ids, binds event ids
 	Proofs    Proofs
+	Buckets   Buckets // for the rates of Limits and of policies
 	Limits    Limits
 	Audit     io.Writer // one JSON line per request
 	Metrics   prometheus.Registerer
@@ -115,11 +127,15 @@ type Proxy struct {
 	issuers   []*issuer
 	proofs    Proofs
 	limits    mcp.Limits
-	bodyTime  time.Duration
+	bounds    Limits
 	slots     chan struct{}
+	requests  *tally // in flight, by subject
+	streams   *tally // open, by subject
+	buckets   Buckets
 	memory    *semaphore.Weighted // bytes of large bodies
 	audit     *audit
 	metrics   *metrics
+	framing   framingLog
 	log       *slog.Logger
 	now       func() time.Time
 }
@@ -138,10 +154,12 @@ func New(c Config) (*Proxy, error) {
 	limits.Bytes = c.Limits.Body
 	p := &Proxy{
 		gate: gate, servers: map[string]*server{}, metadata: map[string]*server{}, documents: c.Documents,
-		proofs: c.Proofs, limits: limits, bodyTime: c.Limits.BodyTime,
-		slots: make(chan struct{}, c.Limits.InFlight), memory: newMemory(c.Limits.Body),
+		proofs: c.Proofs, limits: limits, bounds: c.Limits,
+		slots: make(chan struct{}, c.Limits.InFlight), memory: newMemory(c.Limits.Body), buckets: c.Buckets,
+		requests: newTally(c.Limits.SubjectInFlight), streams: newTally(c.Limits.SubjectStreams),
 		audit: newAudit(c.Audit), metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}
+	p.framing.lines = rate.NewLimiter(framingLines, framingLines)
 	c.Metrics.MustRegister(p.inFlight())
 	return p, p.mount(c)
 }
@@ -154,7 +172,9 @@ func (c Config) complete() error {
 		return errors.New("proxy: Audit is required")
 	case c.Metrics == nil, c.Log == nil, c.Now == nil:
 		return errors.New("proxy: Metrics, Log and Now are required")
-	case c.Limits.Body < 1, c.Limits.BodyTime <= 0, c.Limits.InFlight < 1:
+	case c.Buckets == nil:
+		return errors.New("proxy: Buckets is required")
+	case !c.Limits.complete():
 		return errors.New("proxy: Limits are required")
 	case len(c.Issuers) == 0, len(c.Servers) == 0:
 		return errors.New("proxy: at least one issuer and one server are required")
@@ -189,15 +209,16 @@ func (p *Proxy) mount(c Config) error {
 // ServeHTTP opens the audit event, tells the story, and closes the event.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	event := p.audit.open(p.now(), r)
-	out := &answer{ResponseWriter: w, event: event}
+	out := newAnswer(w, r, p.bounds.WriteTime)
 	defer p.settle(out, r, event)
 	w.Header().Set("X-Request-Id", event.RequestID)
 	if r.ContentLength != 0 { // net/http waits for the body of a refused request too
-		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(p.bodyTime)) // only a test recorder has none
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(p.bounds.BodyTime)) // only a test recorder has none
 	}
 	if err := p.journey(out, r, event); err != nil {
 		p.refuse(out, r, event, err)
 	}
+	out.finish()
 }
 
 // journey is the life of a request. A returned error has not been answered yet.
@@ -215,11 +236,20 @@ func (p *Proxy) journey(w *answer, r *http.Request, event *event) error {
 	if err != nil {
 		return err
 	}
-	call, err := p.decode(w, r, caller, event)
+	guest, err := p.seat(caller)
 	if err != nil {
 		return err
 	}
-	permit, err := decide(call, event)
+	defer guest.leave()
+	call, err := p.decode(w, r, guest, event)
+	if err != nil {
+		return err
+	}
+	paced, err := p.pace(r, call, event)
+	if err != nil {
+		return err
+	}
+	permit, err := decide(paced, event)
 	if err != nil {
 		p.tell(r.Context(), err)
 		return err
@@ -248,7 +278,7 @@ func (p *Proxy) settle(w *answer, r *http.Request, event *event) {
 
 func (p *Proxy) caught(w *answer, r *http.Request, event *event, caught any) {
 	if caught == http.ErrAbortHandler { // the upstream or the caller broke a stream off
-		event.refuse(stageForward, brokenBy(r, event))
+		event.refuse(stageForward, brokenBy(w, r, event))
 		return
 	}
 	p.log.Error("panic", "value", fmt.Sprint(caught), "request_id", event.RequestID)
@@ -257,10 +287,12 @@ func (p *Proxy) caught(w *answer, r *http.Request, event *event, caught any) {
 	}
 }
 
-func brokenBy(r *http.Request, event *event) reason {
+func brokenBy(w *answer, r *http.Request, event *event) reason {
 	switch {
 	case event.ended != "":
 		return event.ended
+	case w.slow:
+		return reasonCallerSlow
 	case r.Context().Err() != nil:
 		return reasonCallerLeft
 	}

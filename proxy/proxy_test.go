@@ -27,6 +27,7 @@ import (
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy"
 	"github.com/postern-mcp/postern/proxy/credential"
+	"github.com/postern-mcp/postern/proxy/pace"
 	"github.com/postern-mcp/postern/proxy/wire"
 )
 
@@ -221,6 +222,13 @@ type stand struct {
 	conf     proxy.Config
 }
 
+func smallLimits() proxy.Limits {
+	return proxy.Limits{
+		Body: 64 << 10, BodyTime: time.Second, WriteTime: 10 * time.Second, AnswerTime: 10 * time.Second,
+		InFlight: 64, SubjectInFlight: 64, SubjectStreams: 64,
+	}
+}
+
 type change func(*proxy.Config)
 
 func mode(m proxy.Mode) change { return func(c *proxy.Config) { c.Issuers[0].DPoP = m } }
@@ -268,8 +276,8 @@ func newStand(t *testing.T, changes ...change) *stand {
 			Credential: shown, Transport: newTransport(t, 10*time.Second),
 		}},
 		Secret: bytes.Repeat([]byte{7}, 32), Proofs: newProofs(t, replay.NewMemory(1000, s.clock.now())),
-		Limits: proxy.Limits{Body: 64 << 10, BodyTime: time.Second, InFlight: 64},
-		Audit:  s.audit, Metrics: s.registry, Log: slog.New(slog.DiscardHandler), Now: s.clock.now,
+		Buckets: pace.NewMemory(1000), Limits: smallLimits(),
+		Audit: s.audit, Metrics: s.registry, Log: slog.New(slog.DiscardHandler), Now: s.clock.now,
 	}
 	for _, c := range changes {
 		c(&conf)

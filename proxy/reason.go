@@ -3,6 +3,7 @@ package proxy
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/token"
@@ -13,10 +14,12 @@ import (
 type stage string
 
 const (
+	stageFraming    stage = "framing" // before there was a request
 	stageAdmit      stage = "origin"
 	stageCredential stage = "credential"
 	stageVerify     stage = "verify"
 	stageDecode     stage = "decode"
+	stagePace       stage = "pace"
 	stageDecide     stage = "decide"
 	stageEquip      stage = "upstream_credential"
 	stageForward    stage = "forward"
@@ -34,6 +37,13 @@ const (
 	reasonPathForm        reason = "path_ambiguous"
 	reasonQueryToken      reason = "token_in_query"
 	reasonBusy            reason = "too_many_in_flight"
+	reasonSubjectBusy     reason = "subject_in_flight"
+	reasonSubjectStreams  reason = "subject_streams"
+	reasonSubjectRate     reason = "rate_subject"
+	reasonClientRate      reason = "rate_client"
+	reasonToolRate        reason = "rate_tool"
+	reasonServerRate      reason = "rate_server"
+	reasonRateDown        reason = "rate_memory_unavailable"
 	reasonAuditDown       reason = "audit_unavailable"
 	reasonNoCredential    reason = "credential_missing"
 	reasonTwoCredentials  reason = "credential_several"
@@ -56,6 +66,7 @@ const (
 	reasonBodySlow        reason = "body_not_received"
 	reasonBodyBroken      reason = "body_framing"
 	reasonTrailer         reason = "trailer"
+	reasonLength          reason = "content_length"
 	reasonSession         reason = "session_unknown"
 	reasonEvent           reason = "event_unknown"
 	reasonUnknownName     reason = "name_unknown"
@@ -70,6 +81,7 @@ const (
 	reasonUpstreamRefuses reason = "upstream_refused_credential"
 	reasonUpstreamAnswer  reason = "upstream_answer_unreadable"
 	reasonStreamBroken    reason = "stream_broken"
+	reasonCallerSlow      reason = "caller_too_slow"
 	reasonCallerLeft      reason = "caller_left" // before an allowed call was answered to its end
 )
 
@@ -143,6 +155,14 @@ var refusals = map[reason]outcome{
 	reason(dpop.NonceInvalid):  {status: 401, oauth: useNonce, public: "Make a proof with the new nonce in the DPoP-Nonce header."},
 	reason(dpop.Replayed):      {status: 401, oauth: invalidProof, public: "The proof was used before: make one for each request."},
 
+	reasonSubjectBusy:    {status: 429, public: "Too many of your requests are in progress: wait for answers, or close streams.", retry: true},
+	reasonSubjectStreams: {status: 429, public: "Too many of your streams are open: close one first.", retry: true},
+	reasonSubjectRate:    {status: 429, public: "You call more often than one caller may: wait as Retry-After says.", retry: true},
+	reasonClientRate:     {status: 429, public: "This client calls more often than one client may: wait as Retry-After says.", retry: true},
+	reasonToolRate:       {status: 429, public: "You call this tool more often than one caller may: wait as Retry-After says.", retry: true},
+	reasonServerRate:     {status: 429, public: "This server is called more often than it takes: wait as Retry-After says.", retry: true},
+	reasonRateDown:       {status: 503, public: "Calls cannot be counted right now.", retry: true},
+
 	reasonReplayDown: {status: 503, public: "Proofs cannot be checked against replay right now.", retry: true},
 	reasonIssuerDown: {status: 503, public: "The issuer's keys cannot be fetched right now.", retry: true},
 
@@ -156,6 +176,7 @@ var refusals = map[reason]outcome{
 	reasonBodySlow:   {status: 408, public: "The message did not arrive in time.", code: -32600},
 	reasonBodyBroken: {status: 400, public: "The body ends early or is framed wrongly.", code: -32600},
 	reasonTrailer:    {status: 400, public: "Trailers and bodies outside POST are not accepted.", code: -32600},
+	reasonLength:     {status: 400, public: "Send one Content-Length of digits, or none.", code: -32600},
 	reasonSession:    {status: 404, public: "There is no such session for this caller: start a new one with initialize."},
 	reasonEvent:      {status: 400, public: "This Last-Event-ID was not given to this caller here: open the stream without it."},
 
@@ -172,6 +193,7 @@ var refusals = map[reason]outcome{
 	reasonUpstreamRefuses: {status: 502, public: "The MCP server does not accept this proxy: its operator must check the credential."},
 	reasonUpstreamAnswer:  {status: 502, public: "The MCP server's answer cannot be read, so it is not passed on."},
 	reasonStreamBroken:    {status: 502, public: "The stream broke off."},
+	reasonCallerSlow:      {status: 502, public: "The caller did not take its answer."},
 	reasonCallerLeft:      {status: 502, public: "The caller went away."},
 }
 
@@ -181,14 +203,15 @@ type refusal struct {
 	reason reason
 	cause  error
 
-	visit    visit      // where the caller is, once known
-	scheme   scheme     // what the caller presented, once known
-	required []string   // every scope this call needs
-	scope    []string   // every scope the next token should hold
-	wire     *mcp.Error // refines the row of reasonBody
-	call     call       // whose id the answer carries
-	public   string     // replaces the row's sentence
-	allowed  string     // Allow header
+	visit    visit         // where the caller is, once known
+	scheme   scheme        // what the caller presented, once known
+	required []string      // every scope this call needs
+	scope    []string      // every scope the next token should hold
+	wire     *mcp.Error    // refines the row of reasonBody
+	call     call          // whose id the answer carries
+	public   string        // replaces the row's sentence
+	allowed  string        // Allow header
+	wait     time.Duration // until trying again makes sense; 0 when nobody knows
 }
 
 func refused(at stage, why reason, cause error) *refusal {

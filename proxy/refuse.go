@@ -1,15 +1,17 @@
 package proxy
 
 import (
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/token"
 )
 
-const retryAfter = "2" // seconds
+const retryAfter = 2 * time.Second // where nobody knows better
 
 // problem is a JSON-RPC error response.
 type problem struct {
@@ -50,12 +52,17 @@ func (p *Proxy) refuse(w *answer, r *http.Request, event *event, err error) {
 		header.Set("DPoP-Nonce", p.proofs.Nonce(r.Context(), p.now()))
 	}
 	if row.retry {
-		header.Set("Retry-After", retryAfter)
+		header.Set("Retry-After", seconds(cmp.Or(why.wait, retryAfter)))
 	}
 	if why.allowed != "" {
 		header.Set("Allow", why.allowed)
 	}
 	writeProblem(w, row, why, event)
+}
+
+// seconds are whole ones, never too few.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }
 
 func writeProblem(w http.ResponseWriter, row outcome, why *refusal, event *event) {

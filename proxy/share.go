@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"bytes"
+	"errors"
 	"io"
 
 	"golang.org/x/sync/semaphore"
@@ -49,6 +51,24 @@ func (s *share) readAll(r io.Reader, length, limit int64) ([]byte, error) {
 	body := make([]byte, length)
 	_, err := io.ReadFull(r, body)
 	return body, err
+}
+
+// readList reads an upstream's list, of which there will be a second copy. It
+// takes from the share as the list grows.
+func (s *share) readList(r io.Reader) ([]byte, error) {
+	var list bytes.Buffer
+	for piece := int64(smallBody); ; piece = int64(list.Len()) {
+		_, err := io.CopyN(&list, r, piece)
+		if errors.Is(err, io.EOF) {
+			return list.Bytes(), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !s.take(2 * int64(list.Len())) { // for as much again, and its copy
+			return nil, refused(stageFilter, reasonBusy, nil)
+		}
+	}
 }
 
 // readUnknown takes as much of the share as the body could need before it

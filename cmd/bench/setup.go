@@ -120,6 +120,7 @@ public_url: http://%s
 issuers: [{issuer: "%s", dpop: accepted}]
 servers:
   - {name: calculator, path: /mcp, upstream: "http://%s/mcp", credential: {type: none}, policy: policy.yaml}
+limits: {rates: {subject: 1000000/s}}
 %saudit: {file: audit.jsonl}
 admin: {listen: "%s"}
 `, listen, listen, issuer, upstream, state, admin),

@@ -188,9 +188,10 @@ func (p program) withAuthserver(ctx context.Context, path string, work func(*aut
 		return usageError{fmt.Errorf("%s has no authserver block", path)}
 	}
 	s.file.State.Redis = nil // no proof is checked here, and the running server tells of what is revoked
-	holder := &node{}
+	log := p.logger(slog.LevelWarn)
+	holder := &node{log: log}
 	defer holder.close()
-	server, err := s.openAuthserver(ctx, holder, p.logger(slog.LevelWarn))
+	server, err := s.openAuthserver(ctx, holder, log)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 		return usageError{fmt.Errorf("%s has no authserver block", path)}
 	}
 	log := p.logger(slog.LevelInfo)
-	holder := &node{}
+	holder := &node{log: log}
 	defer holder.close()
 	server, err := s.openAuthserver(ctx, holder, log)
 	if err != nil {

@@ -14,10 +14,11 @@ const module = "github.com/postern-mcp/postern/"
 // allowed says, per room, which rooms of the project it may import. Rooms that
 // are not named here may import none.
 var allowed = map[string][]string{
-	"config":                {"config/strictyaml", "authserver/clientdoc"},
-	"policy":                {"config/strictyaml"},
-	"proxy":                 {"policy", "proxy/mcp", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "proxy/discovery"},
+	"config":                {"config/strictyaml", "policy/rate", "authserver/clientdoc"},
+	"policy":                {"config/strictyaml", "policy/rate"},
+	"proxy":                 {"policy", "policy/rate", "proxy/mcp", "proxy/pace", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "proxy/discovery"},
 	"proxy/mcp":             {"policy"},
+	"proxy/pace":            {"policy/rate"},
 	"proxy/credential":      {"proxy", "proxy/discovery", "authserver/token", "authserver/dpop", "authserver/jose"},
 	"proxy/stdio":           {"proxy"},
 	"authserver":            {"authserver/*"},

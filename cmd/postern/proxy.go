@@ -19,8 +19,6 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
-	"github.com/postern-mcp/postern/authserver/dpop"
-	"github.com/postern-mcp/postern/authserver/replay"
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/proxy"
 	"github.com/postern-mcp/postern/proxy/stdio"
@@ -28,11 +26,9 @@ import (
 )
 
 const (
-	replayLimit  = 1_000_000 // proofs remembered in memory: five minutes of 3,000 calls a second
-	redisTimeout = 500 * time.Millisecond
-	nonceLife    = 5 * time.Minute
-	proofAhead   = 5 * time.Minute // how far ahead of now a proof's iat is accepted
-	grace        = 10 * time.Second
+	nonceLife  = 5 * time.Minute
+	proofAhead = 5 * time.Minute // how far ahead of now a proof's iat is accepted
+	grace      = 10 * time.Second
 )
 
 func (p program) proxyCommand() *cobra.Command {
@@ -88,6 +84,7 @@ type node struct {
 	proxy    *proxy.Proxy
 	registry *prometheus.Registry
 	log      *slog.Logger
+	client   *redis.Client // once there is one
 	draining atomic.Bool
 	children []*stdio.Child
 	stdio    *stdio.Metrics // nil without children
@@ -136,19 +133,29 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 	if err != nil {
 		return proxy.Config{}, fmt.Errorf("state.redis: %w", err)
 	}
+	buckets, err := n.buckets(s.file.State)
+	if err != nil {
+		return proxy.Config{}, fmt.Errorf("state.redis: %w", err)
+	}
 	sink, err := n.auditSink(s.file.Audit, stdout)
 	if err != nil {
 		return proxy.Config{}, fmt.Errorf("audit: %w", err)
 	}
-	limits := s.file.Limits
 	return proxy.Config{
 		PublicURL: s.file.PublicURL, Hosts: s.file.Hosts, Origins: s.file.Origins,
 		Issuers: issuers, Servers: servers, Documents: documents,
-		Secret: secret, Proofs: proofs,
-		Limits: proxy.Limits{Body: limits.Body, BodyTime: limits.BodyTime, InFlight: limits.InFlight},
-		Audit:  sink, Now: time.Now,
-		ClientCertificates: s.file.TLS != nil && s.file.TLS.ClientCertificates == "request",
+		Secret: secret, Proofs: proofs, Buckets: buckets, Limits: proxyLimits(s.file.Limits),
+		Audit: sink, Now: time.Now,
+		ClientCertificates: s.file.TLS.RequestsCertificates(),
 	}, nil
+}
+
+func proxyLimits(l config.Limits) proxy.Limits {
+	return proxy.Limits{
+		Body: l.Body, BodyTime: l.BodyTime, WriteTime: l.WriteTime, AnswerTime: l.AnswerTime,
+		InFlight: l.InFlight, SubjectInFlight: l.SubjectInFlight, SubjectStreams: l.SubjectStreams,
+		Rates: proxy.Rates(l.Rates),
+	}
 }
 
 // proxySecret is made anew at each start when no file keeps it: sessions and
@@ -160,40 +167,6 @@ func proxySecret(state config.State) ([]byte, error) {
 	secret := make([]byte, 32)
 	_, err := rand.Read(secret)
 	return secret, err
-}
-
-// proofs is the memory of used proofs, with nonces of its own for each kind of server.
-func (n *node) proofs(state config.State, label string, secret []byte, demandNonce bool) (*replay.Proofs, error) {
-	nonces, err := dpop.NewNonces(secret, label, nonceLife)
-	if err != nil {
-		return nil, err
-	}
-	var store replay.Store = replay.NewMemory(replayLimit, time.Now())
-	if state.Redis != nil {
-		client, err := openRedis(*state.Redis)
-		if err != nil {
-			return nil, err
-		}
-		n.closers = append(n.closers, client.Close)
-		store = replay.NewRedis(client, "postern:"+label+":", redisTimeout)
-	}
-	return replay.NewProofs(nonces, store, demandNonce, proofAhead)
-}
-
-func openRedis(conf config.Redis) (*redis.Client, error) {
-	address, err := readSecret(conf.URLFile)
-	if err != nil {
-		return nil, err
-	}
-	options, err := redis.ParseURL(address)
-	if err != nil {
-		return nil, errors.New(conf.URLFile + " must hold one redis:// or rediss:// URL") // the cause would show the password
-	}
-	options.MaxRetries = -1 // a repeated SET NX would find itself
-	options.DialerRetries = 1
-	options.DialTimeout, options.ReadTimeout, options.WriteTimeout = redisTimeout, redisTimeout, redisTimeout
-	options.ContextTimeoutEnabled = true
-	return redis.NewClient(options), nil
 }
 
 func (n *node) auditSink(conf config.Audit, stdout io.Writer) (io.Writer, error) {
@@ -226,7 +199,8 @@ func (n *node) listen(file *config.File) ([]service, error) {
 }
 
 func (n *node) services(file *config.File, public, admin net.Listener) ([]service, error) {
-	guard := wire.Guard{MaxHeader: maxHeader, Refused: n.proxy.FramingRefused}
+	guard := wire.Guard{MaxHeader: maxHeader, WriteTime: file.Limits.WriteTime, Refused: n.proxy.FramingRefused}
+	public = wire.Seats(public, file.Limits.Connections, n.proxy.ConnectionRefused)
 	guarded := guard.Listener(public)
 	if file.TLS != nil {
 		pair, err := openCertificate(file.TLS, "tls", measured(n.registry, reloads(n.log, "proxy")))
@@ -239,7 +213,7 @@ func (n *node) services(file *config.File, public, admin net.Listener) ([]servic
 		}
 	}
 	return []service{
-		{name: "proxy", listener: guarded, handler: n.proxy},
+		{name: "proxy", listener: guarded, handler: n.proxy, piece: file.Limits.WriteTime},
 		{name: "admin", listener: admin, handler: n.admin(), arrival: 10 * time.Second},
 	}, nil
 }

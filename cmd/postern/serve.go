@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,7 @@ type service struct {
 	name     string // for messages
 	listener net.Listener
 	handler  http.Handler
+	piece    time.Duration // until a client has taken a piece of an HTTP/2 answer; 0 takes half a minute
 	arrival  time.Duration // until a request is in, body included; 0 leaves it to the handler, for those that stream
 }
 
@@ -68,7 +70,7 @@ func serve(ctx context.Context, log *slog.Logger, grace time.Duration, services 
 			ReadTimeout:       s.arrival,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    maxHeader,
-			HTTP2:             bounds(30 * time.Second),
+			HTTP2:             bounds(cmp.Or(s.piece, 30*time.Second)),
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		}
 		servers = append(servers, server)

@@ -15,7 +15,7 @@ import (
 func secured(ln net.Listener, conf *config.TLS, pair *handshake.Certificate, http1 func(net.Conn) net.Conn, log *slog.Logger) (net.Listener, error) {
 	return handshake.Listener(ln, handshake.Config{
 		Certificate:        pair,
-		ClientCertificates: conf.ClientCertificates == "request",
+		ClientCertificates: conf.RequestsCertificates(),
 		HTTP1:              http1,
 		Log:                log,
 	})
