@@ -30,6 +30,9 @@ type Feed interface {
 	// Revoked says whether the token with this jti was. An error says that it
 	// cannot tell right now.
 	Revoked(id string) (bool, error)
+
+	// Ready is nil while it can tell.
+	Ready() error
 }
 
 // revocations is asked about every verified token, with every call.

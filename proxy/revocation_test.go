@@ -247,6 +247,8 @@ type feedStand struct {
 
 func (f *feedStand) Revoked(id string) (bool, error) { return id == f.revoked, f.err }
 
+func (f *feedStand) Ready() error { return f.err }
+
 func byFeed(f proxy.Feed) change {
 	return func(c *proxy.Config) { c.Issuers[0].Revocation, c.Issuers[0].Feed = proxy.ByFeed, f }
 }

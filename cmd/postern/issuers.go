@@ -1,18 +1,20 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
+	"github.com/postern-mcp/postern/authserver/revoked"
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/proxy"
 )
 
 // issuers are those of the configuration, with what they need to be asked.
-func (s setup) issuers() ([]proxy.Issuer, error) {
+func (s setup) issuers(n *node) ([]proxy.Issuer, error) {
 	var issuers []proxy.Issuer
 	for _, conf := range s.file.Issuers {
-		issuer, err := newIssuer(conf)
+		issuer, err := n.issuer(conf, s.file.State)
 		if err != nil {
 			return nil, fmt.Errorf("issuer %q: %w", conf.Issuer, err)
 		}
@@ -21,12 +23,18 @@ func (s setup) issuers() ([]proxy.Issuer, error) {
 	return issuers, nil
 }
 
-func newIssuer(conf config.Issuer) (proxy.Issuer, error) {
+func (n *node) issuer(conf config.Issuer, state config.State) (proxy.Issuer, error) {
 	issuer := proxy.Issuer{
 		URL: conf.Issuer, DPoP: proxy.Mode(conf.DPoP), Profile: token.Profile(conf.Profile),
 		Revocation: proxy.Revocation(conf.Revocations),
 	}
 	var err error
+	if conf.Revocations == "redis" {
+		issuer.Revocation = proxy.ByFeed
+		if issuer.Feed, err = n.follow(*state.Redis, conf.Issuer); err != nil {
+			return proxy.Issuer{}, fmt.Errorf("state.redis: %w", err)
+		}
+	}
 	if issuer.StepUps, err = stepUps(conf.StepUp); err != nil {
 		return proxy.Issuer{}, fmt.Errorf("step_up: %w", err)
 	}
@@ -34,6 +42,19 @@ func newIssuer(conf config.Issuer) (proxy.Issuer, error) {
 		return proxy.Issuer{}, fmt.Errorf("introspection: %w", err)
 	}
 	return issuer, nil
+}
+
+// follow hears of an issuer's revocations until the node closes.
+func (n *node) follow(conf config.Redis, issuer string) (proxy.Feed, error) {
+	client, err := openRedis(conf)
+	if err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	n.closers = append(n.closers, func() error { stop(); return client.Close() })
+	feed := revoked.NewFollower(client, issuer)
+	go feed.Follow(ctx)
+	return feed, nil
 }
 
 func stepUps(conf config.StepUp) (proxy.StepUps, error) {

@@ -125,7 +125,7 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 	if err != nil {
 		return proxy.Config{}, err
 	}
-	issuers, err := s.issuers()
+	issuers, err := s.issuers(n)
 	if err != nil {
 		return proxy.Config{}, err
 	}

@@ -49,10 +49,15 @@ func (p presented) blamed() map[string]string {
 // foreignIssuer starts npm oidc-provider for these resources.
 func foreignIssuer(t *testing.T, client machine, resources ...string) string {
 	t.Helper()
+	return startForeign(t, map[string]any{"resources": resources, "client": client, "scope": "use more"})
+}
+
+func startForeign(t *testing.T, input map[string]any) string {
+	t.Helper()
 	var announced struct {
 		Issuer string `json:"issuer"`
 	}
-	serve(t, "foreign-issuer.mjs", map[string]any{"resources": resources, "client": client, "scope": "use more"}, &announced)
+	serve(t, "foreign-issuer.mjs", input, &announced)
 	return announced.Issuer
 }
 

@@ -52,6 +52,10 @@ func listenAndServe(t *testing.T, address string, handler http.Handler) {
 
 // token is an RFC 9068 access token, bound to key unless that is nil.
 func (i *issuer) token(subject, audience, scope string, key *signer) string {
+	return i.signer.sign(`{"typ":"at+jwt","alg":"ES256"}`, i.claims(subject, audience, scope, key))
+}
+
+func (i *issuer) claims(subject, audience, scope string, key *signer) map[string]any {
 	now := time.Now()
 	claims := map[string]any{
 		"iss": i.url, "sub": subject, "aud": audience, "client_id": "e2e", "scope": scope,
@@ -60,7 +64,7 @@ func (i *issuer) token(subject, audience, scope string, key *signer) string {
 	if key != nil {
 		claims["cnf"] = map[string]any{"jkt": key.thumbprint()}
 	}
-	return i.signer.sign(`{"typ":"at+jwt","alg":"ES256"}`, claims)
+	return claims
 }
 
 func answer(w http.ResponseWriter, status int, body string) {

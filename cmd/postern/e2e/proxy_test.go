@@ -15,9 +15,11 @@ import (
 type settings struct {
 	issuer    string // URL
 	dpop      string // required when ""
+	trust     string // further keys of the issuer, as in ", revocations: none"
 	upstream  string // URL
 	publicURL string // the listener's when ""
 	redis     string // URL, or "" for memory
+	replica   bool   // listens beside the public URL's address
 	secret    string // file, made when ""
 	policy    string // recorderPolicy when ""
 	shown     string // credential of the server, in braces; that of the test when ""
@@ -96,6 +98,7 @@ func (p *sidecar) yaml(t *testing.T, dir string, s settings) string {
 	if dpop == "" {
 		dpop = "required"
 	}
+	dpop += s.trust
 	text := fmt.Sprintf(`listen: %s
 public_url: %s
 issuers:
@@ -142,7 +145,7 @@ func healthy(url string) error {
 // address is the public URL's own when the proxy is alone behind it.
 func (s settings) address(t *testing.T) string {
 	t.Helper()
-	if s.publicURL == "" || s.redis != "" {
+	if s.publicURL == "" || s.redis != "" || s.replica {
 		return loopback(freePort(t))
 	}
 	_, address, _ := strings.Cut(s.publicURL, "://")
