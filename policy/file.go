@@ -30,6 +30,7 @@ type file struct {
 	Server     string                `yaml:"server"`
 	List       string                `yaml:"list"`
 	Tasks      string                `yaml:"tasks"`
+	Schemes    bool                  `yaml:"security_schemes"`
 	Scopes     map[string]scopeEntry `yaml:"scopes"`
 	Tools      map[string]ruleEntry  `yaml:"tools"`
 	Resources  map[string]ruleEntry  `yaml:"resources"`
@@ -72,6 +73,7 @@ func Parse(name string, src []byte) (*Policy, error) {
 		server:    c.file.Server,
 		version:   hex.EncodeToString(digest[:6]),
 		tasks:     c.file.Tasks == tasksPass,
+		schemes:   c.file.Schemes,
 		catalogue: c.catalogue(),
 		enough:    c.enough(),
 		tools:     tools,

@@ -50,6 +50,7 @@ type Policy struct {
 	server    string
 	version   string
 	tasks     bool
+	schemes   bool
 	catalogue []Scope
 	enough    map[string]map[string]bool // scope → the scopes that satisfy it by implication
 	tools     map[string]rule
@@ -91,6 +92,16 @@ func (p *Policy) Scopes() []Scope {
 // its id alone, and the upstream sees one identity for all callers, so they
 // may only where the server itself keeps the tasks of sessions apart.
 func (p *Policy) PassesTasks() bool { return p.tasks }
+
+// TellsScopes says whether lists of tools say which scopes each tool needs.
+func (p *Policy) TellsScopes() bool { return p.schemes }
+
+// Required is every scope that a rule names for the thing; none for a thing
+// without a rule.
+func (p *Policy) Required(kind Kind, name string) []string {
+	found, _ := p.rule(kind, name)
+	return slices.Clone(found.scopes)
+}
 
 // Decide answers.
 func (p *Policy) Decide(r Request) Decision {

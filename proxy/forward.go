@@ -3,6 +3,7 @@ package proxy
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
@@ -284,13 +285,32 @@ func (c call) filter(method string) (mcp.Filter, bool) {
 			return mcp.Filter{}, false
 		}
 	}
-	return mcp.Filter{
+	filter := mcp.Filter{
 		Method: m.Method,
 		Keep: func(kind policy.Kind, name string) bool {
 			return s.policy.Lists(policy.Request{Kind: kind, Name: name, Scope: scope})
 		},
 		KeepTemplate: func(uriTemplate string) bool { return s.policy.ListsTemplate(uriTemplate, scope) },
-	}, true
+	}
+	if s.policy.TellsScopes() {
+		filter.Schemes = s.schemes
+	}
+	return filter, true
+}
+
+// schemes is a tool's securitySchemes (SEP-1488): what a client should ask the
+// issuer for before the first call.
+func (s *server) schemes(tool string) []byte {
+	text, err := json.Marshal([]toolScheme{{Type: "oauth2", Scopes: append([]string{}, s.policy.Required(policy.Tool, tool)...)}})
+	if err != nil {
+		return []byte("[]") // unreachable: scopes are plain text
+	}
+	return text
+}
+
+type toolScheme struct {
+	Type   string   `json:"type"`
+	Scopes []string `json:"scopes"`
 }
 
 func upstreamRefusal(err error) *refusal {

@@ -21,6 +21,10 @@ type Filter struct {
 	// KeepTemplate says the same of a resource template. Nil asks Keep about the
 	// template's text as a resource.
 	KeepTemplate func(uriTemplate string) bool
+
+	// Schemes is the JSON value that a listed tool carries as securitySchemes,
+	// in place of what the server may have said. Nil leaves tools as they are.
+	Schemes func(tool string) []byte
 }
 
 // list is one kind of list result.
@@ -61,18 +65,44 @@ func (f Filter) JSON(body []byte, limits Limits) ([]byte, error) {
 	return f.rewrite(body, a)
 }
 
-// event is JSON for one message of a stream: requests and notifications pass.
+// event is JSON for one message of a stream: requests and notifications pass,
+// but for news of resources the caller may not see. Those are nil.
 func (f Filter) event(body []byte, limits Limits) ([]byte, error) {
 	a, err := f.read(body, limits)
+	if err == nil && a.method.text == "notifications/resources/updated" {
+		return f.news(body, a, limits)
+	}
 	if err != nil {
 		return nil, asResponseError(err)
 	}
 	return f.rewrite(body, a)
 }
 
+// news passes a notification about a resource, or gives nil.
+func (f Filter) news(body []byte, a answer, limits Limits) ([]byte, error) {
+	s, err := scan(a.params.raw, limits)
+	if err != nil {
+		return nil, nil // of nothing that could be named
+	}
+	defer s.release()
+	var uri value
+	_, err = s.object(entryKeys["uri"], func(name []byte) (err error) {
+		if string(name) != "uri" {
+			return s.skip()
+		}
+		uri, err = s.read()
+		return err
+	})
+	if err != nil || uri.kind != '"' || !f.Keep(policy.Resource, uri.text) {
+		return nil, nil
+	}
+	return f.rewrite(body, a) // a message that is also an answer is filtered as one
+}
+
 // answer is a JSON-RPC response as found.
 type answer struct {
 	result, failed value
+	method, params value // of a notification or request
 	resultType     value
 	cacheScope     value
 	modern         bool // the result is of 2026-07-28 or later
@@ -84,7 +114,7 @@ type found struct {
 	list
 	whole   value
 	kept    [][]byte
-	dropped bool
+	changed bool // something was dropped or rewritten
 }
 
 func (f Filter) read(body []byte, limits Limits) (answer, error) {
@@ -100,6 +130,10 @@ func (f Filter) read(body []byte, limits Limits) (answer, error) {
 			a.result, err = s.object(resultKeys, func(name []byte) error { return f.member(s, &a, name) })
 		case "error":
 			a.failed, err = s.read()
+		case "method":
+			a.method, err = s.read()
+		case "params":
+			a.params, err = s.read()
 		default:
 			err = s.skip()
 		}
@@ -141,12 +175,16 @@ func (f Filter) entries(s *scanner, l list) (found, error) {
 	entries := found{list: l}
 	var err error
 	entries.whole, err = s.array(func() error {
-		var id value
+		var id, schemes value
 		entry, err := s.object(entryKeys[l.id], func(name []byte) (err error) {
-			if string(name) != l.id {
-				return s.skip()
+			switch string(name) {
+			case l.id:
+				id, err = s.read()
+			case schemesKey:
+				schemes, err = s.read()
+			default:
+				err = s.skip()
 			}
-			id, err = s.read()
 			return err
 		})
 		if err != nil {
@@ -156,8 +194,11 @@ func (f Filter) entries(s *scanner, l list) (found, error) {
 			return wrong("response_not_list")
 		}
 		if !f.keeps(l, id.text) {
-			entries.dropped = true
+			entries.changed = true
 			return nil
+		}
+		if l.key == "tools" && f.Schemes != nil {
+			entry.raw, entries.changed = withSchemes(entry, schemes, f.Schemes(id.text)), true
 		}
 		entries.kept = append(entries.kept, entry.raw)
 		return nil
@@ -166,6 +207,18 @@ func (f Filter) entries(s *scanner, l list) (found, error) {
 		err = wrong("response_not_list")
 	}
 	return entries, err
+}
+
+// schemesKey is where clients look for the scopes of a tool before they call it.
+const schemesKey = "securitySchemes"
+
+// withSchemes is the entry with the member set to text.
+func withSchemes(entry, old value, text []byte) []byte {
+	if !old.absent() {
+		return edit(entry.raw, []change{{old.at - entry.at, len(old.raw), text}})
+	}
+	end := len(entry.raw) - 1 // an entry has a name, so there is a member before this one
+	return edit(entry.raw, []change{{end, 0, append([]byte(`,"`+schemesKey+`":`), text...)}})
 }
 
 func (f Filter) keeps(l list, id string) bool {
@@ -216,7 +269,7 @@ func (a answer) edits() []change {
 	}
 	var changes []change
 	for _, l := range a.lists {
-		if l.dropped {
+		if l.changed {
 			text := append([]byte{'['}, append(bytes.Join(l.kept, []byte{','}), ']')...)
 			changes = append(changes, change{l.whole.at, len(l.whole.raw), text})
 		}

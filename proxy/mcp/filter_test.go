@@ -50,6 +50,51 @@ func TestFilterJSON(t *testing.T) {
 	}
 }
 
+// Tools say what they need: in words of the policy, never of the server.
+func TestFilterTellsScopes(t *testing.T) {
+	filter := Filter{Keep: open, Schemes: func(tool string) []byte { return []byte(`["` + tool + `"]`) }}
+	for name, row := range map[string]struct{ method, body, want string }{
+		"added":       {"tools/list", `{"result":{"tools":[{"name":"open" },{"name":"shut"}]}}`, `{"result":{"tools":[{"name":"open" ,"securitySchemes":["open"]}]}}`},
+		"replaced":    {"tools/list", `{"result":{"tools":[{"securitySchemes":[{"type":"noauth"}],"name":"open","x":1}]}}`, `{"result":{"tools":[{"securitySchemes":["open"],"name":"open","x":1}]}}`},
+		"null":        {"tools/list", `{"result":{"tools":[{"name":"open","securitySchemes":null}]}}`, `{"result":{"tools":[{"name":"open","securitySchemes":["open"]}]}}`},
+		"in a stream": {"", `{"result":{"tools":[{"name":"open"}],"cacheScope":"public"}}`, `{"result":{"tools":[{"name":"open","securitySchemes":["open"]}],"cacheScope":"private"}}`},
+		"not prompts": {"prompts/list", `{"result":{"prompts":[{"name":"open"}]}}`, `{"result":{"prompts":[{"name":"open"}]}}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			filter.Method = row.method
+			got, err := filter.JSON([]byte(row.body), DefaultLimits())
+			if err != nil || string(got) != row.want {
+				t.Errorf("error %v\ngot  %s\nwant %s", err, got, row.want)
+			}
+		})
+	}
+}
+
+// News of a resource reaches only who may see the resource.
+func TestFilterNews(t *testing.T) {
+	news := func(params string) string {
+		return `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":` + params + `}`
+	}
+	for name, row := range map[string]struct{ message, want string }{
+		"of what is open":        {news(`{"uri":"open"}`), "data: " + news(`{"uri":"open"}`) + "\n"},
+		"of what is shut":        {news(`{"uri":"shut"}`), ""},
+		"of nothing":             {news(`{}`), ""},
+		"of something else":      {news(`{"uri":["open"]}`), ""},
+		"of both":                {news(`{"uri":"open","uri":"shut"}`), ""},
+		"params before method":   {`{"params":{"uri":"shut"},"method":"notifications/resources/updated"}`, ""},
+		"of tools":               {`{"method":"notifications/tools/list_changed"}`, "data: " + `{"method":"notifications/tools/list_changed"}` + "\n"},
+		"that is also an answer": {`{"method":"notifications/resources/updated","params":{"uri":"open"},"result":{"tools":[{"name":"shut"}]}}`, "data: " + `{"method":"notifications/resources/updated","params":{"uri":"open"},"result":{"tools":[]}}` + "\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stream := Filter{Keep: open}.SSE(io.NopCloser(strings.NewReader("id: 7\ndata: "+row.message+"\n\n")), DefaultLimits())
+			got, err := io.ReadAll(stream)
+			if err != nil && row.message != news(`{"uri":"open","uri":"shut"}`) || err == nil && string(got) != "id: 7\n"+row.want+"\n" {
+				t.Errorf("error %v, got %q", err, got)
+			}
+		})
+	}
+}
+
 func TestFilterRefuses(t *testing.T) {
 	table := map[string]struct{ body, reason string }{
 		"no JSON":          {`<html>`, "response_malformed"},

@@ -163,6 +163,10 @@ func (s *stream) dispatch() error {
 	if err != nil {
 		return err
 	}
+	if filtered == nil { // nobody here may know of it
+		s.without(lines)
+		return nil
+	}
 	if bytes.Equal(filtered, message) {
 		s.pass(lines)
 		return nil
@@ -179,6 +183,16 @@ func mayBeJSON(message []byte) bool {
 func (s *stream) pass(lines []line) {
 	for _, l := range lines {
 		s.ready = append(append(s.ready, l.text...), l.end...)
+	}
+}
+
+// without hands the event on without its data: clients dispatch nothing, and
+// still know after which event to resume.
+func (s *stream) without(lines []line) {
+	for _, l := range lines {
+		if name, _ := field(l.text); name != "data" {
+			s.ready = append(append(s.ready, l.text...), l.end...)
+		}
 	}
 }
 
