@@ -90,6 +90,9 @@ func (f *File) validate(doc *strictyaml.Document) strictyaml.Problems {
 	if f.AuthServer != nil {
 		f.AuthServer.validate(c)
 	}
+	if f.State.Redis != nil {
+		c.needs(f.State.Redis.URLFile, "missing: the file that holds the redis:// URL", "state", "redis", "url_file")
+	}
 	return c.problems
 }
 
@@ -117,7 +120,6 @@ func (f *File) validateProxy(c *check) {
 
 func (f *File) validateState(c *check) {
 	if f.State.Redis != nil {
-		c.needs(f.State.Redis.URLFile, "missing: the file that holds the redis:// URL", "state", "redis", "url_file")
 		c.needs(f.State.SecretFile, "missing: replicas that share Redis share a secret too; make one with: head -c 32 /dev/urandom > FILE", "state", "secret_file")
 	}
 	if (f.Audit.File != "") == f.Audit.Stdout {

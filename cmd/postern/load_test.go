@@ -54,6 +54,7 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"tls behind an http URL", "audit:\n", "tls: {cert_file: a, key_file: b}\naudit:\n", "6:13: public_url: must be https: this port speaks TLS"},
 		{"tls behind an http issuer", "registration: open", "registration: open\n  tls: {cert_file: a, key_file: b}", "authserver.issuer: must be https: this port speaks TLS"},
 		{"bad path", "path: /calculator/mcp", "path: /calculator/../mcp", "must be a plain absolute path"},
+		{"a redis without its URL", "secret_file: secrets/proxy", "secret_file: secrets/proxy\n  redis: {}", "state.redis.url_file: missing: the file that holds the redis:// URL"},
 		{"no policy file", "policies/calculator.yaml", "policies/absent.yaml", "absent.yaml"},
 		{"policy of another server", "policies/calculator.yaml", "policies/externaldb.yaml", `"externaldb"`},
 		{"a scheme of the browser's", "redirect_schemes: [cursor]", "redirect_schemes: [cursor, javascript]", ":40:30: authserver.redirect_schemes[1]: not a private-use scheme: browsers or systems act on javascript: themselves"},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -39,7 +40,16 @@ func (n *node) redis(state config.State) (*redis.Client, error) {
 	return client, nil
 }
 
+// unheard drops what the client writes to stderr in a form of its own, twice a
+// second while Redis is away: whoever asked logs the error it got.
+type unheard struct{}
+
+func (unheard) Printf(context.Context, string, ...any) {}
+
+var hushRedis = sync.OnceFunc(func() { redis.SetLogger(unheard{}) })
+
 func openRedis(conf config.Redis) (*redis.Client, error) {
+	hushRedis()
 	address, err := readSecret(conf.URLFile)
 	if err != nil {
 		return nil, err
