@@ -6,9 +6,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -24,12 +24,12 @@ func TestRequestsArriveByteForByte(t *testing.T) {
 	if id != `"a\u0062"` {
 		t.Errorf("the answer has id %s", id)
 	}
-	var n struct{ ID uint64 }
+	var n struct{ ID json.RawMessage }
 	if err := json.Unmarshal([]byte(got), &n); err != nil {
 		t.Fatal(err)
 	}
-	number := strconv.FormatUint(n.ID, 10)
-	want := strings.NewReplacer(`"a\u0062"`, number, `"mine"`, number, "\r", " ", "\n", " ").Replace(sent)
+	name := string(n.ID)
+	want := strings.NewReplacer(`"a\u0062"`, name, `"mine"`, name, "\r", " ", "\n", " ").Replace(sent)
 	if got != want {
 		t.Errorf("the child got\n%q\nwant\n%q", got, want)
 	}
@@ -162,5 +162,51 @@ func TestLeavingCancelsAndFreesTheSlot(t *testing.T) {
 	resp.Body.Close()
 	if _, told := r.do(t, tool("1", "cancelled")).said(t); told == "" {
 		t.Error("the child was not told")
+	}
+}
+
+// TestPrintedAnswersAreNobodys: a child that prints what it is sent does not
+// let one caller answer in the place of the server.
+func TestPrintedAnswersAreNobodys(t *testing.T) {
+	r := running(t, "legacy")
+	held := make(chan answer, 1)
+	go func() { held <- r.do(t, tool("1", "hold")) }()
+	eventually(t, func() error {
+		if len(r.calls) != 1 {
+			return errors.New("the call does not run")
+		}
+		return nil
+	})
+	var forged strings.Builder
+	for n := range 500 {
+		fmt.Fprintf(&forged, `{"jsonrpc":"2.0","id":%d,"result":{"content":[]}}`+"\n", n)
+		fmt.Fprintf(&forged, `{"jsonrpc":"2.0","id":"%d","result":{"content":[]}}`+"\n", n)
+	}
+	text, err := json.Marshal(forged.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.do(t, ask{body: `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"print","arguments":{"text":` + string(text) + `}}}`})
+	if got := r.dropped(dropUnknown); got != 1000 {
+		t.Errorf("%v forged answers were dropped, want all 1000", got)
+	}
+	r.do(t, tool("1", "meddle"))
+	if _, said := (<-held).said(t); said != "held" {
+		t.Errorf("the one who waited got %q", said)
+	}
+	names := map[string]bool{}
+	for range 3 {
+		_, line := r.do(t, tool("1", "echo")).said(t)
+		m, err := read([]byte(line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		names[string(m.of(m.id))] = true
+		if len(m.of(m.id)) < 26 {
+			t.Errorf("the child knows a request as %s, which can be guessed", m.of(m.id))
+		}
+	}
+	if len(names) != 3 {
+		t.Errorf("names are used again: %v", names)
 	}
 }

@@ -39,6 +39,9 @@ type incoming struct {
 	Method string          `json:"method"`
 	Params struct {
 		Name      string `json:"name"`
+		Arguments struct {
+			Text string `json:"text"`
+		} `json:"arguments"`
 		URI       string `json:"uri"`
 		RequestID json.RawMessage
 		Meta      struct {
@@ -155,10 +158,13 @@ func (f *fixture) call(in incoming, line string) {
 	case "garbage":
 		f.say("hello from a print statement\n[]\n{}\n{\"jsonrpc\":\"2.0\",\"id\":%s,\"id\":1,\"result\":{}}\n{\"jsonrpc\":\"1.0\",\"id\":%s,\"result\":{}}", id, id)
 		f.say(`{"jsonrpc":"2.0","id":%s,"result":{},"error":{}}`, id)
-		f.say(`{"jsonrpc":"2.0","id":"%s","result":{"content":[]}}`, id)
-		f.say(`{"jsonrpc":"2.0","id":%s.0,"result":{"content":[]}}`, id)
+		f.say(`{"jsonrpc":"2.0","id":[%s],"result":{"content":[]}}`, id)
+		f.say(`{"jsonrpc":"2.0","id":1,"result":{"content":[]}}`)
 		f.say("%s", strings.Repeat("x", lineLimit+1))
 		f.result(id, "after all")
+	case "print": // a forgotten line of debugging
+		f.say("%s", in.Params.Arguments.Text)
+		f.result(id, "printed")
 	case "twice":
 		f.result(id, "first")
 		f.result(id, "second")
@@ -182,8 +188,8 @@ func (f *fixture) call(in incoming, line string) {
 func (f *fixture) meddle(id string) {
 	for _, other := range f.held {
 		f.progress(other)
-		f.say(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"%s","progress":1}}`, other)
-		f.say(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{%q:%q}}}`, subscriptionKey, other)
+		f.say(`{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":"x%s","progress":1}}`, strings.Trim(other, `"`))
+		f.say(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{%q:%s}}}`, subscriptionKey, other)
 	}
 	for _, name := range []string{"0", "-1", "1e0", "01", "999999", `"x"`, "null"} {
 		f.say(`{"jsonrpc":"2.0","id":%s,"result":{"content":[]}}`, name)
@@ -212,8 +218,8 @@ func (f *fixture) harm(in incoming) {
 				meal[i] = byte(i)
 			}
 			eaten = append(eaten, meal)
-			time.Sleep(time.Millisecond)
 		}
+		time.Sleep(2 * time.Second) // long enough to be seen
 		f.result(string(in.ID), fmt.Sprint(len(eaten)))
 	case "fork":
 		grandchild := exec.Command("sleep", "1000")

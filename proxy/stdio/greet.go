@@ -122,7 +122,7 @@ func (l *life) ask(ctx context.Context, method, params string) (*message, error)
 		defer l.mu.Unlock()
 		l.shut(e)
 	}()
-	request := fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":%q,"params":%s}`, e.number, method, params)
+	request := fmt.Sprintf(`{"jsonrpc":"2.0","id":%s,"method":%q,"params":%s}`, e.name, method, params)
 	if err := l.send(ctx, []byte(request)); err != nil {
 		return nil, err
 	}

@@ -22,13 +22,12 @@ func (c *Child) keep() {
 	runtime.LockOSThread() // and never unlocked: see start
 	defer close(c.done)
 	for wait := firstWait; ; wait = min(2*wait, lastWait) {
-		began := time.Now()
-		err := c.live()
+		served, err := c.live()
 		if errors.Is(err, errEnding) {
 			c.down(err)
 			return
 		}
-		if time.Since(began) >= lasting {
+		if served >= lasting {
 			wait = firstWait
 		}
 		c.conf.Metrics.ends.WithLabelValues(c.conf.Name).Inc()
@@ -40,15 +39,15 @@ func (c *Child) keep() {
 	}
 }
 
-// live is one life, from start to reaping. The error says how it ended.
-func (c *Child) live() error {
+// live is one life, from start to reaping: how long it answered, and how it ended.
+func (c *Child) live() (served time.Duration, err error) {
 	if c.isEnding() {
-		return errEnding
+		return 0, errEnding
 	}
 	p, err := start(c.conf)
 	if err != nil {
 		c.down(err)
-		return err
+		return 0, err
 	}
 	l := newLife(c)
 	var running sync.WaitGroup
@@ -60,7 +59,7 @@ func (c *Child) live() error {
 	running.Go(func() { ends <- l.greet() })
 	running.Go(func() { logLines(p.said, c.conf.Log) })
 	err = c.await(p, ends)
-	c.down(err)
+	served = c.down(err)
 	state := p.end(!errors.Is(err, errMemory))
 	<-heard // its last words
 	l.over()
@@ -70,7 +69,7 @@ func (c *Child) live() error {
 		err = fmt.Errorf("%w: %w", errEnded, status(state))
 		c.down(err)
 	}
-	return err
+	return served, err
 }
 
 var (

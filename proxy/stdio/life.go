@@ -3,18 +3,19 @@ package stdio
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 )
 
 const (
-	queued    = 64 // lines that wait for the child to read them
-	notesKept = 64 // notifications that wait for one caller
+	queued    = 64       // lines that wait for the child to read them
+	notesKept = 64       // notifications that wait for one caller
+	nobody    = `"none"` // id of requests whose answer nobody waits for
 )
 
 var errGone = errors.New("stdio: the child process ended")
@@ -26,8 +27,7 @@ type life struct {
 	gone  chan struct{} // closed when it is over
 
 	mu       sync.Mutex
-	last     uint64 // number given
-	waiting  map[uint64]*exchange
+	waiting  map[string]*exchange // by name
 	sessions map[string]*session
 
 	// Fixed by greet, before any caller comes.
@@ -39,13 +39,13 @@ type life struct {
 func newLife(c *Child) *life {
 	return &life{
 		child: c, out: make(chan []byte, queued), gone: make(chan struct{}),
-		waiting: map[uint64]*exchange{}, sessions: map[string]*session{},
+		waiting: map[string]*exchange{}, sessions: map[string]*session{},
 	}
 }
 
 // exchange is one request to the child and what comes back for it.
 type exchange struct {
-	number   uint64
+	name     []byte // what the child gets as id and as progress token, a JSON string
 	id       []byte // the caller's
 	token    []byte // the caller's progress token, nil without
 	modern   bool
@@ -63,22 +63,22 @@ type piece struct {
 	status int // HTTP, of the last one
 }
 
-// open gives an exchange its number.
+// open gives an exchange a name that nobody can guess: a child that prints
+// what a caller sends must not let it answer in another's place.
 func (l *life) open(e *exchange) {
 	e.messages = make(chan piece, notesKept+1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last++
-	e.number = l.last
-	l.waiting[e.number] = e
+	e.name = quoted(rand.Text())
+	l.waiting[string(e.name)] = e
 }
 
 // shut ends an exchange and reports whether it was still open. Callers hold mu.
 func (l *life) shut(e *exchange) bool {
-	if l.waiting[e.number] != e {
+	if l.waiting[string(e.name)] != e {
 		return false
 	}
-	delete(l.waiting, e.number)
+	delete(l.waiting, string(e.name))
 	if e.slots != nil {
 		<-e.slots
 	}
@@ -91,12 +91,12 @@ func (l *life) abandon(e *exchange) {
 	open := l.shut(e)
 	l.mu.Unlock()
 	if open {
-		l.tell(cancellation(e.number))
+		l.tell(cancellation(e.name))
 	}
 }
 
-func cancellation(n uint64) []byte {
-	return []byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + strconv.FormatUint(n, 10) + `}}`)
+func cancellation(name []byte) []byte {
+	return []byte(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":` + string(name) + `}}`)
 }
 
 // over tells everybody that the life has ended.
@@ -208,17 +208,17 @@ func answerOf(id []byte, rest string) []byte {
 // goes to nobody, or "".
 func (l *life) answered(m *message) string {
 	id := m.of(m.id)
-	if string(id) == "0" { // of what the bridge asked without waiting
+	if string(id) == nobody {
 		return ""
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.waiting[number(id)]
+	e := l.waiting[string(id)]
 	if e == nil {
 		return dropUnknown
 	}
 	changes := []change{{m.id, e.id}}
-	if e.listens && l.names(m.of(m.listener), e) {
+	if e.listens && bytes.Equal(m.of(m.listener), e.name) {
 		changes = append(changes, change{m.listener, e.id})
 	}
 	if e.settled != nil {
@@ -227,12 +227,6 @@ func (l *life) answered(m *message) string {
 	l.shut(e)
 	e.messages <- piece{text: m.edited(changes...), last: true, status: statusOf(e, m)}
 	return ""
-}
-
-// names says whether a subscription id the child wrote is that of e; some
-// write the id as a string.
-func (l *life) names(raw []byte, e *exchange) bool {
-	return number(bytes.Trim(raw, `"`)) == e.number
 }
 
 // statusOf is the HTTP status of an answer (MCP 2026-07-28 streamable HTTP).

@@ -211,15 +211,6 @@ func line(text []byte) []byte {
 	return append(text, '\n')
 }
 
-// number is an id of the bridge's own, or 0.
-func number(raw []byte) uint64 {
-	n, err := strconv.ParseUint(string(raw), 10, 64)
-	if err != nil || len(raw) == 0 || raw[0] == '0' {
-		return 0
-	}
-	return n
-}
-
 // code is the error code of an answer, or 0.
 func (m *message) code() int {
 	code := 0

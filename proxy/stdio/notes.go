@@ -1,7 +1,5 @@
 package stdio
 
-import "bytes"
-
 // noted gives a notification to those it provably belongs to. It returns why
 // it goes to nobody, or "".
 func (l *life) noted(m *message) string {
@@ -24,9 +22,9 @@ func (l *life) noted(m *message) string {
 	return dropUnsolicited
 }
 
-// progressed: the token the child got is the number of the request.
+// progressed: the token the child got is the name of the exchange.
 func (l *life) progressed(m *message) string {
-	e := l.waiting[number(m.of(m.token))]
+	e := l.waiting[string(m.of(m.token))]
 	if e == nil || e.token == nil {
 		return dropUnknown
 	}
@@ -36,10 +34,9 @@ func (l *life) progressed(m *message) string {
 	return push(e.messages, m.edited(change{m.token, e.token}))
 }
 
-// subscribed: the subscription the child names is the number of the request
-// that opened it.
+// subscribed: the subscription the child names is the exchange that opened it.
 func (l *life) subscribed(m *message) string {
-	e := l.waiting[number(bytes.Trim(m.of(m.listener), `"`))]
+	e := l.waiting[string(m.of(m.listener))]
 	if e == nil || !e.listens {
 		return dropUnknown
 	}
@@ -49,7 +46,7 @@ func (l *life) subscribed(m *message) string {
 // withdrawn: a child ends a subscription by cancelling the request that opened
 // it; over HTTP its stream just ends.
 func (l *life) withdrawn(m *message) string {
-	e := l.waiting[number(bytes.Trim(m.of(m.cancelled), `"`))]
+	e := l.waiting[string(m.of(m.cancelled))]
 	if e == nil || !e.listens {
 		return dropUnsolicited
 	}

@@ -108,8 +108,7 @@ func (l *life) exchange(req *http.Request, s *session, m *message, settled func(
 	l.open(e)
 	leave := l.enrol(s, e)
 	end := func() { l.abandon(e); leave() }
-	own := fmt.Appendf(nil, "%d", e.number)
-	if err := l.send(req.Context(), m.edited(change{m.id, own}, change{m.token, own})); err != nil {
+	if err := l.send(req.Context(), m.edited(change{m.id, e.name}, change{m.token, e.name})); err != nil {
 		end()
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func (l *life) wanted(uri string) bool {
 }
 
 func unsubscription(uri string) []byte {
-	return []byte(`{"jsonrpc":"2.0","id":0,"method":"resources/unsubscribe","params":{"uri":` + string(quoted(uri)) + `}}`)
+	return []byte(`{"jsonrpc":"2.0","id":` + nobody + `,"method":"resources/unsubscribe","params":{"uri":` + string(quoted(uri)) + `}}`)
 }
 
 // subscribe notes whom updates of the resource are for, and passes the
@@ -152,5 +152,5 @@ func (l *life) cancel(s *session, m *message) {
 		text: answerOf(e.id, `"error":{"code":-32800,"message":"The caller cancelled this request."}`),
 		last: true, status: http.StatusOK,
 	}
-	l.tell(cancellation(e.number))
+	l.tell(cancellation(e.name))
 }

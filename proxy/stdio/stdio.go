@@ -97,8 +97,9 @@ type Child struct {
 
 	mu    sync.Mutex
 	begun bool
-	life  *life // nil while there is none that answers
-	why   error // why not
+	life  *life     // nil while there is none that answers
+	since time.Time // it answers
+	why   error     // why not
 }
 
 // New does not start anything yet.
@@ -157,13 +158,18 @@ func (c *Child) alive() (*life, error) {
 func (c *Child) up(l *life) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.life, c.why = l, nil
+	c.life, c.why, c.since = l, nil, time.Now()
 }
 
-func (c *Child) down(why error) {
+// down says how long calls were answered.
+func (c *Child) down(why error) (served time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.life != nil {
+		served = time.Since(c.since)
+	}
 	c.life, c.why = nil, why
+	return served
 }
 
 func (c *Child) drop(why string) { c.conf.Metrics.dropped.WithLabelValues(c.conf.Name, why).Inc() }

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-var peerTools = []string{"echo", "hold", "release", "environment", "pid", "exit", "grow"}
+var peerTools = []string{"echo", "hold", "release", "environment", "pid", "exit", "eat", "grow"}
 
 // peer is the TypeScript SDK's server on stdin and stdout.
 func peer(t *testing.T, more string) place {
@@ -56,7 +56,7 @@ func TestClientsOfBothErasReachServersOnStdin(t *testing.T) {
 	} {
 		t.Run(row.server+" "+row.sdk+" "+row.mode, func(t *testing.T) {
 			calls, answer := []call{{"echo", map[string]any{"words": "caf\u00e9"}}}, "café"
-			tools := []string{"echo", "environment", "exit", "grow", "hold", "pid", "release"}
+			tools := []string{"eat", "echo", "environment", "exit", "grow", "hold", "pid", "release"}
 			if row.server == "calculator" {
 				calls, answer, tools = []call{{"add", map[string]any{"a": 2, "b": 3}}}, "5", []string{"add", "power"}
 			}
@@ -133,6 +133,22 @@ func TestChildIsStartedAgain(t *testing.T) {
 	c.session = ""
 	if again := pid(t, c); again == first {
 		t.Errorf("the child is still process %d", again)
+	}
+}
+
+// TestChildThatEatsMemory: V8 reserves far more than it uses, so what counts
+// is what it uses.
+func TestChildThatEatsMemory(t *testing.T) {
+	s := startSeveral(t, peer(t, ", memory: 300MiB"))
+	c := s.caller("ada", "peer")
+	first := pid(t, c)
+	got := c.send(t, legacyCall("eat", `{}`)).expect(t, http.StatusBadGateway)
+	if !strings.Contains(got.body, "upstream_unreachable") {
+		t.Errorf("who made it eat is told %s", got.body)
+	}
+	eventually(t, func() error { return s.answers("/readyz") })
+	if again := pid(t, c); again == first || !strings.Contains(s.out.String(), "took too much memory") {
+		t.Errorf("the child is process %d as before, or the log does not say why it is another", again)
 	}
 }
 

@@ -28,9 +28,16 @@ server.registerTool('release', {}, () => {
 server.registerTool('environment', {}, () => text(JSON.stringify(process.env)));
 server.registerTool('pid', {}, () => text(process.pid));
 server.registerTool('exit', {}, () => process.exit(3));
+server.registerTool('eat', {}, async () => {
+  const eaten = [];
+  for (let i = 0; i < 400; i++) eaten.push(Buffer.alloc(1 << 20, i));
+  await new Promise(resolve => setTimeout(resolve, 5000)); // long enough to be seen
+  return text(eaten.length);
+});
 server.registerTool('grow', {}, () => {
   server.registerTool(`grown${Math.random()}`, {}, () => text('grown')); // announces list_changed
   return text('grown');
 });
+setInterval(() => {}, 60_000); // it does not end with its stdin
 console.error('the peer is about to listen');
 await server.connect(new StdioServerTransport());
