@@ -110,13 +110,13 @@ func (d *desk) listed(t *testing.T, token string) bool {
 	return not
 }
 
-// ended revokes in one way and gives the tokens that must be revoked by it.
-type ended struct {
+// ending revokes in one way and gives the tokens that must be revoked by it.
+type ending struct {
 	name string
 	end  func(t *testing.T, d *desk) map[string]string
 }
 
-var endings = []ended{
+var endings = []ending{
 	{"an access token", func(t *testing.T, d *desk) map[string]string {
 		a := d.granted(t)
 		d.revoke(t, a.Access)
