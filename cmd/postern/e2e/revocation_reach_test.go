@@ -37,8 +37,8 @@ func (c *caller) stream(t *testing.T) *http.Response {
 	return resp
 }
 
-// ended waits for the end of a stream.
-func ended(resp *http.Response, limit time.Duration) error {
+// endsWithin waits for the end of a stream.
+func endsWithin(resp *http.Response, limit time.Duration) error {
 	done := make(chan error, 1)
 	go func() {
 		_, err := io.Copy(io.Discard, resp.Body)
@@ -76,7 +76,7 @@ func TestRevocationReachesEveryProxy(t *testing.T) {
 			o.revoke(t, lost.token)
 			at := time.Now()
 			o.becomesKnown(t, lost, &there)
-			if err := ended(stream, 5*time.Second-time.Since(at)); err != nil {
+			if err := endsWithin(stream, 5*time.Second-time.Since(at)); err != nil {
 				t.Error(err)
 			}
 			t.Logf("the open stream had ended %s after the revocation", time.Since(at).Round(time.Millisecond))
@@ -84,7 +84,7 @@ func TestRevocationReachesEveryProxy(t *testing.T) {
 				t.Errorf("no audit line says why: %v", err)
 			}
 			kept.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
-			if ended(going, 50*time.Millisecond) == nil {
+			if endsWithin(going, 50*time.Millisecond) == nil {
 				t.Error("somebody else's stream ended too")
 			}
 		})
