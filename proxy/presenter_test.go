@@ -30,6 +30,8 @@ func (s *scripted) Show(_ context.Context, p proxy.Purpose) (http.Header, error)
 		return nil, errors.New("the issuer is away")
 	case "!refused":
 		return nil, fmt.Errorf("%w: invalid_target", proxy.ErrExchangeRefused)
+	case "!ended":
+		return nil, proxy.ErrCallerEnded
 	}
 	return http.Header{"Authorization": {value}}, nil
 }
@@ -58,6 +60,7 @@ func TestCredentialIsRenewedOnce(t *testing.T) {
 		{"not to be had", scripted{shows: []string{"!away"}}, 503, "upstream_credential_unavailable", nil},
 		{"not to be had again", scripted{shows: []string{"old", "!away"}, again: true}, 503, "upstream_credential_unavailable", []string{"old"}},
 		{"not for this caller", scripted{shows: []string{"!refused"}}, 403, "exchange_refused", nil},
+		{"not for a token at its end", scripted{shows: []string{"!ended"}}, 401, "token_expired", nil},
 		{"not for this caller any more", scripted{shows: []string{"old", "!refused"}, again: true}, 403, "exchange_refused", []string{"old"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -74,7 +77,7 @@ func TestCredentialIsRenewedOnce(t *testing.T) {
 			access := s.token()
 			r := s.post(toolCall("add"), "Authorization", "Bearer "+access)
 			s.wants(r, row.status, row.reason)
-			if wait := r.Header.Get("Retry-After") != ""; wait != (row.status == 503) || r.Header.Get("WWW-Authenticate") != "" {
+			if wait := r.Header.Get("Retry-After") != ""; wait != (row.status == 503) || (r.Header.Get("WWW-Authenticate") != "") != (row.status == 401) {
 				t.Errorf("answered with %v", r.Header)
 			}
 			s.checkCalls(row.calls)

@@ -41,6 +41,10 @@ type Credential interface {
 // caller's, so that asking again changes nothing.
 var ErrExchangeRefused = errors.New("the issuer does not exchange this caller's token")
 
+// ErrCallerEnded in an error of Show: the caller's token, good until a moment
+// ago and let pass for its clock, is too old for what it is needed for.
+var ErrCallerEnded = errors.New("the caller's token has expired")
+
 // framing are headers that frame a message or belong to a connection.
 var framing = map[string]bool{
 	"Accept-Encoding":   true,
@@ -174,8 +178,11 @@ func (t presenter) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // unequipped is the refusal of a call the proxy has no credential for.
 func unequipped(err error) *refusal {
-	if errors.Is(err, ErrExchangeRefused) {
+	switch {
+	case errors.Is(err, ErrExchangeRefused):
 		return refused(stageEquip, reasonExchangeRefused, err)
+	case errors.Is(err, ErrCallerEnded):
+		return refused(stageEquip, reason(token.Expired), err)
 	}
 	return refused(stageEquip, reasonCredentialFails, err)
 }

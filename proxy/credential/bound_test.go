@@ -197,3 +197,23 @@ func TestCallerWhoLeavesDoesNotEndTheFetch(t *testing.T) {
 		t.Errorf("shows %q", s)
 	}
 }
+
+// A token endpoint that is known serves on while the metadata cannot be had.
+func TestMetadataAway(t *testing.T) {
+	b, i := newBench(), newIssuer(t, numbered)
+	c := machineToken(t, b, i.conf(t, b, credential.Unbound))
+	if s := shown(t, c); s != "Bearer t1" {
+		t.Fatalf("shows %q", s)
+	}
+	i.mu.Lock()
+	i.silent = true
+	i.mu.Unlock()
+	b.advance(2 * time.Hour)
+	if s := shown(t, c); s != "Bearer t2" {
+		t.Errorf("shows %q", s)
+	}
+	other := machineToken(t, b, i.conf(t, b, credential.Unbound))
+	if s := shown(t, other); s != "" {
+		t.Errorf("without a known endpoint it shows %q", s)
+	}
+}

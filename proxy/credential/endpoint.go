@@ -25,6 +25,7 @@ const (
 	askTimeout    = 10 * time.Second // for one token, discovery and second tries included
 	answerLimit   = 64 << 10         // bytes of one token response
 	metadataFresh = time.Hour
+	metadataAgain = time.Minute // between attempts to renew it
 )
 
 // Binding says whether the proxy's tokens are bound to its key (RFC 9449).
@@ -106,8 +107,13 @@ func (e *endpoint) place(ctx context.Context) (*found, error) {
 	if e.conf.TokenEndpoint != "" || known != nil && now.Sub(known.at) < metadataFresh {
 		return known, nil
 	}
-	m, err := discovery.Find(ctx, e.http, e.conf.URL)
+	brief, cancel := context.WithTimeout(ctx, askTimeout/2)
+	defer cancel()
+	m, err := discovery.Find(brief, e.http, e.conf.URL)
 	if err != nil && known != nil {
+		later := *known
+		later.at = now.Add(metadataAgain - metadataFresh)
+		e.found.Store(&later)
 		return known, nil
 	}
 	if err != nil {

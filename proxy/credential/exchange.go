@@ -69,7 +69,8 @@ func NewExchange(kit Kit, issuer Issuer, want Want, upstream *url.URL) (*Exchang
 }
 
 // Show shows the token that belongs to the caller's. A no of the issuer is a
-// proxy.ErrExchangeRefused.
+// proxy.ErrExchangeRefused; a caller's token in its last leeway is a
+// proxy.ErrCallerEnded.
 func (x *Exchange) Show(ctx context.Context, p proxy.Purpose) (http.Header, error) {
 	now := x.endpoint.kit.Now()
 	e, err := x.of(p, now)
@@ -77,7 +78,7 @@ func (x *Exchange) Show(ctx context.Context, p proxy.Purpose) (http.Header, erro
 		return nil, err
 	}
 	if !now.Before(e.ends) {
-		return nil, fmt.Errorf("%w: the caller's token has expired", proxy.ErrExchangeRefused)
+		return nil, proxy.ErrCallerEnded
 	}
 	if no := e.refused.Load(); no != nil && now.Sub(no.at) < refusedFor {
 		return nil, no.err

@@ -102,7 +102,7 @@ func TestExchangeEndsWithTheCallersToken(t *testing.T) {
 		t.Fatalf("shows %q", got)
 	}
 	b.advance(5 * time.Minute)
-	if header, err := x.Show(t.Context(), ada); !errors.Is(err, proxy.ErrExchangeRefused) {
+	if header, err := x.Show(t.Context(), ada); !errors.Is(err, proxy.ErrCallerEnded) {
 		t.Errorf("after the caller's token: %v %v", header, err)
 	}
 	if n := len(i.all()); n != 1 {

@@ -26,6 +26,7 @@ type issuerStand struct {
 	mu     sync.Mutex
 	seen   []asked
 	algs   string // of proofs, in the metadata
+	silent bool   // no metadata
 	answer func(n int, a asked) (status int, body string, header http.Header)
 }
 
@@ -33,7 +34,13 @@ func newIssuer(t *testing.T, answer func(n int, a asked) (int, string, http.Head
 	t.Helper()
 	i := &issuerStand{answer: answer}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /.well-known/oauth-authorization-server", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("GET /.well-known/oauth-authorization-server", func(w http.ResponseWriter, r *http.Request) {
+		i.mu.Lock()
+		defer i.mu.Unlock()
+		if i.silent {
+			http.NotFound(w, r)
+			return
+		}
 		fmt.Fprintf(w, `{"issuer":%q,"token_endpoint":%q%s}`, i.URL, i.URL+"/token", i.algs)
 	})
 	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
