@@ -63,6 +63,7 @@ const (
 	CrossSite           Reason = "cross_site"
 	WrongPassword       Reason = "wrong_password"
 	NoCookie            Reason = "no_cookie"
+	NoHistory           Reason = "no_history"
 )
 
 type answer struct {
@@ -123,6 +124,7 @@ var answers = map[Reason]answer{
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},
 	WrongPassword:       {403, "access_denied", "The name or the password is wrong."},
 	NoCookie:            {400, "invalid_request", "Your browser did not send our cookie: allow cookies for this site and start again from your application."},
+	NoHistory:           {501, "invalid_request", "Only the current status list is kept: ask without time."},
 }
 
 var unlisted = answer{500, "server_error", ""}

@@ -50,11 +50,15 @@ func (l *statusLists) pages(ctx context.Context, db statusStore, now time.Time) 
 	return nil
 }
 
-// statusList: draft-ietf-oauth-status-list §8.1.
+// statusList: draft-ietf-oauth-status-list §8.1, §8.2.
 func (s *Server) statusList(w http.ResponseWriter, r *http.Request) error {
 	page, ok := pageOf(strings.TrimPrefix(r.URL.Path, s.site.local(statusPrefix)))
 	if !ok {
 		return refuse(UnknownPath)
+	}
+	// §8.4: the list of another time
+	if r.URL.Query().Has("time") {
+		return refuse(NoHistory)
 	}
 	list, err := s.signedList(r.Context(), page)
 	if err != nil {

@@ -219,6 +219,8 @@ func TestStatusListAsPublished(t *testing.T) {
 			t.Errorf("%s: %d", path, a.status)
 		}
 	}
+	g.expect(g.get(noRedirect(), "/status/0?time=1"), 501, "invalid_request")
+	g.expectReason(NoHistory)
 	if a := g.post("/status/0", url.Values{}); a.status != 405 || a.header.Get("Allow") != "GET, HEAD, OPTIONS" {
 		t.Errorf("POST: %d, Allow %q", a.status, a.header.Get("Allow"))
 	}

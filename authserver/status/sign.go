@@ -59,7 +59,10 @@ func Sign(key jose.PrivateKey, list List, uri string, now time.Time, ttl, life t
 // pack is base64url of zlib (§4.1, RFC 1950).
 func pack(places []byte) (string, error) {
 	var packed bytes.Buffer
-	z := zlib.NewWriter(&packed)
+	z, err := zlib.NewWriterLevel(&packed, zlib.BestCompression) // §4.1: recommended
+	if err != nil {
+		return "", err
+	}
 	if _, err := z.Write(places); err != nil {
 		return "", err
 	}

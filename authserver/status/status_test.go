@@ -6,10 +6,14 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/postern-mcp/postern/authserver/jose"
 )
@@ -75,6 +79,45 @@ func TestExamplesOfTheDraft(t *testing.T) {
 			if not, err := published.List.Has(uint64(i)); err != nil || not != (value != '0') {
 				t.Errorf("%d bits, index %d: %v, %v, want value %c", row.bits, i, not, err, value)
 			}
+		}
+	}
+}
+
+// The draft's test vectors, each of a million places (Appendix C).
+func TestVectors(t *testing.T) {
+	text, err := os.ReadFile("testdata/appendix_c.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Vectors []struct {
+			Section  string   `json:"section"`
+			Bits     int      `json:"bits"`
+			List     string   `json:"lst"`
+			Size     uint64   `json:"size"`
+			NotValid []uint64 `json:"not_valid"`
+		} `json:"vectors"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil || len(file.Vectors) != 3 {
+		t.Fatalf("%d vectors, %v", len(file.Vectors), err)
+	}
+	key := newKey(t)
+	for _, v := range file.Vectors {
+		payload := fmt.Sprintf(`{"sub":%q,"iat":1800000000,"exp":1800000060,"status_list":{"bits":%d,"lst":%q}}`, address, v.Bits, v.List)
+		published, err := Verify(now, sign(t, key, Type, payload), address, jose.NewKeySet(key.Public()))
+		if err != nil || published.List.Size() != v.Size {
+			t.Fatalf("%s: %d places, %v", v.Section, published.List.Size(), err)
+		}
+		var found []uint64
+		for i := range v.Size {
+			if not, err := published.List.Has(i); err != nil {
+				t.Fatal(err)
+			} else if not {
+				found = append(found, i)
+			}
+		}
+		if !slices.Equal(found, v.NotValid) {
+			t.Errorf("%s: not valid %v, want %v", v.Section, found, v.NotValid)
 		}
 	}
 }
@@ -157,6 +200,7 @@ func TestVerify(t *testing.T) {
 		{"sub twice", sign(t, key, Type, with(`"ttl":2`, `"sub":"x"`)), Malformed},
 		{"too large", sign(t, key, Type, with(`"ttl":2`, `"x":"`+strings.Repeat("x", maxLength)+`"`)), Malformed},
 		{"ttl text", sign(t, key, Type, with(`"ttl":2`, `"ttl":"2"`)), Malformed},
+		{"ttl zero", sign(t, key, Type, with(`"ttl":2`, `"ttl":0`)), Malformed},
 		{"ttl negative", sign(t, key, Type, with(`"ttl":2`, `"ttl":-2`)), Malformed},
 		{"ttl of centuries", sign(t, key, Type, with(`"ttl":2`, `"ttl":253402300799`)), Malformed},
 		{"bits text", sign(t, key, Type, with(`"bits":1`, `"bits":"1"`)), Malformed},

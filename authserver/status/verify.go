@@ -32,14 +32,21 @@ func (n *small) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-// seconds is a JSON number of whole seconds.
+// seconds is a JSON number of whole seconds, at least one.
 type seconds int64
 
 // UnmarshalJSON takes digits only.
 func (s *seconds) UnmarshalJSON(b []byte) error {
 	parsed, err := jose.ParseSeconds(string(b))
+	if err != nil {
+		return err
+	}
+	// §5.1: a positive number
+	if parsed == 0 {
+		return errors.New("ttl of nothing")
+	}
 	*s = seconds(parsed)
-	return err
+	return nil
 }
 
 // Verify reads the list that was fetched from uri. It checks in this order:
