@@ -65,7 +65,7 @@ func TestIssuerWithPath(t *testing.T) {
 	root := strings.TrimSuffix(g.url, "/tenant")
 	for path, want := range map[string]int{
 		"/.well-known/oauth-authorization-server/tenant": 200, "/.well-known/openid-configuration/tenant": 200,
-		"/tenant/.well-known/openid-configuration": 200, "/tenant/jwks.json": 200, "/tenant/style.css": 200,
+		"/tenant/.well-known/openid-configuration": 200, "/tenant/jwks.json": 200, "/tenant/status/0": 200, "/tenant/status": 200, "/status/0": 404, "/tenant/style.css": 200,
 		"/.well-known/oauth-authorization-server": 404, "/jwks.json": 404, "/tenant": 404, "/": 404,
 	} {
 		resp, err := http.Get(root + path)

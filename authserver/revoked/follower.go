@@ -28,6 +28,7 @@ type Follower struct {
 
 	mu    sync.RWMutex
 	known map[string]time.Time // until when, by jti
+	swept time.Time            // when what is over was forgotten last
 	heard time.Time            // when the last whole reading began
 	cause error                // of the last reading that failed
 }
@@ -84,7 +85,8 @@ func (f *Follower) Follow(ctx context.Context) {
 	}
 }
 
-// settle notes how a reading went, and forgets the tokens that are over.
+// settle notes how a reading went and, from time to time, forgets the tokens
+// that are over.
 func (f *Follower) settle(began time.Time, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -93,6 +95,10 @@ func (f *Follower) settle(began time.Time, err error) {
 		return
 	}
 	f.heard = began
+	if began.Sub(f.swept) < renewal {
+		return
+	}
+	f.swept = began
 	for id, until := range f.known {
 		if began.After(until) {
 			delete(f.known, id)
