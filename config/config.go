@@ -50,7 +50,8 @@ type Audit struct {
 
 // Admin is the port of metrics and health, apart from callers.
 type Admin struct {
-	Listen string `yaml:"listen"`
+	Listen string   `yaml:"listen"`
+	Hosts  []string `yaml:"hosts"` // names it is called by, beside localhost and every IP address; without a port
 }
 
 // AuthServer is the bundled authorization server.

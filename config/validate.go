@@ -98,7 +98,7 @@ func (f *File) validate(doc *strictyaml.Document) strictyaml.Problems {
 
 func (f *File) validateProxy(c *check) {
 	c.address(f.Listen, "listen")
-	c.address(f.Admin.Listen, "admin", "listen")
+	f.Admin.validate(c)
 	c.publicURL(f.PublicURL, "public_url")
 	c.oneOf(f.DPoPNonce, nonces, "dpop_nonce")
 	for i, origin := range f.Origins {
@@ -116,6 +116,15 @@ func (f *File) validateProxy(c *check) {
 	f.validateState(c)
 	f.Limits.validate(c)
 	f.TLS.validate(c, []any{"tls"}, f.PublicURL, "public_url")
+}
+
+func (a Admin) validate(c *check) {
+	c.address(a.Listen, "admin", "listen")
+	for i, host := range a.Hosts {
+		if host == "" || host != strings.ToLower(host) || strings.ContainsAny(host, ":/*@ ") {
+			c.fail("must be a lower-case host name without a port, such as postern-admin", "admin", "hosts", i)
+		}
+	}
 }
 
 func (f *File) validateState(c *check) {

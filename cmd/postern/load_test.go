@@ -50,6 +50,7 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"no credential", `credential: {type: header, header: Authorization, prefix: "Bearer ", file: secrets/upstream}`, "credential: {type: header}", "17:"},
 		{"unset variable", "${POSTERN_ADMIN_PORT:-9464}", "${ADMIN}", "ADMIN"},
 		{"both audits", "audit:\n", "audit:\n  stdout: true\n", "say where audit lines go"},
+		{"an admin host with its port", "admin:\n", "admin:\n  hosts: ['metrics:9464']\n", "admin.hosts[0]: must be a lower-case host name without a port"},
 		{"an odd rate", "audit:\n", "limits: {rates: {subject: 10/day}}\naudit:\n", "must be a number from 1 to 1000000 for a second, minute or hour"},
 		{"a share above the whole", "audit:\n", "limits: {in_flight: 10, in_flight_per_subject: 11}\naudit:\n", "limits.in_flight_per_subject: must lie between 1 and in_flight"},
 		{"more streams than requests", "audit:\n", "limits: {in_flight_per_subject: 10, streams_per_subject: 11}\naudit:\n", "limits.streams_per_subject: must lie between 1 and in_flight_per_subject"},

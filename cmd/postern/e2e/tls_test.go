@@ -68,7 +68,9 @@ func (a authority) issue(t *testing.T, folder string, serial int64) (certFile, k
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := func(kind string, der []byte) string { return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})) }
+	block := func(kind string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	}
 	return write(t, filepath.Join(folder, "tls.crt"), block("CERTIFICATE", cert.Raw)),
 		write(t, filepath.Join(folder, "tls.key"), block("PRIVATE KEY", der))
 }
