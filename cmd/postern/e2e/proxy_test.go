@@ -25,6 +25,8 @@ type settings struct {
 	shown     string // credential of the server, in braces; that of the test when ""
 	server    string // further keys of the server
 	more      string // further blocks of the file
+
+	adminHosts string // further names of the admin port
 }
 
 // sidecar is a running `postern proxy` in front of one server named recorder.
@@ -110,12 +112,12 @@ servers:
     policy: policy.yaml
     credential: %s
 %saudit: {file: audit.jsonl}
-admin: {listen: %s}
+admin: {listen: %s, hosts: [%s]}
 state:
   secret_file: %s
 `, p.address, s.publicURL, s.issuer, dpop, s.upstream,
 		cmp.Or(s.shown, `{type: header, header: Authorization, prefix: "Bearer ", file: credential}`), s.server,
-		strings.TrimPrefix(p.admin, "http://"), s.secret)
+		strings.TrimPrefix(p.admin, "http://"), s.adminHosts, s.secret)
 	if s.redis == "" {
 		return text + s.more
 	}
