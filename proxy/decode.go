@@ -76,13 +76,13 @@ func (p *Proxy) read(w http.ResponseWriter, r *http.Request, v visit) (mcp.Messa
 // time was set when the request came in.
 func (p *Proxy) receive(w http.ResponseWriter, r *http.Request, v visit) ([]byte, error) {
 	if r.ContentLength > int64(p.limits.Bytes) {
-		w.Header().Set("Connection", "close")
+		hangUp(w, r)
 		return nil, refused(stageDecode, reasonBodyLarge, nil)
 	}
 	limit := int64(p.limits.Bytes)
 	body, err := v.share.readAll(http.MaxBytesReader(w, r.Body, limit), r.ContentLength, limit)
 	if err != nil { // the rest is not waited for
-		w.Header().Set("Connection", "close")
+		hangUp(w, r)
 	} else {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // only a test recorder has none
 	}
@@ -101,6 +101,14 @@ func (p *Proxy) receive(w http.ResponseWriter, r *http.Request, v visit) ([]byte
 		return nil, refused(stageDecode, reasonBodyBroken, err)
 	}
 	return body, nil
+}
+
+// hangUp ends an HTTP/1 connection whose body is not read to its end. Of an
+// HTTP/2 connection only the stream ends, which needs no word.
+func hangUp(w http.ResponseWriter, r *http.Request) {
+	if r.ProtoMajor == 1 {
+		w.Header().Set("Connection", "close")
+	}
 }
 
 func bodiless(r *http.Request) error {

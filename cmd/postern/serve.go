@@ -14,9 +14,9 @@ import (
 
 const maxHeader = 32 << 10 // bytes of one request's header
 
-// bounds of an HTTP/2 connection. What cannot be written for writeTime ends
-// it; a client that resets streams faster than they are answered is cut off
-// by net/http.
+// bounds of an HTTP/2 connection. What cannot be written for writeTime ends it.
+// A stream that its client resets counts among the concurrent ones until its
+// handler has noticed.
 func bounds(writeTime time.Duration) *http.HTTP2Config {
 	return &http.HTTP2Config{
 		MaxConcurrentStreams:          250,
