@@ -99,7 +99,7 @@ const never = "reset or goaway PROTOCOL_ERROR"
 // TestAttacksOverHTTP2: what is refused in HTTP/1.1 is refused in HTTP/2, or
 // cannot be said in it; a refused message never reaches the upstream.
 func TestAttacksOverHTTP2(t *testing.T) {
-	s := startSecured(t, echo, "", "")
+	s := startSecured(t, echo, "")
 	call := modernCall("echo", `{}`)
 	length := strconv.Itoa(len(call.body))
 	good := []field{
@@ -208,7 +208,7 @@ func TestAttacksOverHTTP2(t *testing.T) {
 // TestHTTP2FloodsHoldNothing: streams reset as soon as they are opened, and a
 // header that never ends. Others go on, and nothing stays in flight.
 func TestHTTP2FloodsHoldNothing(t *testing.T) {
-	s := startSecured(t, gatekeeper{make(chan struct{})}.handle, "", "")
+	s := startSecured(t, gatekeeper{make(chan struct{})}.handle, "")
 	token := s.issuer.token("ada", s.resource, "use", nil)
 	open := []field{
 		{":method", "GET"}, {":scheme", "https"}, {":path", "/recorder/mcp"}, {":authority", s.address},

@@ -61,14 +61,14 @@ func TestCallersWhoDoNotReadAreCutOff(t *testing.T) {
 	})
 	t.Run("HTTP/1.1 over TLS", func(t *testing.T) {
 		t.Parallel()
-		s := startSecured(t, flood, "", limits)
+		s := startSecured(t, flood, limits)
 		conn := s.dial(t, "http/1.1")
 		fmt.Fprint(conn, s.request(modernCall("echo", `{}`), s.issuer.token("ada", s.resource, "use", nil)))
 		s.ends(t, "caller_too_slow")
 	})
 	t.Run("HTTP/2", func(t *testing.T) {
 		t.Parallel()
-		s := startSecured(t, flood, "", limits)
+		s := startSecured(t, flood, limits)
 		c := s.caller(t, true)
 		resp := c.open(t, modernCall("echo", `{}`))
 		defer resp.Body.Close()
@@ -88,7 +88,7 @@ func TestQuietStreamsAreNotCutOff(t *testing.T) {
 		time.Sleep(2500 * time.Millisecond)
 		event(w, `{"jsonrpc":"2.0","id":7,"result":{"resultType":"complete","content":[{"type":"text","text":"late"}]}}`)
 	}
-	s := startSecured(t, quiet, "", "limits: {write_time: 1s, answer_time: 1s}\n")
+	s := startSecured(t, quiet, "limits: {write_time: 1s, answer_time: 1s}\n")
 	for _, http2 := range []bool{false, true} {
 		t.Run(fmt.Sprintf("HTTP/2 %t", http2), func(t *testing.T) {
 			t.Parallel()
@@ -103,7 +103,7 @@ func TestQuietStreamsAreNotCutOff(t *testing.T) {
 // TestSlowSendersAreCutOff: neither a header nor a body is waited for without
 // end, over TLS neither, and others are served meanwhile.
 func TestSlowSendersAreCutOff(t *testing.T) {
-	s := startSecured(t, echo, "", "limits: {body_time: 1s}\n")
+	s := startSecured(t, echo, "limits: {body_time: 1s}\n")
 	token := s.issuer.token("ada", s.resource, "use", nil)
 	whole := s.request(modernCall("echo", `{}`), token)
 	for name, row := range map[string]struct{ sent, answer string }{
@@ -177,7 +177,7 @@ func TestUpstreamsThatStopAreGivenUp(t *testing.T) {
 
 // TestHandshakesThatNeverEndAreCutOff: what does not finish in time is closed.
 func TestHandshakesThatNeverEndAreCutOff(t *testing.T) {
-	s := startSecured(t, echo, "", "")
+	s := startSecured(t, echo, "")
 	conn, err := net.Dial("tcp", s.address)
 	if err != nil {
 		t.Fatal(err)

@@ -100,14 +100,14 @@ type secured struct {
 }
 
 // startSecured launches one with a certificate of serial number 1; options are
-// further lines of its tls block, more are further blocks.
-func startSecured(t *testing.T, handler http.HandlerFunc, options, more string) *secured {
+// further lines of its tls block, and blocks after it.
+func startSecured(t *testing.T, handler http.HandlerFunc, options string) *secured {
 	t.Helper()
 	s := &secured{authority: newAuthority(t), issuer: newIssuer(t), upstream: newUpstream(t, handler), folder: t.TempDir()}
 	cert, key := s.authority.issue(t, s.folder, 1)
 	s.sidecar = startProxy(t, settings{
 		issuer: s.issuer.url, dpop: "accepted", upstream: s.upstream.url, publicURL: "https://" + loopback(freePort(t)),
-		more: fmt.Sprintf("tls:\n  cert_file: %s\n  key_file: %s\n%s%s", cert, key, options, more),
+		more: fmt.Sprintf("tls:\n  cert_file: %s\n  key_file: %s\n%s", cert, key, options),
 	})
 	return s
 }
@@ -132,7 +132,7 @@ func (s *secured) dial(t *testing.T, protocols ...string) *tls.Conn {
 }
 
 func TestCallsOverTLS(t *testing.T) {
-	s := startSecured(t, echo, "", "")
+	s := startSecured(t, echo, "")
 	for _, row := range []struct {
 		name  string
 		http2 bool
@@ -160,7 +160,7 @@ func TestCallsOverTLS(t *testing.T) {
 
 // TestOldTLSIsRefused: 1.2 is the least.
 func TestOldTLSIsRefused(t *testing.T) {
-	s := startSecured(t, echo, "", "")
+	s := startSecured(t, echo, "")
 	for version, good := range map[uint16]bool{tls.VersionTLS11: false, tls.VersionTLS12: true, tls.VersionTLS13: true} {
 		conf := s.authority.trust()
 		conf.MinVersion, conf.MaxVersion = version, version
@@ -176,7 +176,7 @@ func TestOldTLSIsRefused(t *testing.T) {
 
 // TestPlainHTTPAtTheTLSPortIsTold what to do.
 func TestPlainHTTPAtTheTLSPortIsTold(t *testing.T) {
-	s := startSecured(t, echo, "", "")
+	s := startSecured(t, echo, "")
 	resp, body := raw(t, s.address, []string{"POST /recorder/mcp HTTP/1.1", "Host: " + s.address, "Content-Length: 2"}, "{}")
 	if resp.StatusCode != http.StatusBadRequest || !strings.Contains(body, "https") {
 		t.Errorf("%s %q", resp.Status, body)
@@ -185,7 +185,7 @@ func TestPlainHTTPAtTheTLSPortIsTold(t *testing.T) {
 
 // TestSilentPeersDelayNobody: connections that never begin their handshake.
 func TestSilentPeersDelayNobody(t *testing.T) {
-	s := startSecured(t, echo, "", "")
+	s := startSecured(t, echo, "")
 	for range 100 {
 		conn, err := net.Dial("tcp", s.address)
 		if err != nil {
@@ -198,7 +198,7 @@ func TestSilentPeersDelayNobody(t *testing.T) {
 
 // TestFramingIsGuardedWithinTLS: the guard of HTTP/1.1 stands behind the handshake.
 func TestFramingIsGuardedWithinTLS(t *testing.T) {
-	s := startSecured(t, echo, "", "")
+	s := startSecured(t, echo, "")
 	token := s.issuer.token("ada", s.resource, "use", nil)
 	for name, lines := range map[string]string{
 		"both lengths":     "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
@@ -230,7 +230,7 @@ func TestFramingIsGuardedWithinTLS(t *testing.T) {
 // TestClientCertificateIsAskedFor only when the configuration says so.
 func TestClientCertificateIsAskedFor(t *testing.T) {
 	for options, want := range map[string]bool{"": false, "  client_certificates: request\n": true} {
-		s := startSecured(t, echo, options, "")
+		s := startSecured(t, echo, options)
 		for _, protocol := range []string{"http/1.1", "h2"} {
 			var asked atomic.Bool
 			conf := s.authority.trust(protocol)
@@ -274,7 +274,7 @@ func (s *secured) shows(t *testing.T, want int64) {
 // TestCertificateIsReloaded when files are renamed over; a pair that does not
 // fit leaves the old one and is said in log and metric; open connections go on.
 func TestCertificateIsReloaded(t *testing.T) {
-	s := startSecured(t, echo, "", "")
+	s := startSecured(t, echo, "")
 	s.shows(t, 1)
 	c := s.caller(t, true)
 	c.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
