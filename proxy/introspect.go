@@ -19,8 +19,10 @@ const (
 	opaqueLimit = 16 << 10 // bytes of a token that is no JWT
 	answerLimit = 64 << 10 // bytes of what an issuer says about one
 	askTimeout  = 3 * time.Second
-	askAtOnce   = 16          // requests to one issuer about tokens never seen, and as many about those that were good
+	askQueue    = time.Second // until it is a token's turn
 	askPause    = time.Second // after an issuer could not be reached
+	regularLane = 48          // requests to one issuer at a time about tokens that were good a while ago
+	strangeLane = 16          // and about those never seen
 	cacheMost   = time.Minute
 )
 
@@ -61,9 +63,12 @@ func newDesk(conf Introspection, i *issuer) (*desk, error) {
 	if err := conf.complete(); err != nil {
 		return nil, err
 	}
+	client := discovery.NewHTTPClient()
+	way := client.Transport.(*http.Transport)
+	way.MaxConnsPerHost, way.MaxIdleConnsPerHost = regularLane+strangeLane, regularLane+strangeLane
 	return &desk{
-		conf: conf, issuer: i, client: discovery.NewHTTPClient(),
-		regulars: make(chan struct{}, askAtOnce), strangers: make(chan struct{}, askAtOnce),
+		conf: conf, issuer: i, client: client,
+		regulars: make(chan struct{}, regularLane), strangers: make(chan struct{}, strangeLane),
 	}, nil
 }
 
@@ -72,13 +77,13 @@ func (d *desk) ask(ctx context.Context, now time.Time, b bearer) ([]byte, error)
 	if d.failed.Load() > now.Add(-askPause).UnixNano() {
 		return nil, errors.New("it could not be reached a moment ago")
 	}
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	leave, err := d.enter(ctx, b.known)
+	leave, err := d.enter(b.known)
 	if err != nil {
 		return nil, err
 	}
 	defer leave()
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
 	endpoint, err := d.endpoint(ctx, now)
 	if err != nil {
 		return nil, err
@@ -96,7 +101,9 @@ func (d *desk) ask(ctx context.Context, now time.Time, b bearer) ([]byte, error)
 	return readAnswer(resp)
 }
 
-func (d *desk) enter(ctx context.Context, known bool) (leave func(), err error) {
+func (d *desk) enter(known bool) (leave func(), err error) {
+	turn := time.NewTimer(askQueue)
+	defer turn.Stop()
 	lane := d.strangers
 	if known {
 		lane = d.regulars
@@ -104,7 +111,7 @@ func (d *desk) enter(ctx context.Context, known bool) (leave func(), err error) 
 	select {
 	case lane <- struct{}{}:
 		return func() { <-lane }, nil
-	case <-ctx.Done():
+	case <-turn.C:
 		return nil, errors.New("too many tokens are being asked about")
 	}
 }

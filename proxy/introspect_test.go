@@ -1,7 +1,6 @@
 package proxy_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -15,80 +14,6 @@ import (
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/proxy"
 )
-
-// deskStand is the introspection endpoint of an issuer stand.
-type deskStand struct {
-	issuer *issuerStand
-	mu     sync.Mutex
-	asked  []*http.Request // their forms parsed
-	answer atomic.Pointer[http.HandlerFunc]
-}
-
-func newDesk(i *issuerStand) *deskStand {
-	d := &deskStand{issuer: i}
-	i.desk.Store(i.URL + "/more/introspect")
-	i.more.Store("/more/introspect", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_ = r.ParseForm()
-		d.mu.Lock()
-		d.asked = append(d.asked, r)
-		d.mu.Unlock()
-		(*d.answer.Load())(w, r)
-	}))
-	return d
-}
-
-func (d *deskStand) answers(f http.HandlerFunc) { d.answer.Store(&f) }
-
-func (d *deskStand) says(doc string) {
-	d.answers(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, doc)
-	})
-}
-
-func (d *deskStand) count() int {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return len(d.asked)
-}
-
-func asks(all bool) change {
-	return func(c *proxy.Config) {
-		c.Issuers[0].Introspection = &proxy.Introspection{ClientID: "the proxy", Secret: "s:e/c r+et", Cache: 5 * time.Second, All: all}
-	}
-}
-
-// askingStand is a stand whose issuer is asked about tokens.
-func askingStand(t *testing.T, all bool, changes ...change) (*stand, *deskStand) {
-	t.Helper()
-	s := newStand(t, append([]change{asks(all)}, changes...)...)
-	return s, newDesk(s.issuer)
-}
-
-// active is what the issuer says about a good opaque token; edits change members, nil takes one out.
-func (s *stand) active(edits map[string]any) string {
-	s.Helper()
-	members := map[string]any{
-		"active": true, "aud": s.url, "sub": "alice", "client_id": "client", "scope": "basic",
-		"exp": s.clock.now().Add(5 * time.Minute).Unix(),
-	}
-	for name, value := range edits {
-		members[name] = value
-		if value == nil {
-			delete(members, name)
-		}
-	}
-	doc, err := json.Marshal(members)
-	if err != nil {
-		s.Fatal(err)
-	}
-	return string(doc)
-}
-
-func (s *stand) bear(access string) reply {
-	s.Helper()
-	return s.post(toolCall("add"), "Authorization", "Bearer "+access)
-}
 
 func TestOpaqueTokens(t *testing.T) {
 	s, desk := askingStand(t, false)
@@ -291,6 +216,9 @@ func TestInventedTokensDoNotFloodTheIssuer(t *testing.T) {
 	if r := s.bear("known"); r.StatusCode != 200 {
 		t.Errorf("the known token: %d %s", r.StatusCode, r.body)
 	}
+	if r := s.bear("one-more"); r.StatusCode != 503 || !strings.Contains(r.body, "introspection_unavailable") { // it does not wait for ever
+		t.Errorf("one more: %d %s", r.StatusCode, r.body)
+	}
 	close(open)
 	flood.Wait()
 	if most.Load() != 16 {
@@ -381,47 +309,6 @@ func TestListeningEndsWhenTheTokenIsInactive(t *testing.T) {
 	desk.says(`{"active":false}`)
 	s.clock.advance(5 * time.Second)
 	s.endsWith(t, stream, "token_inactive")
-}
-
-// endless is a stream that says one thing and stays open.
-func endless(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/event-stream")
-	_, _ = io.WriteString(w, ": open\n\n")
-	_ = http.NewResponseController(w).Flush()
-	<-r.Context().Done()
-}
-
-// listen opens a GET stream and reads its beginning.
-func (s *stand) listen(t *testing.T, access string) *http.Response {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Accept", "text/event-stream")
-	req.Header.Set("Authorization", "Bearer "+access)
-	resp, err := http.DefaultTransport.RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = resp.Body.Close() })
-	if _, err := io.ReadFull(resp.Body, make([]byte, len(": open\n\n"))); err != nil || resp.StatusCode != 200 {
-		t.Fatalf("%s: %v", resp.Status, err)
-	}
-	return resp
-}
-
-func (s *stand) endsWith(t *testing.T, stream *http.Response, reason string) {
-	t.Helper()
-	if _, err := io.ReadAll(stream.Body); err == nil || stream.Request.Context().Err() != nil {
-		t.Fatalf("the stream was not broken off: %v", err)
-	}
-	waitFor(t, "an audit line", func() bool { return s.audit.len() > 0 })
-	if got := s.audit.last(t); got["reason"] != reason || got["decision"] != "allow" {
-		t.Errorf("audit line %v, want reason %s", got, reason)
-	}
 }
 
 func TestIncompleteIntrospectionDoesNotStart(t *testing.T) {

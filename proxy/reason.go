@@ -128,7 +128,7 @@ var refusals = map[reason]outcome{
 	reason(token.MissingClaim): {status: 401, oauth: invalidToken, public: "The access token lacks a required claim."},
 	reason(token.Inactive):     {status: 401, oauth: invalidToken, public: "Its issuer says that the access token is not active: get a new one."},
 	reason(token.BadBinding):   {status: 401, oauth: invalidToken, public: "The access token is bound in a way that cannot be checked here."},
-	reason(token.BadStatus):    {status: 401, oauth: invalidToken, public: "The access token can be revoked in a way that cannot be checked here: its status must name a status_list with idx and uri."},
+	reason(token.BadStatus):    {status: 401, oauth: invalidToken, public: "The access token can be revoked in a way that cannot be checked here: its status must name a place (idx) in a status_list at its issuer's own address (uri)."},
 
 	reasonBoundAsBearer: {status: 401, oauth: invalidToken, public: "The access token is bound to a key: send it with the DPoP scheme and a proof."},
 	reasonProofRequired: {status: 401, oauth: invalidToken, public: "Only tokens bound to a key are accepted here: get one with DPoP."},

@@ -126,15 +126,18 @@ func usable(l *status.Published, now time.Time) bool {
 // follow ends when no call has referred to the list for a while.
 func (p *statusPage) follow() {
 	defer p.awake.Store(false)
+	failing := false
 	for {
 		time.Sleep(p.pause())
 		now := p.lists.now()
 		if now.Sub(time.Unix(0, p.used.Load())) > pollIdle {
 			return
 		}
-		if _, err := p.renew(context.Background(), now); err != nil {
-			p.lists.issuer.log.Warn("a status list cannot be renewed", "list", p.uri, "cause", err)
+		_, err := p.renew(context.Background(), now)
+		if err != nil && !failing {
+			p.lists.issuer.log.Warn("a status list cannot be renewed: the known one serves until it expires", "list", p.uri, "cause", err)
 		}
+		failing = err != nil
 	}
 }
 

@@ -76,6 +76,13 @@ func TestCertificateBoundTokensOverTLS(t *testing.T) {
 			}
 		}
 	}
+	resp, err := s.with(t, true).Get("https://" + s.address + "/.well-known/oauth-protected-resource/recorder/mcp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if doc := read(t, resp); !strings.Contains(doc.body, `"tls_client_certificate_bound_access_tokens":true`) {
+		t.Errorf("the metadata does not offer it: %s", doc.body)
+	}
 	if n := len(s.upstream.all()); n != 6 {
 		t.Errorf("the upstream got %d requests, want the three accepted ones of each protocol", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -113,5 +114,24 @@ func (c *caller) gets(t *testing.T, status int, reason string) func() error {
 			return fmt.Errorf("status %d, want %d with %s: %s", got.status, status, reason, got.body)
 		}
 		return nil
+	}
+}
+
+// TestUpRefusesRevokedTokens: nothing has to be configured for it.
+func TestUpRefusesRevokedTokens(t *testing.T) {
+	up := shared.get(t)
+	c := &caller{url: up.Servers["calculator"], token: up.token(t, "calculator", "")}
+	add := modernCall("add", `{"a":2,"b":3}`)
+	c.send(t, add).expect(t, http.StatusOK)
+	form := url.Values{"token": {c.token}}
+	newWindow(t).submit(t, up.Issuer+"/revoke", form, "Authorization", basicAuth(up.Client)).expect(t, http.StatusOK)
+	err := within(5*time.Second, func() error {
+		if got := c.send(t, add); got.status != http.StatusUnauthorized || !strings.Contains(got.body, "token_revoked") {
+			return fmt.Errorf("status %d: %s", got.status, got.body)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
 	}
 }
