@@ -53,7 +53,7 @@ func NewClientCredentials(kit Kit, issuer Issuer, want Want, upstream *url.URL) 
 func (c *ClientCredentials) Show(ctx context.Context, p proxy.Purpose) (http.Header, error) {
 	now := c.endpoint.kit.Now()
 	got, err := c.source.get(ctx, now, func(ctx context.Context) (*issued, error) {
-		return c.endpoint.ask(ctx, c.want.form("client_credentials"), false)
+		return c.endpoint.ask(ctx, c.want.form("client_credentials"))
 	}, func() bool { return !c.endpoint.rest.resting(now) })
 	if err != nil {
 		return nil, err

@@ -138,26 +138,29 @@ func (s *said) Error() string {
 	return fmt.Sprintf("the issuer answers %d %s %.200q", s.status, s.code, s.description)
 }
 
-// ask makes one token request with the parameters of form. typed: it is an
-// exchange. After failures that are the issuer's or the proxy's own it fails
-// at once for a while.
-func (e *endpoint) ask(ctx context.Context, form url.Values, typed bool) (*issued, error) {
+// ask makes one token request with the parameters of form. After failures
+// that are the issuer's or the proxy's own it fails at once for a while.
+func (e *endpoint) ask(ctx context.Context, form url.Values) (*issued, error) {
 	if err := e.rest.enter(e.kit.Now()); err != nil {
 		return nil, err
 	}
-	got, err := e.askNow(ctx, form, typed)
-	outcome := "issued"
+	got, err := e.askNow(ctx, form)
+	log, outcome := e.kit.Log.With("server", e.kit.Server, "error", err), "issued"
 	switch {
-	case err == nil, typed && isRefusal(err):
+	case err == nil:
 		e.rest.leave()
-		if err != nil {
-			outcome = "refused"
-			e.kit.Log.Info("no upstream token for a caller", "server", e.kit.Server, "error", err)
-		}
+	case form.Has("subject_token") && isRefusal(err):
+		e.rest.leave()
+		outcome = "refused"
+		log.Info("no upstream token for a caller")
+	case form.Has("subject_token") && errors.Is(err, errUnusable): // one caller's answer must not make the others wait
+		e.rest.leave()
+		outcome = "failed"
+		log.Warn("no upstream token for a caller")
 	default:
 		e.rest.fail(e.kit.Now())
 		outcome = "failed"
-		e.kit.Log.Warn("no upstream token", "server", e.kit.Server, "error", err)
+		log.Warn("no upstream token")
 	}
 	e.kit.Metrics.tokens.WithLabelValues(e.kit.Server, outcome).Inc()
 	return got, err
@@ -178,30 +181,33 @@ func isRefusal(err error) bool {
 	return false
 }
 
-func (e *endpoint) askNow(ctx context.Context, form url.Values, typed bool) (*issued, error) {
+// askNow makes up to three requests: one may tell that a proof is wanted, one
+// that it needs a nonce.
+func (e *endpoint) askNow(ctx context.Context, form url.Values) (*issued, error) {
 	place, err := e.place(ctx)
 	if err != nil {
 		return nil, err
 	}
 	proved := e.proves(place)
-	got, err := e.post(ctx, place, form, proved, typed)
-	var s *said
-	if !errors.As(err, &s) {
-		return got, err
+	for try := 1; ; try++ {
+		got, err := e.post(ctx, place, form, proved)
+		var s *said
+		if !errors.As(err, &s) || try == 3 {
+			return got, err
+		}
+		switch {
+		case proved && s.code == "use_dpop_nonce": // RFC 9449 §8: it came with the answer
+		case !proved && s.wantsProof() && e.conf.Binding == Offered:
+			e.wanted.Store(true)
+			proved = true
+		default:
+			return nil, err
+		}
 	}
-	switch {
-	case proved && s.code == "use_dpop_nonce": // RFC 9449 §8: the nonce came with the answer
-	case !proved && e.conf.Binding == Offered && (s.code == "use_dpop_nonce" || s.code == "invalid_dpop_proof"):
-		e.wanted.Store(true)
-		proved = true
-	default:
-		return nil, err
-	}
-	got, err = e.post(ctx, place, form, proved, typed)
-	if errors.As(err, &s) && s.code == "use_dpop_nonce" && e.wanted.Load() { // first for the proof, then for the nonce
-		return e.post(ctx, place, form, proved, typed)
-	}
-	return got, err
+}
+
+func (s *said) wantsProof() bool {
+	return s.code == "invalid_dpop_proof" || s.code == "use_dpop_nonce"
 }
 
 func (e *endpoint) proves(place *found) bool {
@@ -209,7 +215,7 @@ func (e *endpoint) proves(place *found) bool {
 }
 
 // post makes one request and reads one answer.
-func (e *endpoint) post(ctx context.Context, place *found, form url.Values, proved, typed bool) (*issued, error) {
+func (e *endpoint) post(ctx context.Context, place *found, form url.Values, proved bool) (*issued, error) {
 	form, now := maps.Clone(form), e.kit.Now()
 	header := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}}
 	if err := e.conf.Client.prove(e.conf.URL, now, form, header); err != nil {
@@ -237,9 +243,9 @@ func (e *endpoint) post(ctx context.Context, place *found, form url.Values, prov
 	if err != nil {
 		return nil, err
 	}
-	got, err := parseAnswer(body, now, proved, typed)
+	got, err := parseAnswer(body, now, proved, form.Get("subject_token"))
 	if err == nil && e.conf.Binding == Bound && !got.bound {
-		return nil, errors.New("token response: a bearer token, but the configuration says dpop: required")
+		return nil, fmt.Errorf("%w: a bearer token, but the configuration says dpop: required", errUnusable)
 	}
 	return got, err
 }
@@ -251,11 +257,11 @@ func readAnswer(resp *http.Response) ([]byte, error) {
 		return nil, err
 	}
 	if len(body) > answerLimit {
-		return nil, fmt.Errorf("token response: larger than %d bytes", answerLimit)
+		return nil, fmt.Errorf("%w: larger than %d bytes", errUnusable, answerLimit)
 	}
 	kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if resp.StatusCode == http.StatusOK && (err != nil || kind != "application/json") {
-		return nil, fmt.Errorf("token response: of type %.80q", resp.Header.Get("Content-Type"))
+		return nil, fmt.Errorf("%w: of type %.80q", errUnusable, resp.Header.Get("Content-Type"))
 	}
 	switch {
 	case resp.StatusCode == http.StatusOK:

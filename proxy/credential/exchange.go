@@ -3,7 +3,6 @@ package credential
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,13 +35,21 @@ type Exchange struct {
 type exchanged struct {
 	source
 	ends    time.Time // with the caller's token
-	refused atomic.Pointer[turnedDown]
+	refused atomic.Pointer[refusal]
 }
 
-// turnedDown is an issuer's no, and when it came.
-type turnedDown struct {
+// refusal is an issuer's no, or its nonsense, and when it came.
+type refusal struct {
 	err error
 	at  time.Time
+}
+
+// turnedDown is the issuer's refusal of a moment ago, or nil.
+func (e *exchanged) turnedDown(now time.Time) error {
+	if no := e.refused.Load(); no != nil && now.Sub(no.at) < refusedFor {
+		return no.err
+	}
+	return nil
 }
 
 // NewExchange: upstream is the URL that proofs are made for. It does not call
@@ -80,12 +87,13 @@ func (x *Exchange) Show(ctx context.Context, p proxy.Purpose) (http.Header, erro
 	if !now.Before(e.ends) {
 		return nil, proxy.ErrCallerEnded
 	}
-	if no := e.refused.Load(); no != nil && now.Sub(no.at) < refusedFor {
-		return nil, no.err
+	no := e.turnedDown(now)
+	if held := e.held.Load(); no != nil && (held == nil || !held.usable(now)) {
+		return nil, no
 	}
 	got, err := e.get(ctx, now, func(ctx context.Context) (*issued, error) {
 		return x.exchange(ctx, e, p.Token)
-	}, func() bool { return !x.endpoint.rest.resting(now) })
+	}, func() bool { return no == nil && !x.endpoint.rest.resting(now) })
 	if err != nil {
 		return nil, err
 	}
@@ -118,18 +126,16 @@ func (x *Exchange) exchange(ctx context.Context, e *exchanged, subject string) (
 	form.Set("subject_token", subject)
 	form.Set("subject_token_type", typeAccessToken)
 	form.Set("requested_token_type", typeAccessToken)
-	got, err := x.endpoint.ask(ctx, form, true)
+	got, err := x.endpoint.ask(ctx, form)
 	if isRefusal(err) {
 		err = fmt.Errorf("%w: %w", proxy.ErrExchangeRefused, err)
-		e.refused.Store(&turnedDown{err, x.endpoint.kit.Now()})
 		e.held.Store(nil)
-		return nil, err
+	}
+	if isRefusal(err) || errors.Is(err, errUnusable) {
+		e.refused.Store(&refusal{err, x.endpoint.kit.Now()})
 	}
 	if err != nil {
 		return nil, err
-	}
-	if subtle.ConstantTimeCompare([]byte(got.token), []byte(subject)) == 1 {
-		return nil, errors.New("the issuer gave the caller's own token back, which never goes to an upstream")
 	}
 	if got.expiry.After(e.ends) {
 		got.expiry = e.ends

@@ -180,6 +180,27 @@ func TestExchangeRefusedAtRenewal(t *testing.T) {
 	}
 }
 
+// Nonsense does not: the token before serves on while it lives.
+func TestExchangeAnsweredWithNonsenseAtRenewal(t *testing.T) {
+	b, i := newBench(), newIssuer(t, traded)
+	x, ada := exchange(t, b, i), b.caller("ada")
+	if got := authorization(t, x, ada); got != "Bearer ada-1" {
+		t.Fatalf("shows %q", got)
+	}
+	i.answers(says(200, `{}`))
+	b.advance(4 * time.Minute)
+	authorization(t, x, ada)
+	eventually(t, "the attempt to renew", func() bool { return strings.Contains(b.log.String(), "no upstream token") })
+	for range 20 {
+		if got := authorization(t, x, ada); got != "Bearer ada-1" {
+			t.Errorf("shows %q", got)
+		}
+	}
+	if n := len(i.all()); n != 2 {
+		t.Errorf("%d requests, want 2", n)
+	}
+}
+
 func TestCallersTokenIsNeverShown(t *testing.T) {
 	const typed = `,"token_type":"Bearer","expires_in":60,"issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}`
 	for name, body := range map[string]string{
@@ -191,9 +212,19 @@ func TestCallersTokenIsNeverShown(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, i := newBench(), newIssuer(t, says(200, body))
-			header, err := exchange(t, b, i).Show(t.Context(), b.caller("ada"))
-			if err == nil || header != nil || errors.Is(err, proxy.ErrExchangeRefused) {
-				t.Errorf("%v %v", header, err)
+			x := exchange(t, b, i)
+			for range 5 {
+				header, err := x.Show(t.Context(), b.caller("ada"))
+				if err == nil || header != nil || errors.Is(err, proxy.ErrExchangeRefused) {
+					t.Errorf("%v %v", header, err)
+				}
+			}
+			if n := len(i.all()); n != 1 {
+				t.Errorf("%d requests, want 1", n)
+			}
+			i.answers(traded)
+			if got := authorization(t, x, b.caller("bob")); got != "Bearer bob-2" {
+				t.Errorf("another caller gets %q", got)
 			}
 		})
 	}

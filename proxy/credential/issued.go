@@ -1,6 +1,7 @@
 package credential
 
 import (
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,6 +38,9 @@ func (i *issued) due(now time.Time) bool {
 
 func (i *issued) life() time.Duration { return i.expiry.Sub(i.fetched) }
 
+// errUnusable: the issuer answers, but not with a token that can be used.
+var errUnusable = errors.New("token response")
+
 // answer is a token response (RFC 6749 §5.1, RFC 8693 §2.2.1).
 type answer struct {
 	AccessToken jose.Text `json:"access_token"`
@@ -46,29 +50,34 @@ type answer struct {
 }
 
 // parseAnswer reads a token response. proved: the request carried a proof.
-// typed: it was an exchange, so the answer must say what was issued.
-func parseAnswer(body []byte, now time.Time, proved, typed bool) (*issued, error) {
+// subject is the token that was to be exchanged, or "".
+func parseAnswer(body []byte, now time.Time, proved bool, subject string) (*issued, error) {
 	var a answer
 	if err := json.Unmarshal(body, &a); err != nil {
-		return nil, fmt.Errorf("token response: %w", err)
+		return nil, fmt.Errorf("%w: %w", errUnusable, err)
 	}
 	if !tokenCharacters(string(a.AccessToken)) {
-		return nil, errors.New("token response: access_token is missing, too long or holds characters no token has")
+		return nil, fmt.Errorf("%w: access_token is missing, too long or holds characters no token has", errUnusable)
 	}
 	bound := strings.EqualFold(string(a.TokenType), "DPoP")
 	// RFC 6749 §7.1: a token of a type that is not understood is not used
 	if !bound && !strings.EqualFold(string(a.TokenType), "Bearer") {
-		return nil, fmt.Errorf("token response: token_type %.40q is neither Bearer nor DPoP", a.TokenType)
+		return nil, fmt.Errorf("%w: token_type %.40q is neither Bearer nor DPoP", errUnusable, a.TokenType)
 	}
 	if bound && !proved {
-		return nil, errors.New("token response: a DPoP token, but no proof was sent")
+		return nil, fmt.Errorf("%w: a DPoP token, but no proof was sent", errUnusable)
 	}
-	if typed && !accessTokenType(string(a.IssuedType)) {
-		return nil, fmt.Errorf("token response: issued_token_type %.80q is no access token", a.IssuedType)
+	// RFC 8693 §2.2.1: an exchange says what it issued
+	if subject != "" && !accessTokenType(string(a.IssuedType)) {
+		return nil, fmt.Errorf("%w: issued_token_type %.80q is no access token", errUnusable, a.IssuedType)
+	}
+	// MCP authorization: the token received from the client never goes on
+	if subtle.ConstantTimeCompare([]byte(a.AccessToken), []byte(subject)) == 1 {
+		return nil, fmt.Errorf("%w: the caller's own token back, which never goes to an upstream", errUnusable)
 	}
 	life := unsaidLife
 	if a.ExpiresIn != nil && *a.ExpiresIn <= 0 {
-		return nil, errors.New("token response: expires_in is not positive")
+		return nil, fmt.Errorf("%w: expires_in is not positive", errUnusable)
 	}
 	if a.ExpiresIn != nil {
 		life = time.Duration(min(*a.ExpiresIn, int64(longestLife/time.Second))) * time.Second

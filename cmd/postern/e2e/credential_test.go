@@ -338,3 +338,26 @@ func TestRefusedUpstreamTokenIsRenewed(t *testing.T) {
 		t.Errorf("%d tokens were asked for", n)
 	}
 }
+
+// TestPosternBehindPostern: a proxy whose upstream is guarded by another, with
+// bound tokens of the bundled authorization server and nonces on every side.
+func TestPosternBehindPostern(t *testing.T) {
+	up, issuer := shared.get(t), newIssuer(t)
+	inner := up.Servers["calculator"]
+	file := write(t, filepath.Join(t.TempDir(), "secret"), up.Client.Secret)
+	outer := startProxy(t, settings{
+		issuer: issuer.url, dpop: "accepted", upstream: inner,
+		policy: strings.Replace(recorderPolicy, "echo:", "add:", 1),
+		shown:  fmt.Sprintf("{type: client_credentials, issuer: %q, client_id: %s, secret_file: %s, resource: %q, scope: ['calc:basic'], dpop: required}", up.Issuer, up.Client.ID, file, inner),
+	})
+	ada := outer.caller(issuer, "ada")
+	for range 2 {
+		got := ada.send(t, modernCall("add", `{"a":2,"b":3}`)).expect(t, http.StatusOK)
+		if !strings.Contains(got.body, `"5"`) {
+			t.Errorf("2+3 is %s", got.body)
+		}
+	}
+	if err := outer.says(`postern_upstream_tokens_total{outcome="issued",server="recorder"} 1`); err != nil {
+		t.Error(err)
+	}
+}
