@@ -109,9 +109,7 @@ func TestMutualTLSTowardUpstreams(t *testing.T) {
 			if !strings.Contains(got.body, `"reason":"upstream_unreachable"`) || strings.Contains(got.body, "certificate") {
 				t.Errorf("answered with %s", got.body)
 			}
-			if err := p.logged(row.cause); err != nil {
-				t.Error(err)
-			}
+			eventually(t, func() error { return p.logged(row.cause) })
 		})
 	}
 }
