@@ -45,6 +45,9 @@ func (s Server) validateTrust(c *check, at func(...any) []any) {
 	if s.Credential.Type == "none" && t.CertFile != "" {
 		c.fail("the certificate is a credential: say mtls", at("credential", "type")...)
 	}
+	if s.Identity != nil && s.Stdio != nil {
+		c.fail("a program on stdin hears no headers, so it cannot be told who calls", at("identity")...)
+	}
 	if s.Identity != nil {
 		s.Identity.validate(c, at, s.Credential)
 	}

@@ -89,6 +89,9 @@ func TestMistakesInCredentials(t *testing.T) {
 			}
 		})
 	}
+	if code, errs := checkWith(t, "", "credential: {type: none}\n    stdio: {command: [cat]}\n    identity: {audience: a}"); code != exitUsage || !strings.Contains(errs, "servers[0].identity: a program on stdin hears no headers") {
+		t.Errorf("exit %d\n%s", code, errs)
+	}
 	if code, errs := checkWith(t, "", "credential: {type: none}\n    tls: {ca_file: x}"); code != exitUsage || !strings.Contains(errs, "servers[0].tls: is for https upstreams") {
 		t.Errorf("exit %d\n%s", code, errs)
 	}
