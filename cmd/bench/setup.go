@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -12,12 +13,14 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/status"
 	"github.com/postern-mcp/postern/authserver/token"
 )
 
 const scope = "calc:basic"
 
-// issuer is a real issuer as far as a resource server can see: metadata and keys.
+// issuer is a real issuer as far as a resource server can see: metadata, keys,
+// and a list of revoked tokens.
 type issuer struct {
 	url      string
 	key      jose.PrivateKey
@@ -45,8 +48,24 @@ func startIssuer() (*issuer, error) {
 	mux.HandleFunc("/jwks", func(w http.ResponseWriter, _ *http.Request) {
 		_ = json.NewEncoder(w).Encode(jose.NewKeySet(key.Public()))
 	})
+	mux.HandleFunc("/status/0", i.list)
 	go http.Serve(ln, mux) // lives as long as the process
 	return i, nil
+}
+
+// list has room for as many tokens as a page of the authorization server.
+func (i *issuer) list(w http.ResponseWriter, r *http.Request) {
+	list, err := status.NewList(1 << 16)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	raw, err := status.Sign(i.key, list, i.url+r.URL.Path, time.Now(), 2*time.Second, time.Minute)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_, _ = io.WriteString(w, raw) // a proxy that is gone asks again
 }
 
 func (i *issuer) token(resource string, bound bool) (string, error) {
@@ -54,6 +73,7 @@ func (i *issuer) token(resource string, bound bool) (string, error) {
 	c := token.Claims{
 		Issuer: i.url, Subject: "bench", Audience: []string{resource}, ClientID: "bench", ID: fmt.Sprint(now.UnixNano()),
 		Scope: []string{scope}, IssuedAt: now, Expiry: now.Add(time.Hour),
+		Status: token.Status{URI: i.url + "/status/0", Index: 7},
 	}
 	if bound {
 		c.Thumbprint = i.proofKey.Public().Thumbprint()
