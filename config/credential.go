@@ -12,20 +12,21 @@ type Credential struct {
 	Prefix string `yaml:"prefix"` // such as "Bearer "
 	File   string `yaml:"file"`   // holds the secret
 
-	Issuer     string   `yaml:"issuer"`      // whose tokens the upstream takes
-	TokenURL   string   `yaml:"token_url"`   // its token endpoint; absent: by discovery
-	ClientID   string   `yaml:"client_id"`   // of the proxy at the issuer
-	SecretFile string   `yaml:"secret_file"` // client_secret_basic
-	KeyFile    string   `yaml:"key_file"`    // private_key_jwt: a PEM private key
-	KeyID      string   `yaml:"key_id"`      // kid of the key; default its thumbprint
-	Algorithm  string   `yaml:"algorithm"`   // of an RSA key: RS256 (default) or PS256
-	Scope      []string `yaml:"scope"`
-	Resource   string   `yaml:"resource"` // RFC 8707
-	Audience   string   `yaml:"audience"`
-	DPoP       string   `yaml:"dpop"` // required, auto (default) or off
+	Issuer            string   `yaml:"issuer"`             // whose tokens the upstream takes
+	TokenURL          string   `yaml:"token_url"`          // its token endpoint; absent: by discovery
+	ClientID          string   `yaml:"client_id"`          // of the proxy at the issuer
+	SecretFile        string   `yaml:"secret_file"`        // client_secret_basic
+	KeyFile           string   `yaml:"key_file"`           // private_key_jwt: a PEM private key
+	KeyID             string   `yaml:"key_id"`             // kid of the key; default its thumbprint
+	Algorithm         string   `yaml:"algorithm"`          // of an RSA key: RS256 (default) or PS256
+	AssertionAudience string   `yaml:"assertion_audience"` // aud of what the key signs; default the issuer
+	Scope             []string `yaml:"scope"`
+	Resource          string   `yaml:"resource"` // RFC 8707
+	Audience          string   `yaml:"audience"`
+	DPoP              string   `yaml:"dpop"` // required, auto (default) or off
 }
 
-var tokenKeys = []string{"issuer", "token_url", "client_id", "secret_file", "key_file", "key_id", "algorithm", "scope", "resource", "audience", "dpop"}
+var tokenKeys = []string{"issuer", "token_url", "client_id", "secret_file", "key_file", "key_id", "algorithm", "assertion_audience", "scope", "resource", "audience", "dpop"}
 
 // credentialKeys are the keys that go with each type.
 var credentialKeys = map[string][]string{
@@ -105,10 +106,13 @@ func (k Credential) validateClient(c *check, place func(string) []any) {
 	if (k.SecretFile == "") == (k.KeyFile == "") {
 		c.fail("the proxy proves who it is by exactly one of secret_file and key_file", place("client_id")...)
 	}
-	if k.KeyFile != "" && k.Issuer == "" {
+	if k.KeyFile != "" && k.Issuer+k.AssertionAudience == "" {
 		c.fail("missing: with key_file the issuer is the audience of what the proxy signs", place("issuer")...)
 	}
 	if k.KeyFile == "" && k.KeyID != "" {
 		c.fail("goes with key_file", place("key_id")...)
+	}
+	if k.KeyFile == "" && k.AssertionAudience != "" {
+		c.fail("goes with key_file", place("assertion_audience")...)
 	}
 }

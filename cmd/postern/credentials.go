@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"fmt"
 	"log/slog"
@@ -82,7 +83,7 @@ func (o outfit) own(conf config.Server, upstream *url.URL) (proxy.Credential, er
 
 func clientOf(kit credential.Kit, k config.Credential) (credential.Client, error) {
 	if k.KeyFile != "" {
-		return credential.NewKeyClient(kit, k.ClientID, k.KeyFile, k.KeyID, jose.Algorithm(k.Algorithm))
+		return credential.NewKeyClient(kit, k.ClientID, cmp.Or(k.AssertionAudience, k.Issuer), k.KeyFile, k.KeyID, jose.Algorithm(k.Algorithm))
 	}
 	return credential.NewSecretClient(kit, k.ClientID, k.SecretFile)
 }

@@ -38,16 +38,17 @@ func checkWith(t *testing.T, upstream, lines string) (int, string) {
 
 func TestCredentialsOfEveryTypeLoad(t *testing.T) {
 	for name, lines := range map[string]string{
-		"none":           `credential: {type: none}`,
-		"header":         `credential: {type: header, file: x}`,
-		"by secret":      `credential: {type: client_credentials, issuer: https://issuer.example, client_id: me, secret_file: x}`,
-		"by key":         `credential: {type: client_credentials, issuer: https://issuer.example, client_id: me, key_file: x, key_id: k, algorithm: PS256, dpop: required}`,
-		"at an endpoint": `credential: {type: client_credentials, token_url: http://127.0.0.1:1/token, client_id: me, secret_file: x, dpop: off}`,
-		"exchange":       `credential: {type: token_exchange, issuer: https://issuer.example, client_id: me, secret_file: x, audience: mcp, resource: https://mcp.internal, scope: [a, b]}`,
-		"certificate":    "credential: {type: mtls}\n    tls: {ca_file: ca, cert_file: c, key_file: k, server_name: inner}",
-		"both":           "credential: {type: header, file: x}\n    tls: {cert_file: c, key_file: k}",
-		"identity":       "credential: {type: none}\n    identity: {audience: calculator}",
-		"identity there": "credential: {type: header, file: x}\n    identity: {audience: calculator, header: X-Who}",
+		"none":            `credential: {type: none}`,
+		"header":          `credential: {type: header, file: x}`,
+		"by secret":       `credential: {type: client_credentials, issuer: https://issuer.example, client_id: me, secret_file: x}`,
+		"by key":          `credential: {type: client_credentials, issuer: https://issuer.example, client_id: me, key_file: x, key_id: k, algorithm: PS256, dpop: required}`,
+		"at an endpoint":  `credential: {type: client_credentials, token_url: http://127.0.0.1:1/token, client_id: me, secret_file: x, dpop: off}`,
+		"for an endpoint": `credential: {type: client_credentials, token_url: https://i.example/token, assertion_audience: https://i.example/token, client_id: me, key_file: x}`,
+		"exchange":        `credential: {type: token_exchange, issuer: https://issuer.example, client_id: me, secret_file: x, audience: mcp, resource: https://mcp.internal, scope: [a, b]}`,
+		"certificate":     "credential: {type: mtls}\n    tls: {ca_file: ca, cert_file: c, key_file: k, server_name: inner}",
+		"both":            "credential: {type: header, file: x}\n    tls: {cert_file: c, key_file: k}",
+		"identity":        "credential: {type: none}\n    identity: {audience: calculator}",
+		"identity there":  "credential: {type: header, file: x}\n    identity: {audience: calculator, header: X-Who}",
 	} {
 		if code, errs := checkWith(t, "https://127.0.0.1:8101/mcp", lines); code != exitFine {
 			t.Errorf("%s: exit %d\n%s", name, code, errs)
@@ -72,6 +73,7 @@ func TestMistakesInCredentials(t *testing.T) {
 		{"two proofs of the client", `credential: {type: client_credentials, issuer: https://i.example, client_id: me, secret_file: x, key_file: y}`, "exactly one of secret_file and key_file"},
 		{"a key without an issuer", `credential: {type: client_credentials, token_url: https://i.example/token, client_id: me, key_file: x}`, at + ".issuer: missing: with key_file"},
 		{"a key id without a key", `credential: {type: client_credentials, issuer: https://i.example, client_id: me, secret_file: x, key_id: k}`, at + ".key_id: goes with key_file"},
+		{"an audience without a key", `credential: {type: client_credentials, issuer: https://i.example, client_id: me, secret_file: x, assertion_audience: a}`, at + ".assertion_audience: goes with key_file"},
 		{"another mode of DPoP", `credential: {type: client_credentials, issuer: https://i.example, client_id: me, secret_file: x, dpop: accepted}`, at + ".dpop: must be one of: required, auto, off"},
 		{"another algorithm", `credential: {type: client_credentials, issuer: https://i.example, client_id: me, key_file: x, algorithm: HS256}`, at + ".algorithm: must be one of: RS256, PS256"},
 		{"two scopes in one", `credential: {type: client_credentials, issuer: https://i.example, client_id: me, secret_file: x, scope: ["a b"]}`, at + ".scope[0]: must be one scope"},

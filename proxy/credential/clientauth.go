@@ -16,8 +16,8 @@ const assertionLife = time.Minute
 
 // Client is how the proxy proves to an issuer who it is.
 type Client interface {
-	// prove adds the client's authentication to one token request at issuer.
-	prove(issuer string, now time.Time, form url.Values, header http.Header) error
+	// prove adds the client's authentication to one token request.
+	prove(now time.Time, form url.Values, header http.Header) error
 }
 
 type secretClient struct {
@@ -41,32 +41,37 @@ func NewSecretClient(kit Kit, id, path string) (Client, error) {
 }
 
 // RFC 6749 §2.3.1: both are form-encoded before they are put together.
-func (c secretClient) prove(_ string, _ time.Time, _ url.Values, header http.Header) error {
+func (c secretClient) prove(_ time.Time, _ url.Values, header http.Header) error {
 	r := http.Request{Header: header}
 	r.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(c.secret.get()))
 	return nil
 }
 
 type keyClient struct {
-	id  string
-	key *watched[jose.PrivateKey]
+	id       string
+	audience string
+	key      *watched[jose.PrivateKey]
 }
 
 // NewKeyClient authenticates by private_key_jwt (RFC 7523) with the private
-// key in a PEM file. keyID "" takes the key's thumbprint; rsaAlg is what RSA
-// keys sign with.
-func NewKeyClient(kit Kit, id, path, keyID string, rsaAlg jose.Algorithm) (Client, error) {
+// key in a PEM file. audience is whom assertions are for: the issuer, unless
+// it insists on another of its names. keyID "" takes the key's thumbprint;
+// rsaAlg is what RSA keys sign with.
+func NewKeyClient(kit Kit, id, audience, path, keyID string, rsaAlg jose.Algorithm) (Client, error) {
+	if id == "" || audience == "" {
+		return nil, errors.New("credential: a client with a key needs its id and an audience")
+	}
 	key, err := watch(kit, func(contents [][]byte) (jose.PrivateKey, error) {
 		return jose.ParsePEM(contents[0], rsaAlg, keyID)
 	}, path)
 	if err != nil {
 		return nil, err
 	}
-	return keyClient{id, key}, nil
+	return keyClient{id, audience, key}, nil
 }
 
-// assertion is the claim set of RFC 7523 §3. Its audience is the issuer, as
-// one string: an endpoint's URL there has let issuers be confused.
+// assertion is the claim set of RFC 7523 §3. Its audience is one string, so
+// that it is good at one issuer.
 type assertion struct {
 	Issuer   string           `json:"iss"`
 	Subject  string           `json:"sub"`
@@ -76,9 +81,9 @@ type assertion struct {
 	Expiry   jose.NumericDate `json:"exp"`
 }
 
-func (c keyClient) prove(issuer string, now time.Time, form url.Values, _ http.Header) error {
+func (c keyClient) prove(now time.Time, form url.Values, _ http.Header) error {
 	payload, err := json.Marshal(assertion{
-		Issuer: c.id, Subject: c.id, Audience: issuer, ID: rand.Text(),
+		Issuer: c.id, Subject: c.id, Audience: c.audience, ID: rand.Text(),
 		IssuedAt: jose.NumericDate{Time: now}, Expiry: jose.NumericDate{Time: now.Add(assertionLife)},
 	})
 	if err != nil {

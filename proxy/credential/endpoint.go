@@ -39,7 +39,7 @@ const (
 
 // Issuer is whom tokens are asked of.
 type Issuer struct {
-	URL           string // issuer identifier; the audience of client assertions
+	URL           string // issuer identifier
 	TokenEndpoint string // "" finds it by discovery
 	Client        Client
 	Binding       Binding
@@ -218,7 +218,7 @@ func (e *endpoint) proves(place *found) bool {
 func (e *endpoint) post(ctx context.Context, place *found, form url.Values, proved bool) (*issued, error) {
 	form, now := maps.Clone(form), e.kit.Now()
 	header := http.Header{"Accept": {"application/json"}, "Content-Type": {"application/x-www-form-urlencoded"}}
-	if err := e.conf.Client.prove(e.conf.URL, now, form, header); err != nil {
+	if err := e.conf.Client.prove(now, form, header); err != nil {
 		return nil, err
 	}
 	if proved {

@@ -59,9 +59,12 @@ func TestKeyClient(t *testing.T) {
 	}
 	b, i := newBench(), newIssuer(t, numbered)
 	path := write(t, filepath.Join(t.TempDir(), "key"), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
-	client, err := credential.NewKeyClient(b.Kit, "proxy", path, "k1", jose.RS256)
+	client, err := credential.NewKeyClient(b.Kit, "proxy", i.URL, path, "k1", jose.RS256)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := credential.NewKeyClient(b.Kit, "proxy", "", path, "k1", jose.RS256); err == nil {
+		t.Error("assertions for nobody in particular were accepted")
 	}
 	c := machineToken(t, b, credential.Issuer{URL: i.URL, TokenEndpoint: i.URL + "/token", Client: client, Binding: credential.Unbound})
 	if got := shown(t, c); got != "Bearer t1" {

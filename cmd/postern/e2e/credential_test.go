@@ -3,6 +3,7 @@ package e2e
 import (
 	"crypto/ecdsa"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"net/http"
@@ -334,6 +335,39 @@ func TestRefusedUpstreamTokenIsRenewed(t *testing.T) {
 	}
 	if n := given.Load(); n != 2 {
 		t.Errorf("%d tokens were asked for", n)
+	}
+}
+
+// TestAssertionIsForWhomTheConfigurationSays: the issuer, unless it wants
+// another of its names.
+func TestAssertionIsForWhomTheConfigurationSays(t *testing.T) {
+	issuer, up, folder := newIssuer(t), newUpstream(t, echo), t.TempDir()
+	_, key := keyRobot(t, folder)
+	for keys, want := range map[string]string{
+		"": "https://auth.internal",
+		", assertion_audience: https://auth.internal/token": "https://auth.internal/token",
+	} {
+		address := loopback(freePort(t))
+		var aud atomic.Value
+		listenAndServe(t, address, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			payload, err := base64.RawURLEncoding.DecodeString(strings.Split(r.PostFormValue("client_assertion"), ".")[1])
+			var claims struct {
+				Audience string `json:"aud"`
+			}
+			if err == nil {
+				err = json.Unmarshal(payload, &claims)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			aud.Store(claims.Audience)
+			answer(w, http.StatusOK, `{"access_token":"t1","token_type":"Bearer","expires_in":60}`)
+		}))
+		p := showing(t, issuer, up.url, fmt.Sprintf("{type: client_credentials, issuer: 'https://auth.internal', token_url: 'http://%s/token', client_id: robot, key_file: %s%s}", address, key, keys), "")
+		p.caller(issuer, "ada").send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
+		if aud.Load() != want {
+			t.Errorf("an assertion for %v, want %s", aud.Load(), want)
+		}
 	}
 }
 
