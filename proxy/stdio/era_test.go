@@ -88,6 +88,14 @@ func TestSubscriptionsBelongToWhoOpenedThem(t *testing.T) {
 			t.Errorf("then %q %v", rest, err)
 		}
 	}
+	withdrawn, err := r.open(ctx, listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.do(t, tool("1", "withdraw"))
+	if got := finish(t, withdrawn); strings.Count(got.body, "data") != 1 {
+		t.Errorf("a subscription the child ended: %+v", got)
+	}
 	resp, err := r.open(ctx, listen)
 	if err != nil {
 		t.Fatal(err)

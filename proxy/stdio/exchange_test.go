@@ -18,7 +18,7 @@ import (
 // TestRequestsArriveByteForByte but for the id and the progress token.
 func TestRequestsArriveByteForByte(t *testing.T) {
 	r := running(t, "legacy")
-	sent := "{ \"params\" : {\"_meta\":{\"progressToken\":\"mine\",\"x\":1.50e+2},\"name\":\"echo\",\"arguments\":{\"t\":\"caf\\u00e9 \\/\"}},\r\n" +
+	sent := "{ \"params\" : {\"_meta\":{\"progressToken\":\"mine\",\"x\":1.50e+2},\"progressToken\":9,\"name\":\"echo\",\"arguments\":{\"t\":\"caf\\u00e9 \\/\"}},\r\n" +
 		"\t\"id\" :\"a\\u0062\", \"method\":\"tools\\/call\",\"jsonrpc\":\"2.0\"}"
 	id, got := r.do(t, ask{body: sent}).said(t)
 	if id != `"a\u0062"` {
@@ -92,6 +92,24 @@ func TestProgressComesBeforeTheAnswer(t *testing.T) {
 	events2.accept = "text/event-stream"
 	if got := r.do(t, events2); got.kind != "text/event-stream" {
 		t.Errorf("who takes only events got %+v", got)
+	}
+}
+
+// TestSlowCallersLoseProgressOnly, and nobody else waits for them.
+func TestSlowCallersLoseProgressOnly(t *testing.T) {
+	r := running(t, "legacy")
+	resp, err := r.open(t.Context(), toolWithToken("1", "flood", "1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.do(t, tool("2", "echo")) // comes after all of it
+	got := finish(t, resp)
+	if _, text := got.said(t); text != "dry" {
+		t.Errorf("the answer is %q", text)
+	}
+	seen := strings.Count(got.body, "notifications/progress")
+	if lost := r.dropped(dropOverflow); seen > notesKept+1 || float64(seen)+lost != 5*notesKept {
+		t.Errorf("%d notifications came, %v were dropped", seen, lost)
 	}
 }
 

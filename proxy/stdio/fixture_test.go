@@ -98,6 +98,8 @@ func (f *fixture) take(in incoming, line string) {
 		f.listen(in)
 	case in.Method == "resources/subscribe" && in.Params.URI == "no://":
 		f.say(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32602,"message":"no"}}`, in.ID)
+	case in.Method == "resources/unsubscribe" && string(in.ID) == nobody:
+		f.cancelled = append(f.cancelled, in.Params.URI)
 	case in.Method == "no/such":
 		f.say(`{"jsonrpc":"2.0","id":%s,"error":{"code":-32601,"message":"Method not found"}}`, in.ID)
 	default:
@@ -165,6 +167,16 @@ func (f *fixture) call(in incoming, line string) {
 	case "print": // a forgotten line of debugging
 		f.say("%s", in.Params.Arguments.Text)
 		f.result(id, "printed")
+	case "flood":
+		for range 5 * notesKept {
+			f.progress(string(in.Params.Meta.Token))
+		}
+		f.result(id, "dry")
+	case "withdraw":
+		for _, other := range f.held {
+			f.say(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s}}`, other)
+		}
+		f.result(id, "")
 	case "twice":
 		f.result(id, "first")
 		f.result(id, "second")

@@ -21,15 +21,13 @@ var errEnding = errors.New("the proxy is shutting down")
 func (c *Child) keep() {
 	runtime.LockOSThread() // and never unlocked: see start
 	defer close(c.done)
-	for wait := firstWait; ; wait = min(2*wait, lastWait) {
+	for wait := time.Duration(0); ; {
 		served, err := c.live()
 		if errors.Is(err, errEnding) {
 			c.down(err)
 			return
 		}
-		if served >= lasting {
-			wait = firstWait
-		}
+		wait = nextWait(wait, served)
 		c.conf.Metrics.ends.WithLabelValues(c.conf.Name).Inc()
 		c.conf.Log.Error("the child process is gone and will be started again", "cause", err, "wait", wait.String())
 		select {
@@ -37,6 +35,14 @@ func (c *Child) keep() {
 		case <-c.ending:
 		}
 	}
+}
+
+// nextWait is how long to wait after a life that answered for served.
+func nextWait(last, served time.Duration) time.Duration {
+	if last == 0 || served >= lasting {
+		return firstWait
+	}
+	return min(2*last, lastWait)
 }
 
 // live is one life, from start to reaping: how long it answered, and how it ended.

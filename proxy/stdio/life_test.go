@@ -98,6 +98,33 @@ func TestDeath(t *testing.T) {
 	r.logs(t, "exit status 3")
 }
 
+func TestWaitsGrow(t *testing.T) {
+	wait := time.Duration(0)
+	for _, want := range []time.Duration{100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 30000, 30000} {
+		if wait = nextWait(wait, lasting-1); wait != want*time.Millisecond {
+			t.Errorf("wait %s, want %s", wait, want*time.Millisecond)
+		}
+	}
+	if wait = nextWait(wait, lasting); wait != firstWait {
+		t.Errorf("after a life that lasted: %s", wait)
+	}
+}
+
+func TestCloseIsTheEnd(t *testing.T) {
+	c := settings(t, "legacy")
+	c.Log = slog.New(slog.DiscardHandler)
+	child, err := New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	child.Close()
+	child.Start()
+	child.Close()
+	if err := child.Ready(); !errors.Is(err, proxy.ErrStarting) {
+		t.Errorf("ready: %v", err)
+	}
+}
+
 func TestStdoutClosedIsDeath(t *testing.T) {
 	r := running(t, "legacy")
 	if _, err := r.open(t.Context(), tool("1", "close")); !errors.Is(err, errGone) {

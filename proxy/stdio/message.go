@@ -105,14 +105,14 @@ func (m *message) look(params span) error {
 	}
 	var meta span
 	err := members(m.raw, where, func(name string, v span) error {
-		switch name {
-		case "_meta":
+		switch {
+		case name == "_meta":
 			meta = v
-		case "progressToken":
+		case name == "progressToken" && !m.isRequest():
 			m.token = v
-		case "requestId":
+		case name == "requestId":
 			m.cancelled = v
-		case "uri":
+		case name == "uri":
 			m.uri = text(m.of(v))
 		}
 		return nil
@@ -124,9 +124,6 @@ func (m *message) look(params span) error {
 }
 
 func (m *message) lookMeta(meta span) error {
-	if m.isRequest() {
-		m.token = span{} // that of a request stands in _meta only
-	}
 	return members(m.raw, meta, func(name string, v span) error {
 		switch {
 		case name == "progressToken" && m.isRequest():

@@ -102,6 +102,50 @@ func TestUnsubscribingIsForOneself(t *testing.T) {
 	}
 }
 
+// TestSessionsAreBounded: the one that was idle longest goes, one in use stays.
+func TestSessionsAreBounded(t *testing.T) {
+	r := running(t, "legacy")
+	idle, used := r.enter(t), r.enter(t)
+	for i := range sessionsKept - 1 {
+		r.enter(t)
+		if i%1000 == 0 {
+			r.do(t, ask{session: used, body: `{"jsonrpc":"2.0","method":"notifications/initialized"}`})
+		}
+	}
+	if got := r.do(t, ask{session: used, body: tool("1", "echo").body}); got.status != 200 {
+		t.Errorf("the session in use: %+v", got)
+	}
+	if got := r.do(t, ask{session: idle, body: tool("1", "echo").body}); got.status != 404 {
+		t.Errorf("the idle session: %+v", got)
+	}
+}
+
+func TestSubscriptionsAreBounded(t *testing.T) {
+	r := running(t, "legacy")
+	s := r.enter(t)
+	subscribe := func(i int) answer {
+		return r.do(t, ask{session: s, body: fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"resources/subscribe","params":{"uri":"a://%d"}}`, i)})
+	}
+	for i := range subscriptions {
+		if got := subscribe(i); strings.Contains(got.body, "error") {
+			t.Fatalf("subscription %d: %+v", i, got)
+		}
+	}
+	if got := subscribe(subscriptions); !strings.Contains(got.body, "-32602") {
+		t.Errorf("one too many: %+v", got)
+	}
+	if got := subscribe(0); strings.Contains(got.body, "error") {
+		t.Errorf("one that is there already: %+v", got)
+	}
+	r.do(t, ask{method: "DELETE", session: s})
+	eventually(t, func() error {
+		if _, told := r.do(t, tool("1", "cancelled")).said(t); len(strings.Fields(told)) == 0 || len(strings.Fields(told)) > subscriptions {
+			return fmt.Errorf("the child was told to end %q", told)
+		}
+		return nil
+	})
+}
+
 func TestCancellation(t *testing.T) {
 	r := running(t, "legacy")
 	a, b := r.enter(t), r.enter(t)

@@ -131,12 +131,12 @@ func (c *Child) Start() {
 func (c *Child) Close() {
 	c.finish()
 	c.mu.Lock()
-	begun := c.begun
-	c.begun = true // Start after Close starts nothing
-	c.mu.Unlock()
-	if begun {
-		<-c.done
+	if !c.begun { // and nothing will
+		c.begun = true
+		close(c.done)
 	}
+	c.mu.Unlock()
+	<-c.done
 }
 
 // Ready says why calls cannot be carried out right now, or nil.
