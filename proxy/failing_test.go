@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/proxy"
 )
@@ -202,5 +204,24 @@ func TestFullHouse(t *testing.T) {
 func TestNewRefusesWhatIsMissing(t *testing.T) {
 	if _, err := proxy.New(proxy.Config{}); err == nil {
 		t.Error("an empty configuration was accepted")
+	}
+	for name, leaveOut := range map[string]change{
+		"proofs":               func(c *proxy.Config) { c.Proofs = nil },
+		"buckets":              func(c *proxy.Config) { c.Buckets = nil },
+		"audit":                func(c *proxy.Config) { c.Audit = nil },
+		"time to write":        func(c *proxy.Config) { c.Limits.WriteTime = 0 },
+		"time to answer":       func(c *proxy.Config) { c.Limits.AnswerTime = 0 },
+		"share of a subject":   func(c *proxy.Config) { c.Limits.SubjectInFlight = 0 },
+		"streams of a subject": func(c *proxy.Config) { c.Limits.SubjectStreams = 0 },
+	} {
+		var broken proxy.Config
+		newStand(t, func(c *proxy.Config) {
+			broken = *c
+			broken.Metrics = prometheus.NewRegistry()
+		})
+		leaveOut(&broken)
+		if _, err := proxy.New(broken); err == nil {
+			t.Errorf("accepted without %s", name)
+		}
 	}
 }

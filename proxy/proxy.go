@@ -236,7 +236,7 @@ func (p *Proxy) journey(w *answer, r *http.Request, event *event) error {
 	if err != nil {
 		return err
 	}
-	guest, err := p.seat(caller)
+	guest, err := p.seat(caller, event)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ const (
 	stageAdmit      stage = "origin"
 	stageCredential stage = "credential"
 	stageVerify     stage = "verify"
+	stageSeat       stage = "seat"
 	stageDecode     stage = "decode"
 	stagePace       stage = "pace"
 	stageDecide     stage = "decide"

@@ -51,10 +51,11 @@ type seated struct {
 	leave  func()
 }
 
-func (p *Proxy) seat(c caller) (seated, error) {
+func (p *Proxy) seat(c caller, event *event) (seated, error) {
+	event.Stage = stageSeat
 	s := subjectOf(c)
 	if !p.requests.enter(s) {
-		why := placed(refused(stageVerify, reasonSubjectBusy, nil), c.visit)
+		why := placed(refused(stageSeat, reasonSubjectBusy, nil), c.visit)
 		why.scheme = c.scheme
 		return seated{}, why
 	}
