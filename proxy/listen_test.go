@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,13 +20,21 @@ func endless(w http.ResponseWriter, r *http.Request) {
 // listen opens a GET stream and reads its beginning.
 func (s *stand) listen(t *testing.T, access string) *http.Response {
 	t.Helper()
+	return s.listenBy(t, http.MethodGet, "", access)
+}
+
+func (s *stand) listenBy(t *testing.T, method, message, access string) *http.Response {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	t.Cleanup(cancel)
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url, nil)
+	req, err := http.NewRequestWithContext(ctx, method, s.url, strings.NewReader(message))
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Accept", "text/event-stream")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	if message != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	req.Header.Set("Authorization", "Bearer "+access)
 	resp, err := http.DefaultTransport.RoundTrip(req)
 	if err != nil {

@@ -220,12 +220,41 @@ func TestListSignedWithANewKey(t *testing.T) {
 }
 
 func TestListeningEndsWhenTheTokenIsRevoked(t *testing.T) {
+	for method, message := range map[string]string{
+		http.MethodGet:  "",
+		http.MethodPost: `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true}}}`,
+	} {
+		t.Run(method, func(t *testing.T) {
+			t.Parallel()
+			l := newListStand(t)
+			l.stand.upstream.answers(endless)
+			stream := l.listenBy(t, method, message, l.token(l.at(1)))
+			l.revoke(1)
+			l.endsWith(t, stream, "token_revoked")
+		})
+	}
+}
+
+// What was allowed is carried out, and its answer arrives.
+func TestCallMayFinishAfterTheRevocation(t *testing.T) {
 	t.Parallel()
 	l := newListStand(t)
-	l.stand.upstream.answers(endless)
-	stream := l.listen(t, l.token(l.at(1)))
+	access, arrived, open := l.token(l.at(1)), make(chan struct{}), make(chan struct{})
+	l.stand.upstream.answers(func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-open
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{}}`)
+	})
+	answered := make(chan reply, 1)
+	go func() { answered <- l.bear(access) }()
+	<-arrived
 	l.revoke(1)
-	l.endsWith(t, stream, "token_revoked")
+	l.becomes(access, 401)
+	close(open)
+	if r := <-answered; r.StatusCode != 200 {
+		t.Errorf("status %d: %s", r.StatusCode, r.body)
+	}
 }
 
 // Nobody can tell whether the token is still good: a while is passed over, not more.
