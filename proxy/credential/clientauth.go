@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/proxy/watched"
 )
 
 const assertionLife = time.Minute
@@ -22,7 +23,7 @@ type Client interface {
 
 type secretClient struct {
 	id     string
-	secret *watched[string]
+	secret *watched.Value[string]
 }
 
 // NewSecretClient authenticates by client_secret_basic with the secret in a
@@ -43,14 +44,14 @@ func NewSecretClient(kit Kit, id, path string) (Client, error) {
 // RFC 6749 §2.3.1: both are form-encoded before they are put together.
 func (c secretClient) prove(_ time.Time, _ url.Values, header http.Header) error {
 	r := http.Request{Header: header}
-	r.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(c.secret.get()))
+	r.SetBasicAuth(url.QueryEscape(c.id), url.QueryEscape(c.secret.Get()))
 	return nil
 }
 
 type keyClient struct {
 	id       string
 	audience string
-	key      *watched[jose.PrivateKey]
+	key      *watched.Value[jose.PrivateKey]
 }
 
 // NewKeyClient authenticates by private_key_jwt (RFC 7523) with the private
@@ -89,7 +90,7 @@ func (c keyClient) prove(now time.Time, form url.Values, _ http.Header) error {
 	if err != nil {
 		return err
 	}
-	signed, err := c.key.get().Sign("JWT", payload)
+	signed, err := c.key.Get().Sign("JWT", payload)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/postern-mcp/postern/proxy"
+	"github.com/postern-mcp/postern/proxy/watched"
 )
 
 // Header is a fixed secret in one header.
@@ -40,7 +41,7 @@ func (h Header) Refused(proxy.Purpose, http.Header, http.Header) bool { return f
 func (h Header) String() string { return "header " + h.name }
 
 // HeaderFile is a Header whose secret stands in a file of one line.
-type HeaderFile struct{ file *watched[Header] }
+type HeaderFile struct{ file *watched.Value[Header] }
 
 // NewHeaderFile reads the file once; it must hold a usable secret.
 func NewHeaderFile(kit Kit, name, prefix, path string) (*HeaderFile, error) {
@@ -55,17 +56,17 @@ func NewHeaderFile(kit Kit, name, prefix, path string) (*HeaderFile, error) {
 
 // Show shows the secret as the file has it.
 func (h *HeaderFile) Show(ctx context.Context, p proxy.Purpose) (http.Header, error) {
-	return h.file.get().Show(ctx, p)
+	return h.file.Get().Show(ctx, p)
 }
 
 // Refused looks at the file at once: the upstream may have changed sooner.
 func (h *HeaderFile) Refused(_ proxy.Purpose, shown, _ http.Header) bool {
-	h.file.reload()
-	now := h.file.get()
+	h.file.Look()
+	now := h.file.Get()
 	return now.shown.Get(now.name) != shown.Get(now.name)
 }
 
-func (h *HeaderFile) String() string { return h.file.get().String() + " from a file" }
+func (h *HeaderFile) String() string { return h.file.Get().String() + " from a file" }
 
 // line is a file of one line without its end.
 func line(content []byte) string { return strings.TrimRight(string(content), "\r\n") }

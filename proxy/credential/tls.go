@@ -26,7 +26,7 @@ func NewTLS(kit Kit, files TLSFiles) (func() *tls.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		roots = file.get
+		roots = file.Get
 	}
 	var shown func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
 	if files.Cert != "" {
@@ -35,7 +35,7 @@ func NewTLS(kit Kit, files TLSFiles) (func() *tls.Config, error) {
 			return nil, err
 		}
 		// Shown whatever authorities the upstream names, so that it says what is wrong.
-		shown = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.get(), nil }
+		shown = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return pair.Get(), nil }
 	}
 	return func() *tls.Config {
 		return &tls.Config{MinVersion: tls.VersionTLS12, ServerName: files.ServerName, RootCAs: roots(), GetClientCertificate: shown}
