@@ -42,9 +42,6 @@ func (s Server) validateUpstream(c *check, at func(...any) []any) {
 		if s.Credential.Type != "none" {
 			c.fail("with stdio it must be {type: none}: secrets go to the child by stdio.env_files", at("credential")...)
 		}
-		if s.Identity != nil {
-			c.fail("goes with an upstream: a child of stdio gets no header", at("identity")...)
-		}
 	case strings.HasPrefix(s.Upstream, "unix:"):
 		s.validateSocket(c, at)
 	case c.needs(s.Upstream, "missing: the URL of the MCP endpoint behind, such as "+upstreamForms+", or stdio: {command: […]}", at("upstream")...):

@@ -28,7 +28,6 @@ func TestMistakesInTheWayToAServer(t *testing.T) {
 		{"program not in PATH", "stdio: {command: [no-such-program-anywhere]}", none, ":16:23: servers[0].stdio.command[0]: no-such-program-anywhere is not found in PATH"},
 		{"program not there", "stdio: {command: [./no-such-program]}", none, "no-such-program is not found there, or may not be run"},
 		{"credential", "stdio: {command: [sh]}", secret, ":17:17: servers[0].credential: with stdio it must be {type: none}"},
-		{"identity", "stdio: {command: [sh]}\n    identity: {audience: x}", none, "servers[0].identity: goes with an upstream"},
 		{"memory without a unit", "stdio: {command: [sh], memory: 512}", none, `:16:36: "memory": must be a size like 512MiB`},
 		{"memory of nothing", "stdio: {command: [sh], memory: 0MiB}", none, "must be a size like 512MiB"},
 		{"memory beyond counting", "stdio: {command: [sh], memory: 99999999999999GiB}", none, "must be a size like 512MiB"},

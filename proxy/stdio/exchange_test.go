@@ -147,6 +147,13 @@ func TestGarbageGoesToNobody(t *testing.T) {
 	}
 }
 
+func TestSloppyResultsAreAnswers(t *testing.T) {
+	r := running(t, "legacy")
+	if got := r.do(t, tool("1", "cut")); got.body != strings.Replace(cutAnswer, "ID", "1", 1) {
+		t.Errorf("got %q", got.body)
+	}
+}
+
 func TestChildAsksInVain(t *testing.T) {
 	r := running(t, "legacy")
 	_, text := r.do(t, tool("1", "ask")).said(t)

@@ -34,6 +34,10 @@ type fixture struct {
 	asker     string   // id of the call that asked
 }
 
+// cutAnswer is what strict readers turn down: half of a character, a byte that
+// is none, and a name given twice, all deep within the result.
+const cutAnswer = `{"jsonrpc":"2.0","id":ID,"result":{"content":[{"type":"text","text":"\ud83d` + "\xff" + `"}],"x":{"a":1,"a":2}}}`
+
 type incoming struct {
 	ID     json.RawMessage `json:"id"`
 	Method string          `json:"method"`
@@ -177,6 +181,8 @@ func (f *fixture) call(in incoming, line string) {
 			f.say(`{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":%s}}`, other)
 		}
 		f.result(id, "")
+	case "cut":
+		f.say("%s", strings.Replace(cutAnswer, "ID", id, 1))
 	case "twice":
 		f.result(id, "first")
 		f.result(id, "second")

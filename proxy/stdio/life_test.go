@@ -38,7 +38,7 @@ func TestNewRefusesWhatIsMissing(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	c := settings(t, "legacy")
-	c.Timeout = 300 * time.Millisecond
+	c.Timeout = time.Second
 	c.InFlight = 1
 	r := launch(t, c)
 	r.ready(t)

@@ -47,7 +47,7 @@ func (m *message) isRequest() bool { return m.method != "" && !m.id.absent() }
 func (m *message) isAnswer() bool  { return m.method == "" && !m.id.absent() }
 
 // read finds the parts of raw, which must be one JSON-RPC 2.0 object without
-// duplicate keys.
+// duplicate keys where the bridge looks.
 //
 // It does not check params or results beyond what the bridge needs.
 func read(raw []byte) (*message, error) {
@@ -139,9 +139,12 @@ func (m *message) lookMeta(meta span) error {
 	})
 }
 
-// members hands visit each member of the object that stands at in.
+// members hands visit each member of the object that stands at in, which must
+// not name two alike. What stands deeper is the child's business: a text that
+// was cut within a character is still an answer.
 func members(raw []byte, in span, visit func(name string, value span) error) error {
-	d := jsontext.NewDecoder(bytes.NewBuffer(raw[in.from:in.to:in.to]))
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw[in.from:in.to:in.to]), jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+	seen := map[string]bool{}
 	if open, err := d.ReadToken(); err != nil || open.Kind() != '{' {
 		return errMalformed
 	}
@@ -151,6 +154,10 @@ func members(raw []byte, in span, visit func(name string, value span) error) err
 			return errMalformed
 		}
 		name := key.String()
+		if seen[name] {
+			return errMalformed
+		}
+		seen[name] = true
 		value, err := d.ReadValue()
 		if err != nil {
 			return errMalformed
