@@ -7,6 +7,8 @@ import (
 	"io"
 	"strings"
 	"testing"
+
+	"github.com/postern-mcp/postern/proxy"
 )
 
 const modernMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}`
@@ -69,6 +71,9 @@ func TestSubscriptionsBelongToWhoOpenedThem(t *testing.T) {
 		}
 		defer resp.Body.Close()
 		streams = append(streams, bufio.NewReader(resp.Body))
+	}
+	if _, err := r.open(ctx, listen); !errors.Is(err, proxy.ErrBusy) {
+		t.Errorf("one subscription too many: %v", err)
 	}
 	const mine = `"io.modelcontextprotocol/subscriptionId":"sub"`
 	for _, stream := range streams {

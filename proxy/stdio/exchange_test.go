@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/postern-mcp/postern/proxy"
@@ -92,6 +93,50 @@ func TestProgressComesBeforeTheAnswer(t *testing.T) {
 	events2.accept = "text/event-stream"
 	if got := r.do(t, events2); got.kind != "text/event-stream" {
 		t.Errorf("who takes only events got %+v", got)
+	}
+}
+
+// TestManyCallersAtOnce, some of whom leave at any moment: everybody else gets
+// exactly what is theirs, and every place is free in the end.
+func TestManyCallersAtOnce(t *testing.T) {
+	r := running(t, "legacy")
+	var group sync.WaitGroup
+	for worker := range cap(r.calls) {
+		group.Go(func() {
+			for i := range 50 {
+				ctx, leave := context.WithCancel(t.Context())
+				if i%5 == 0 {
+					go leave()
+				}
+				r.oneOfMany(ctx, t, fmt.Sprintf(`"%d of %d"`, i, worker))
+				leave()
+			}
+		})
+	}
+	group.Wait()
+	if len(r.calls) != 0 || len(r.life.waiting) != 0 {
+		t.Errorf("%d places are taken, %d requests wait", len(r.calls), len(r.life.waiting))
+	}
+}
+
+func (r *rig) oneOfMany(ctx context.Context, t *testing.T, id string) {
+	resp, err := r.open(ctx, toolWithToken(id, "progress", id))
+	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", id, err)
+		}
+		return
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", id, err)
+		}
+		return
+	}
+	if events := strings.Split(string(body), "\n\n"); len(events) != 3 || strings.Count(string(body), id) != 2 {
+		t.Errorf("%s got %s", id, body)
 	}
 }
 

@@ -110,7 +110,7 @@ func New(c Config) (*Child, error) {
 	c.Log = c.Log.With("server", c.Name)
 	child := &Child{
 		conf: c, calls: make(chan struct{}, c.InFlight), listens: make(chan struct{}, c.InFlight),
-		ending: make(chan struct{}), done: make(chan struct{}), why: errors.New("not started yet"),
+		ending: make(chan struct{}), done: make(chan struct{}), why: errors.New("it has not answered yet"),
 	}
 	child.finish = sync.OnceFunc(func() { close(child.ending) })
 	return child, nil
