@@ -68,6 +68,14 @@ func cut(b []byte, most int) (piece, rest []byte) {
 	return b[:n], b[n:]
 }
 
+// data goes on with the last stream.
+func (f *frames) data(end bool, text string) {
+	f.t.Helper()
+	if err := f.WriteData(f.stream, end, []byte(text)); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
 // outcome is the status of the last stream, or "reset" when there is none.
 func (f *frames) outcome() string {
 	f.t.Helper()
@@ -96,75 +104,75 @@ func (f *frames) outcome() string {
 // never is what net/http says to a message that is none.
 const never = "reset or goaway PROTOCOL_ERROR"
 
-// TestAttacksOverHTTP2: what is refused in HTTP/1.1 is refused in HTTP/2, or
-// cannot be said in it; a refused message never reaches the upstream.
-func TestAttacksOverHTTP2(t *testing.T) {
-	s := startSecured(t, echo, "")
-	call := modernCall("echo", `{}`)
-	length := strconv.Itoa(len(call.body))
-	good := []field{
+// fields is a call that is good, in HTTP/2.
+func (s *secured) fields() []field {
+	return []field{
 		{":method", "POST"}, {":scheme", "https"}, {":path", "/recorder/mcp"}, {":authority", s.address},
 		{"authorization", "Bearer " + s.issuer.token("ada", s.resource, "use", nil)},
 		{"content-type", "application/json"}, {"accept", "application/json, text/event-stream"},
 		{"mcp-protocol-version", modern}, {"mcp-method", "tools/call"}, {"mcp-name", "echo"},
 	}
-	with := func(more ...field) []field { return append(append([]field{}, good...), more...) }
-	without := func(name string, more ...field) []field {
-		var kept []field
-		for _, each := range good {
-			if each.name != name {
-				kept = append(kept, each)
-			}
-		}
-		return append(append([]field{}, more...), kept...)
+}
+
+// replaced is the call with other fields of one name, before all others.
+func replaced(call []field, name string, by ...field) []field {
+	rest := slices.DeleteFunc(slices.Clone(call), func(f field) bool { return f.name == name })
+	return append(by, rest...)
+}
+
+// http2Attack is a call with something wrong.
+type http2Attack struct {
+	name   string
+	fields []field
+	want   string // one of these outcomes
+}
+
+func (s *secured) http2Attacks(body string) []http2Attack {
+	length, good := strconv.Itoa(len(body)), s.fields()
+	with := func(more ...field) []field { return slices.Concat(good, more) }
+	without := func(name string, more ...field) []field { return replaced(good, name, more...) }
+	return []http2Attack{
+		{"a host that is not :authority", with(field{"host", "evil.example"}), "403"},
+		{"two hosts", with(field{"host", s.address}, field{"host", s.address}), "403"},
+		{"a foreign :authority", without(":authority", field{":authority", "evil.example"}), "403"},
+		{"a foreign :authority and our host", append(without(":authority", field{":authority", "evil.example"}), field{"host", s.address}), "403"},
+		{"no host at all", without(":authority"), "403"},
+		{"a user in :authority", without(":authority", field{":authority", "a@" + s.address}), never},
+		{"two :paths", without(":path", field{":path", "/recorder/mcp"}, field{":path", "/other"}), never},
+		{"a whole URL as :path", without(":path", field{":path", s.resource}), "400"},
+		{"a path with dots", without(":path", field{":path", "/x/../recorder/mcp"}), "400"},
+		{"an encoded path", without(":path", field{":path", "/recorder%2Fmcp"}), "400"},
+		{"a token in the query", without(":path", field{":path", "/recorder/mcp?access_token=x"}), "400"},
+		{"two tokens", with(field{"authorization", "Bearer x"}), "400"},
+		{"a foreign origin", with(field{"origin", "https://evil.example"}), "403"},
+		{"two origins", with(field{"origin", "https://" + s.address}, field{"origin", "https://evil.example"}), "403"},
+		{"two names", with(field{"mcp-name", "risky"}), "400"},
+		{"two lengths", with(field{"content-length", length}, field{"content-length", length}), "400"},
+		{"two different lengths", with(field{"content-length", length}, field{"content-length", "3"}), "400"},
+		{"a length that is no number", with(field{"content-length", "x"}), "400 or " + never},
+		{"a signed length", with(field{"content-length", "+" + length}), "400 or " + never},
+		{"a length that is too small", with(field{"content-length", "3"}), "400 or " + never},
+		{"a length that is too large", with(field{"content-length", "30000"}), "400 or " + never},
+		{"connection", with(field{"connection", "authorization"}), "400"},
+		{"transfer-encoding", with(field{"transfer-encoding", "chunked"}), "400"},
+		{"upgrade", with(field{"upgrade", "websocket"}), "400"},
+		{"upper-case names", with(field{"X-Upper", "x"}), never},
+		{"a line break in a value", with(field{"x-break", "a\r\nAuthorization: Bearer x"}), never},
+		{"CONNECT", without(":path", field{":protocol", "websocket"}), never},
+		{"a header of 40 KiB", with(slices.Repeat([]field{{"x-long", strings.Repeat("a", 4<<10)}}, 10)...), "431"},
+		{"a field of 100 KiB", with(field{"x-long", strings.Repeat("a", 100<<10)}), "goaway COMPRESSION_ERROR"},
 	}
-	for _, row := range []struct {
-		name    string
-		fields  []field
-		trailer []field
-		want    string
-	}{
-		{"a host that is not :authority", with(field{"host", "evil.example"}), nil, "403"},
-		{"two hosts", with(field{"host", s.address}, field{"host", s.address}), nil, "403"},
-		{"a foreign :authority", without(":authority", field{":authority", "evil.example"}), nil, "403"},
-		{"a foreign :authority and our host", append(without(":authority", field{":authority", "evil.example"}), field{"host", s.address}), nil, "403"},
-		{"no host at all", without(":authority"), nil, "403"},
-		{"a user in :authority", without(":authority", field{":authority", "a@" + s.address}), nil, never},
-		{"two :paths", without(":path", field{":path", "/recorder/mcp"}, field{":path", "/other"}), nil, never},
-		{"a whole URL as :path", without(":path", field{":path", s.resource}), nil, "400"},
-		{"a path with dots", without(":path", field{":path", "/x/../recorder/mcp"}), nil, "400"},
-		{"an encoded path", without(":path", field{":path", "/recorder%2Fmcp"}), nil, "400"},
-		{"a token in the query", without(":path", field{":path", "/recorder/mcp?access_token=x"}), nil, "400"},
-		{"two tokens", with(field{"authorization", "Bearer x"}), nil, "400"},
-		{"a foreign origin", with(field{"origin", "https://evil.example"}), nil, "403"},
-		{"two origins", with(field{"origin", "https://" + s.address}, field{"origin", "https://evil.example"}), nil, "403"},
-		{"two names", with(field{"mcp-name", "risky"}), nil, "400"},
-		{"two lengths", with(field{"content-length", length}, field{"content-length", length}), nil, "400"},
-		{"two different lengths", with(field{"content-length", length}, field{"content-length", "3"}), nil, "400"},
-		{"a length that is no number", with(field{"content-length", "x"}), nil, "400 or " + never},
-		{"a signed length", with(field{"content-length", "+" + length}), nil, "400 or " + never},
-		{"a length that is too small", with(field{"content-length", "3"}), nil, "400 or " + never},
-		{"a length that is too large", with(field{"content-length", "30000"}), nil, "400 or " + never},
-		{"connection", with(field{"connection", "authorization"}), nil, "400"},
-		{"transfer-encoding", with(field{"transfer-encoding", "chunked"}), nil, "400"},
-		{"upgrade", with(field{"upgrade", "websocket"}), nil, "400"},
-		{"upper-case names", with(field{"X-Upper", "x"}), nil, never},
-		{"a line break in a value", with(field{"x-break", "a\r\nAuthorization: Bearer x"}), nil, never},
-		{"announced trailers", with(field{"trailer", "x-late"}), []field{{"x-late", "x"}}, "400"},
-		{"CONNECT", without(":path", field{":protocol", "websocket"}), nil, never},
-		{"a header of 40 KiB", with(slices.Repeat([]field{{"x-long", strings.Repeat("a", 4<<10)}}, 10)...), nil, "431"},
-		{"a field of 100 KiB", with(field{"x-long", strings.Repeat("a", 100<<10)}), nil, "goaway COMPRESSION_ERROR"},
-	} {
+}
+
+// TestAttacksOverHTTP2: what is refused in HTTP/1.1 is refused in HTTP/2, or
+// cannot be said in it; a refused message never reaches the upstream.
+func TestAttacksOverHTTP2(t *testing.T) {
+	s, body := startSecured(t, echo, ""), modernCall("echo", `{}`).body
+	for _, row := range s.http2Attacks(body) {
 		t.Run(row.name, func(t *testing.T) {
 			f := s.frames(t)
 			f.head(false, row.fields...)
-			if err := f.WriteData(f.stream, row.trailer == nil, []byte(call.body)); err != nil {
-				t.Fatal(err)
-			}
-			if row.trailer != nil {
-				f.stream -= 2
-				f.head(true, row.trailer...)
-			}
+			f.data(true, body)
 			if got := f.outcome(); !strings.Contains(row.want, got) {
 				t.Errorf("%s, want %s", got, row.want)
 			}
@@ -173,36 +181,43 @@ func TestAttacksOverHTTP2(t *testing.T) {
 	if got := s.upstream.all(); len(got) != 0 {
 		t.Errorf("the upstream got %d requests: %q", len(got), got)
 	}
-	t.Run("nothing wrong", func(t *testing.T) {
+}
+
+// TestTrailersOverHTTP2 are refused when they are announced, and stay behind
+// when they are not.
+func TestTrailersOverHTTP2(t *testing.T) {
+	s, body := startSecured(t, echo, ""), modernCall("echo", `{}`).body
+	for want, fields := range map[string][]field{
+		"400": append(s.fields(), field{"trailer", "x-late"}),
+		"200": s.fields(),
+	} {
 		f := s.frames(t)
-		f.head(false, good...) // without a length, in two pieces
-		for i, piece := range []string{call.body[:20], call.body[20:]} {
-			if err := f.WriteData(f.stream, i == 1, []byte(piece)); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := f.outcome(); got != "200" {
-			t.Error(got)
-		}
-		if got := s.upstream.only(t); got.body != call.body {
-			t.Errorf("the upstream got %q", got.body)
-		}
-	})
-	t.Run("trailers nobody announced stay behind", func(t *testing.T) {
-		f := s.frames(t)
-		f.head(false, good...)
-		if err := f.WriteData(f.stream, false, []byte(call.body)); err != nil {
-			t.Fatal(err)
-		}
+		f.head(false, fields...)
+		f.data(false, body)
 		f.stream -= 2
 		f.head(true, field{"x-late", "from-the-trailer"})
-		f.outcome()
-		for _, got := range s.upstream.all() {
-			if strings.Contains(strings.Join(got.header, " ")+got.body, "from-the-trailer") {
-				t.Errorf("the upstream got %q", got)
-			}
+		if got := f.outcome(); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
-	})
+	}
+	if got := s.upstream.only(t); strings.Contains(strings.Join(got.header, " ")+got.body, "from-the-trailer") {
+		t.Errorf("the upstream got %q", got)
+	}
+}
+
+// TestBodyInPiecesOverHTTP2: without a length it arrives whole.
+func TestBodyInPiecesOverHTTP2(t *testing.T) {
+	s, body := startSecured(t, echo, ""), modernCall("echo", `{}`).body
+	f := s.frames(t)
+	f.head(false, s.fields()...)
+	f.data(false, body[:20])
+	f.data(true, body[20:])
+	if got := f.outcome(); got != "200" {
+		t.Error(got)
+	}
+	if got := s.upstream.only(t); got.body != body {
+		t.Errorf("the upstream got %q", got.body)
+	}
 }
 
 // TestHTTP2FloodsHoldNothing: streams reset as soon as they are opened, and a
