@@ -58,7 +58,7 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 		}
 	}
 	log.Info("the authorization server listens", "address", s.file.AuthServer.Listen, "issuer", s.file.AuthServer.Issuer)
-	return serve(ctx, log, grace, service{name: "authserver", listener: ln, handler: server.Handler()})
+	return serve(ctx, log, grace, service{name: "authserver", listener: ln, handler: server.Handler(), answer: time.Minute})
 }
 
 // announcer tells proxies of revocations through Redis; nil without one.

@@ -214,7 +214,7 @@ func (n *node) services(file *config.File, public, admin net.Listener) ([]servic
 	}
 	return []service{
 		{name: "proxy", listener: guarded, handler: n.proxy, piece: file.Limits.WriteTime},
-		{name: "admin", listener: admin, handler: adminHosts(file.Admin.Hosts, n.admin()), arrival: 10 * time.Second},
+		{name: "admin", listener: admin, handler: adminHosts(file.Admin.Hosts, n.admin()), arrival: 10 * time.Second, answer: time.Minute},
 	}, nil
 }
 

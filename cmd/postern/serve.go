@@ -35,6 +35,7 @@ type service struct {
 	listener net.Listener
 	handler  http.Handler
 	piece    time.Duration // until a client has taken a piece of an HTTP/2 answer; 0 takes half a minute
+	answer   time.Duration // until an answer is out; 0 for those that stream
 	arrival  time.Duration // until a request is in, body included; 0 leaves it to the handler, for those that stream
 }
 
@@ -68,6 +69,7 @@ func serve(ctx context.Context, log *slog.Logger, grace time.Duration, services 
 			Handler:           counted(&running, s.handler),
 			ReadHeaderTimeout: 10 * time.Second,
 			ReadTimeout:       s.arrival,
+			WriteTimeout:      s.answer,
 			IdleTimeout:       2 * time.Minute,
 			MaxHeaderBytes:    maxHeader,
 			HTTP2:             bounds(cmp.Or(s.piece, 30*time.Second)),

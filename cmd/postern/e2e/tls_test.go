@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bufio"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,6 +19,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -155,6 +157,24 @@ func TestCallsOverTLS(t *testing.T) {
 	}
 	if got := len(s.upstream.all()); got != 2 {
 		t.Errorf("the upstream got %d calls, want 2", got)
+	}
+}
+
+// TestEndWithStreamsOpenOverHTTP2: the process ends in time, and the stream has
+// its audit line.
+func TestEndWithStreamsOpenOverHTTP2(t *testing.T) {
+	s := startSecured(t, gatekeeper{make(chan struct{})}.handle, "")
+	c := s.caller(t, true)
+	stream := c.open(t, message{method: http.MethodGet, header: map[string]string{"Accept": "text/event-stream"}})
+	defer stream.Body.Close()
+	nextEvent(t, bufio.NewReader(stream.Body))
+	s.signal(syscall.SIGTERM)
+	if code := s.exit(t); code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+	id := stream.Header.Get("X-Request-Id")
+	if !slices.ContainsFunc(auditLines(t, s.audit), func(l auditLine) bool { return l.RequestID == id && l.Decision == "allow" }) {
+		t.Error("the stream has no audit line")
 	}
 }
 
