@@ -101,10 +101,25 @@ func (p *process) end(polite bool) error {
 	<-p.exited
 	p.signal(syscall.SIGKILL) // what it started on its way out
 	err := p.cmd.Wait()
+	reapGroup(p.cmd.Process.Pid)
 	for _, f := range []*os.File{p.out, p.said} { // a descendant outside the group may hold the other end
 		_ = f.SetReadDeadline(time.Now().Add(time.Second))
 	}
 	return err
+}
+
+// reapGroup reaps what is left of a killed group when this process is the one
+// that orphans fall to, as the first process of a container is.
+func reapGroup(group int) {
+	for range 100 {
+		pid, err := syscall.Wait4(-group, nil, syscall.WNOHANG, nil)
+		if err != nil && !errors.Is(err, syscall.EINTR) {
+			return // there is none
+		}
+		if pid == 0 { // not dead yet
+			time.Sleep(10 * time.Millisecond)
+		}
+	}
 }
 
 func (p *process) within(limit time.Duration) bool {
