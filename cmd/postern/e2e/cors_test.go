@@ -1,7 +1,10 @@
 package e2e
 
 import (
+	"io"
+	"maps"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -89,4 +92,69 @@ func readable(t *testing.T, got reply) {
 			t.Errorf("%s is not exposed: %s", name, exposed)
 		}
 	}
+}
+
+// seen is what a page could read of an answer.
+type seen struct {
+	Status  int               `json:"status"`
+	Headers map[string]string `json:"headers"` // names in lower case
+	Body    string            `json:"body"`
+	Blocked string            `json:"blocked"`
+}
+
+// visit lets a page of an origin of its own send calls, in a real browser.
+func visit(t *testing.T, page string, calls []map[string]any) []seen {
+	t.Helper()
+	var found struct {
+		Answers []seen `json:"answers"`
+	}
+	ask(t, "page.mjs", map[string]any{"browser": chromium(t), "page": page, "calls": calls}, &found)
+	if len(found.Answers) != len(calls) {
+		t.Fatalf("%d answers to %d calls", len(found.Answers), len(calls))
+	}
+	return found.Answers
+}
+
+// newPage serves an empty page.
+func newPage(t *testing.T) string {
+	t.Helper()
+	page := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!doctype html><title>page</title>")
+	}))
+	t.Cleanup(page.Close)
+	return page.URL
+}
+
+// TestPageInABrowser: a page the configuration names calls and reads why it is
+// refused; any other reads nothing, and its call is not carried out.
+func TestPageInABrowser(t *testing.T) {
+	ours, foreign := newPage(t), newPage(t)
+	issuer, up := newIssuer(t), newUpstream(t, echo)
+	p := startProxy(t, settings{issuer: issuer.url, dpop: "accepted", upstream: up.url, more: "origins: [" + ours + "]\nlimits: {rates: {subject: 1/h}}\n"})
+	call := func(token string) map[string]any {
+		m := modernCall("echo", `{}`)
+		header := map[string]string{"Content-Type": "application/json", "Accept": "application/json, text/event-stream", "Mcp-Param-Region": "eu"}
+		maps.Copy(header, m.header)
+		if token != "" {
+			header["Authorization"] = "Bearer " + token
+		}
+		return map[string]any{"url": p.resource, "method": m.method, "headers": header, "body": m.body}
+	}
+	good := issuer.token("ada", p.resource, "use", nil)
+	for i, got := range visit(t, foreign, []map[string]any{call(""), call(good)}) {
+		if got.Blocked == "" {
+			t.Errorf("call %d of a foreign page is answered: %+v", i, got)
+		}
+	}
+	got := visit(t, ours, []map[string]any{call(""), call(good), call(good)})
+	for i, want := range []struct {
+		status       int
+		header, body string
+	}{{401, "www-authenticate", "credential_missing"}, {200, "x-request-id", "done"}, {429, "retry-after", "rate_subject"}} {
+		if got[i].Status != want.status || got[i].Headers[want.header] == "" || !strings.Contains(got[i].Body, want.body) {
+			t.Errorf("call %d: %+v, want %+v", i, got[i], want)
+		}
+	}
+	up.only(t)
 }
