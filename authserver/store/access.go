@@ -7,14 +7,18 @@ import (
 
 // Issue keeps an access token and gives it its place. ErrNotFound when the
 // grant it comes from is revoked or, for a machine's own, the client is gone.
-func (s *SQLite) Issue(ctx context.Context, t AccessToken) (place uint64, err error) {
+func (s *DB) Issue(ctx context.Context, t AccessToken) (place uint64, err error) {
 	return s.issuing(ctx, t, func(*sql.Tx) error { return nil })
 }
 
 // issuing keeps an access token with what else f writes: all of it, or nothing.
-func (s *SQLite) issuing(ctx context.Context, t AccessToken, f func(*sql.Tx) error) (place uint64, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
+// What f relies on it must lock, as an UPDATE does.
+func (s *DB) issuing(ctx context.Context, t AccessToken, f func(*sql.Tx) error) (place uint64, err error) {
+	err = s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
 		if err := f(tx); err != nil {
+			return err
+		}
+		if err := s.hold(ctx, tx, t); err != nil {
 			return err
 		}
 		place, err = insertAccess(ctx, tx, t)
@@ -26,31 +30,31 @@ func (s *SQLite) issuing(ctx context.Context, t AccessToken, f func(*sql.Tx) err
 	return place, nil
 }
 
-// The token's row is written only beside what it stands on, so that whoever
-// revokes that finds the row.
-const (
-	insertOfGrant = `INSERT INTO access_tokens (id, grant_id, client_id, subject, expires_at)
-		SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM grants WHERE id = ? AND revoked_at = 0) RETURNING place`
-	insertOfClient = `INSERT INTO access_tokens (id, grant_id, client_id, subject, expires_at)
-		SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM clients WHERE id = ?) RETURNING place`
-)
+// hold keeps what a token stands on as it is until the transaction ends, so
+// that whoever revokes it next finds the token's row.
+func (s *DB) hold(ctx context.Context, tx *sql.Tx, t AccessToken) error {
+	query, from := "SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0", t.GrantID
+	if t.GrantID == "" {
+		query, from = "SELECT 1 FROM clients WHERE id = $1", t.ClientID
+	}
+	var one int
+	return found(tx.QueryRowContext(ctx, query+s.dialect.share, from).Scan(&one))
+}
 
 func insertAccess(ctx context.Context, tx *sql.Tx, t AccessToken) (place uint64, err error) {
-	query, from := insertOfGrant, t.GrantID
-	if t.GrantID == "" {
-		query, from = insertOfClient, t.ClientID
-	}
-	err = tx.QueryRowContext(ctx, query, t.ID, t.GrantID, t.ClientID, t.Subject, millis(t.ExpiresAt), from).Scan(&place)
-	return place, found(err)
+	err = tx.QueryRowContext(ctx,
+		"INSERT INTO access_tokens (id, grant_id, client_id, subject, expires_at) VALUES ($1, $2, $3, $4, $5) RETURNING place",
+		t.ID, t.GrantID, t.ClientID, t.Subject, millis(t.ExpiresAt)).Scan(&place)
+	return place, err
 }
 
 // AccessToken finds an access token by its jti, revoked or not, until it is swept.
-func (s *SQLite) AccessToken(ctx context.Context, id string) (AccessToken, error) {
+func (s *DB) AccessToken(ctx context.Context, id string) (AccessToken, error) {
 	var expires int64
 	t := AccessToken{ID: id}
 	err := s.read.QueryRowContext(ctx,
 		`SELECT t.place, t.grant_id, t.client_id, t.subject, t.expires_at, r.place IS NOT NULL
-		 FROM access_tokens t LEFT JOIN revocations r ON r.place = t.place WHERE t.id = ?`, id).
+		 FROM access_tokens t LEFT JOIN revocations r ON r.place = t.place WHERE t.id = $1`, id).
 		Scan(&t.Place, &t.GrantID, &t.ClientID, &t.Subject, &expires, &t.Revoked)
 	if err != nil {
 		return AccessToken{}, found(err)
@@ -61,31 +65,57 @@ func (s *SQLite) AccessToken(ctx context.Context, id string) (AccessToken, error
 
 // RevokeToken revokes one access token by its jti. One that is not there, or
 // was revoked before, is no error.
-func (s *SQLite) RevokeToken(ctx context.Context, id string) error {
-	return s.tx(ctx, func(tx *sql.Tx) error { return revoke(ctx, tx, tokensOf+"id = ?", id) })
+func (s *DB) RevokeToken(ctx context.Context, id string) error {
+	return s.ending(ctx, func(tx ending) error { return tx.revoke(ctx, tokensOf+"id = $1", id) })
+}
+
+// ending is a transaction that revokes tokens. It first locks what they stand
+// on, and then sees every token that was issued on it.
+type ending struct {
+	*sql.Tx
+	dialect dialect
+}
+
+func (s *DB) ending(ctx context.Context, f func(ending) error) error {
+	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
+		return f(ending{Tx: tx, dialect: s.dialect})
+	})
 }
 
 const tokensOf = "INSERT INTO revocations (place) SELECT place FROM access_tokens WHERE "
 
-// revoke revokes the access tokens that a statement beginning with tokensOf chooses.
-func revoke(ctx context.Context, tx *sql.Tx, statement string, arg string) error {
-	_, err := tx.ExecContext(ctx, statement+" ORDER BY place ON CONFLICT DO NOTHING", arg)
+// revoke revokes the access tokens that a statement beginning with tokensOf
+// chooses. Whoever reads up to a number later reads only higher ones, so
+// numbers must become visible in their order: one transaction at a time gives
+// any, until it has ended.
+func (e ending) revoke(ctx context.Context, statement string, arg string) error {
+	if e.dialect.inOrder != "" {
+		if _, err := e.ExecContext(ctx, e.dialect.inOrder); err != nil {
+			return err
+		}
+	}
+	_, err := e.ExecContext(ctx, statement+" ORDER BY place ON CONFLICT DO NOTHING", arg)
+	return err
+}
+
+// lock keeps the rows of a SELECT from everybody until the transaction ends.
+func (e ending) lock(ctx context.Context, query, arg string) error {
+	_, err := e.ExecContext(ctx, query+e.dialect.update, arg)
 	return err
 }
 
 // Places are the lowest place of a kept access token and the highest that was
 // ever given: the same when none is kept, 0 before the first.
-func (s *SQLite) Places(ctx context.Context) (first, last uint64, err error) {
-	err = s.read.QueryRowContext(ctx,
-		`WITH given AS (SELECT coalesce(max(seq), 0) AS last FROM sqlite_sequence WHERE name = 'access_tokens')
-		 SELECT coalesce((SELECT min(place) FROM access_tokens), last), last FROM given`).
+func (s *DB) Places(ctx context.Context) (first, last uint64, err error) {
+	err = s.read.QueryRowContext(ctx, "WITH given AS ("+s.dialect.lastPlace+
+		") SELECT coalesce((SELECT min(place) FROM access_tokens), last), last FROM given").
 		Scan(&first, &last)
 	return first, last, err
 }
 
 // RevokedPlaces are the places of revoked access tokens in [from, to).
-func (s *SQLite) RevokedPlaces(ctx context.Context, from, to uint64) ([]uint64, error) {
-	rows, err := s.read.QueryContext(ctx, "SELECT place FROM revocations WHERE place >= ? AND place < ?", from, to)
+func (s *DB) RevokedPlaces(ctx context.Context, from, to uint64) ([]uint64, error) {
+	rows, err := s.read.QueryContext(ctx, "SELECT place FROM revocations WHERE place >= $1 AND place < $2", from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -103,10 +133,10 @@ func (s *SQLite) RevokedPlaces(ctx context.Context, from, to uint64) ([]uint64, 
 
 // Revocations are at most limit revocations of tokens that are still kept,
 // with numbers above after, in their order.
-func (s *SQLite) Revocations(ctx context.Context, after uint64, limit int) ([]Revocation, error) {
+func (s *DB) Revocations(ctx context.Context, after uint64, limit int) ([]Revocation, error) {
 	rows, err := s.read.QueryContext(ctx,
 		`SELECT r.number, t.id, t.expires_at FROM revocations r JOIN access_tokens t ON t.place = r.place
-		 WHERE r.number > ? ORDER BY r.number LIMIT ?`, after, limit)
+		 WHERE r.number > $1 ORDER BY r.number LIMIT $2`, after, limit)
 	if err != nil {
 		return nil, err
 	}

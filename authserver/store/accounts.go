@@ -3,16 +3,24 @@ package store
 import (
 	"context"
 	"database/sql"
+
+	"github.com/go-json-experiment/json"
 )
 
 // DeleteUser removes a person by name with sessions, consents and grants, and
 // revokes all tokens of them. ErrNotFound when there is none.
-func (s *SQLite) DeleteUser(ctx context.Context, name string) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		if err := revoke(ctx, tx, tokensOf+"subject = (SELECT id FROM users WHERE name = ?)", name); err != nil {
+func (s *DB) DeleteUser(ctx context.Context, name string) error {
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.lock(ctx, "SELECT 1 FROM users WHERE name = $1", name); err != nil {
 			return err
 		}
-		return exactlyOne(ctx, tx, ErrNotFound, "DELETE FROM users WHERE name = ?", name)
+		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE user_id = (SELECT id FROM users WHERE name = $1)", name); err != nil {
+			return err
+		}
+		if err := tx.revoke(ctx, tokensOf+"subject = (SELECT id FROM users WHERE name = $1)", name); err != nil {
+			return err
+		}
+		return exactlyOne(ctx, tx.Tx, ErrNotFound, "DELETE FROM users WHERE name = $1", name)
 	})
 }
 
@@ -20,32 +28,42 @@ func (s *SQLite) DeleteUser(ctx context.Context, name string) error {
 // revokes all tokens of them and of its own. A client known by its metadata
 // document has no row of its own, but consents and grants all the same.
 // ErrNotFound when there is nothing.
-func (s *SQLite) DeleteClient(ctx context.Context, id string) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		if err := revoke(ctx, tx, tokensOf+"client_id = ?", id); err != nil {
+func (s *DB) DeleteClient(ctx context.Context, id string) error {
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.lock(ctx, "SELECT 1 FROM clients WHERE id = $1", id); err != nil {
 			return err
 		}
-		var gone int64
-		for _, query := range []string{
-			"DELETE FROM clients WHERE id = ?",
-			"DELETE FROM consents WHERE client_id = ?",
-			"DELETE FROM grants WHERE client_id = ?",
-		} {
-			r, err := tx.ExecContext(ctx, query, id)
-			if err != nil {
-				return err
-			}
-			n, err := r.RowsAffected()
-			if err != nil {
-				return err
-			}
-			gone += n
+		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE client_id = $1", id); err != nil {
+			return err
 		}
-		if gone == 0 {
-			return ErrNotFound
+		if err := tx.revoke(ctx, tokensOf+"client_id = $1", id); err != nil {
+			return err
 		}
-		return nil
+		return deleteClient(ctx, tx.Tx, id)
 	})
+}
+
+func deleteClient(ctx context.Context, tx *sql.Tx, id string) error {
+	var gone int64
+	for _, query := range []string{
+		"DELETE FROM clients WHERE id = $1",
+		"DELETE FROM consents WHERE client_id = $1",
+		"DELETE FROM grants WHERE client_id = $1",
+	} {
+		r, err := tx.ExecContext(ctx, query, id)
+		if err != nil {
+			return err
+		}
+		n, err := r.RowsAffected()
+		if err != nil {
+			return err
+		}
+		gone += n
+	}
+	if gone == 0 {
+		return ErrNotFound
+	}
+	return nil
 }
 
 // Account is a user or a client as a list shows it.
@@ -57,16 +75,24 @@ type Account struct {
 }
 
 // Users lists everybody who can sign in, by name.
-func (s *SQLite) Users(ctx context.Context) ([]Account, error) {
+func (s *DB) Users(ctx context.Context) ([]Account, error) {
 	return s.accounts(ctx, "SELECT id, name, 0, created_at FROM users ORDER BY name")
 }
 
 // Clients lists the clients that are stored, the oldest first.
-func (s *SQLite) Clients(ctx context.Context) ([]Account, error) {
-	return s.accounts(ctx, "SELECT id, metadata ->> 'name', dynamic, created_at FROM clients ORDER BY created_at, id")
+func (s *DB) Clients(ctx context.Context) ([]Account, error) {
+	all, err := s.accounts(ctx, "SELECT id, metadata, dynamic, created_at FROM clients ORDER BY created_at, id")
+	for i := range all {
+		var c Client
+		if err := json.Unmarshal([]byte(all[i].Name), &c); err != nil {
+			return nil, err
+		}
+		all[i].Name = c.Name
+	}
+	return all, err
 }
 
-func (s *SQLite) accounts(ctx context.Context, query string) ([]Account, error) {
+func (s *DB) accounts(ctx context.Context, query string) ([]Account, error) {
 	rows, err := s.read.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err

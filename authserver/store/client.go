@@ -8,14 +8,14 @@ import (
 )
 
 // Client finds a client by id.
-func (s *SQLite) Client(ctx context.Context, id string) (Client, error) {
+func (s *DB) Client(ctx context.Context, id string) (Client, error) {
 	var (
 		c       Client
 		doc     []byte
 		created int64
 	)
 	err := s.read.QueryRowContext(ctx,
-		"SELECT id, secret_hash, dynamic, metadata, created_at FROM clients WHERE id = ?", id).
+		"SELECT id, secret_hash, dynamic, metadata, created_at FROM clients WHERE id = $1", id).
 		Scan(&c.ID, &c.SecretHash, &c.Dynamic, &doc, &created)
 	if err != nil {
 		return Client{}, found(err)
@@ -29,7 +29,7 @@ func (s *SQLite) Client(ctx context.Context, id string) (Client, error) {
 
 // AddClient keeps a new client. Of the dynamic ones that nobody ever used, the
 // oldest beyond limit are dropped to make room.
-func (s *SQLite) AddClient(ctx context.Context, c Client, limit int) error {
+func (s *DB) AddClient(ctx context.Context, c Client, limit int) error {
 	doc, err := json.Marshal(c)
 	if err != nil {
 		return err
@@ -37,15 +37,15 @@ func (s *SQLite) AddClient(ctx context.Context, c Client, limit int) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		err := exactlyOne(ctx, tx, ErrExists,
 			`INSERT INTO clients (id, secret_hash, dynamic, metadata, created_at)
-			 VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
-			c.ID, c.SecretHash, c.Dynamic, string(doc), millis(c.CreatedAt))
+			 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+			c.ID, c.SecretHash, flag(c.Dynamic), string(doc), millis(c.CreatedAt))
 		if err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx,
 			`DELETE FROM clients WHERE id IN (
-			   SELECT id FROM clients WHERE dynamic = 1 AND used_at = 0
-			   ORDER BY created_at DESC, rowid DESC LIMIT -1 OFFSET ?)`, limit)
+			   SELECT id FROM clients WHERE dynamic = 1 AND used_at = 0 AND id <> $1
+			   ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $2)`, c.ID, max(0, limit-int(flag(c.Dynamic))))
 		return err
 	})
 }

@@ -7,11 +7,11 @@ import (
 )
 
 // Code finds an authorization code, used or not, expired or not.
-func (s *SQLite) Code(ctx context.Context, h Hash) (Code, error) {
+func (s *DB) Code(ctx context.Context, h Hash) (Code, error) {
 	var expires int64
 	c := Code{Hash: h}
 	err := s.read.QueryRowContext(ctx,
-		"SELECT grant_id, redirect_uri, challenge, thumbprint, expires_at FROM codes WHERE hash = ?", h[:]).
+		"SELECT grant_id, redirect_uri, challenge, thumbprint, expires_at FROM codes WHERE hash = $1", h[:]).
 		Scan(&c.GrantID, &c.RedirectURI, &c.Challenge, &c.Thumbprint, &expires)
 	if err != nil {
 		return Code{}, found(err)
@@ -23,9 +23,9 @@ func (s *SQLite) Code(ctx context.Context, h Hash) (Code, error) {
 // Redeem uses a code once: the first call keeps its first refresh token (nil
 // for none), the access token, and the grant until the given time; every other
 // gets ErrSpent.
-func (s *SQLite) Redeem(ctx context.Context, c Code, first *RefreshToken, t AccessToken, now, keep time.Time) (place uint64, err error) {
+func (s *DB) Redeem(ctx context.Context, c Code, first *RefreshToken, t AccessToken, now, keep time.Time) (place uint64, err error) {
 	return s.issuing(ctx, t, func(tx *sql.Tx) error {
-		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE codes SET used_at = ? WHERE hash = ? AND used_at = 0", millis(now), c.Hash[:])
+		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE codes SET used_at = $1 WHERE hash = $2 AND used_at = 0", millis(now), c.Hash[:])
 		if err != nil {
 			return err
 		}
@@ -39,11 +39,11 @@ func (s *SQLite) Redeem(ctx context.Context, c Code, first *RefreshToken, t Acce
 }
 
 // Refresh finds a refresh token, used or not, expired or not.
-func (s *SQLite) Refresh(ctx context.Context, h Hash) (RefreshToken, error) {
+func (s *DB) Refresh(ctx context.Context, h Hash) (RefreshToken, error) {
 	var expires, used int64
 	t := RefreshToken{Hash: h}
 	err := s.read.QueryRowContext(ctx,
-		"SELECT grant_id, thumbprint, expires_at, used_at, successor FROM refresh_tokens WHERE hash = ?", h[:]).
+		"SELECT grant_id, thumbprint, expires_at, used_at, successor FROM refresh_tokens WHERE hash = $1", h[:]).
 		Scan(&t.GrantID, &t.Thumbprint, &expires, &used, &t.Successor)
 	if err != nil {
 		return RefreshToken{}, found(err)
@@ -54,9 +54,9 @@ func (s *SQLite) Refresh(ctx context.Context, h Hash) (RefreshToken, error) {
 
 // Rotate replaces a refresh token by the next, once, and keeps the access
 // token: ErrSpent when another call did.
-func (s *SQLite) Rotate(ctx context.Context, old Hash, sealed []byte, next RefreshToken, t AccessToken, now, keep time.Time) (place uint64, err error) {
+func (s *DB) Rotate(ctx context.Context, old Hash, sealed []byte, next RefreshToken, t AccessToken, now, keep time.Time) (place uint64, err error) {
 	return s.issuing(ctx, t, func(tx *sql.Tx) error {
-		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE refresh_tokens SET used_at = ?, successor = ? WHERE hash = ? AND used_at = 0",
+		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE refresh_tokens SET used_at = $1, successor = $2 WHERE hash = $3 AND used_at = 0",
 			millis(now), sealed, old[:])
 		if err != nil {
 			return err
@@ -70,9 +70,9 @@ func (s *SQLite) Rotate(ctx context.Context, old Hash, sealed []byte, next Refre
 
 // Extend moves the expiry of a refresh token that is not rotated, and keeps the
 // access token.
-func (s *SQLite) Extend(ctx context.Context, r RefreshToken, t AccessToken, keep time.Time) (place uint64, err error) {
+func (s *DB) Extend(ctx context.Context, r RefreshToken, t AccessToken, keep time.Time) (place uint64, err error) {
 	return s.issuing(ctx, t, func(tx *sql.Tx) error {
-		err := exactlyOne(ctx, tx, ErrNotFound, "UPDATE refresh_tokens SET expires_at = ? WHERE hash = ?", millis(r.ExpiresAt), r.Hash[:])
+		err := exactlyOne(ctx, tx, ErrNotFound, "UPDATE refresh_tokens SET expires_at = $1 WHERE hash = $2", millis(r.ExpiresAt), r.Hash[:])
 		if err != nil {
 			return err
 		}
@@ -81,7 +81,7 @@ func (s *SQLite) Extend(ctx context.Context, r RefreshToken, t AccessToken, keep
 }
 
 func insertRefresh(ctx context.Context, tx *sql.Tx, t RefreshToken) error {
-	_, err := tx.ExecContext(ctx, "INSERT INTO refresh_tokens (hash, grant_id, thumbprint, expires_at) VALUES (?, ?, ?, ?)",
+	_, err := tx.ExecContext(ctx, "INSERT INTO refresh_tokens (hash, grant_id, thumbprint, expires_at) VALUES ($1, $2, $3, $4)",
 		t.Hash[:], t.GrantID, t.Thumbprint, millis(t.ExpiresAt))
 	return err
 }
@@ -90,5 +90,5 @@ func insertRefresh(ctx context.Context, tx *sql.Tx, t RefreshToken) error {
 // came between the caller's look and this write.
 func keepGrant(ctx context.Context, tx *sql.Tx, id string, keep time.Time) error {
 	return exactlyOne(ctx, tx, ErrNotFound,
-		"UPDATE grants SET expires_at = max(expires_at, ?) WHERE id = ? AND revoked_at = 0", millis(keep), id)
+		"UPDATE grants SET expires_at = CASE WHEN expires_at < $1 THEN $1 ELSE expires_at END WHERE id = $2 AND revoked_at = 0", millis(keep), id)
 }

@@ -11,12 +11,12 @@ import (
 
 // Consent is the scope a user has allowed already: nil when none. Only the
 // key fields of c are read.
-func (s *SQLite) Consent(ctx context.Context, c Consent) ([]string, error) {
+func (s *DB) Consent(ctx context.Context, c Consent) ([]string, error) {
 	return consented(s.read.QueryRowContext(ctx, consentQuery, c.UserID, c.ClientID, c.RedirectHost, c.Resource))
 }
 
 const consentQuery = `SELECT scope FROM consents
-	WHERE user_id = ? AND client_id = ? AND redirect_host = ? AND resource = ?`
+	WHERE user_id = $1 AND client_id = $2 AND redirect_host = $3 AND resource = $4`
 
 func consented(row *sql.Row) ([]string, error) {
 	var scope string
@@ -32,7 +32,7 @@ func consented(row *sql.Row) ([]string, error) {
 
 // Approve writes an approval as one: the pending request is spent (ErrSpent
 // when it was before), the consent grows, the grant and its code exist.
-func (s *SQLite) Approve(ctx context.Context, a Approval) error {
+func (s *DB) Approve(ctx context.Context, a Approval) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		if err := spend(ctx, tx, a.Request, a.RequestUntil); err != nil {
 			return err
@@ -44,12 +44,12 @@ func (s *SQLite) Approve(ctx context.Context, a Approval) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,
-			`INSERT INTO codes (hash, grant_id, redirect_uri, challenge, thumbprint, expires_at) VALUES (?, ?, ?, ?, ?, ?)`,
+			`INSERT INTO codes (hash, grant_id, redirect_uri, challenge, thumbprint, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
 			a.Code.Hash[:], a.Grant.ID, a.Code.RedirectURI, a.Code.Challenge, a.Code.Thumbprint, millis(a.Code.ExpiresAt))
 		if err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, "UPDATE clients SET used_at = ? WHERE id = ? AND used_at = 0",
+		_, err = tx.ExecContext(ctx, "UPDATE clients SET used_at = $1 WHERE id = $2 AND used_at = 0",
 			millis(a.Grant.CreatedAt), a.Grant.ClientID)
 		return err
 	})
@@ -62,8 +62,9 @@ func growConsent(ctx context.Context, tx *sql.Tx, c Consent, now time.Time) erro
 	}
 	all := slices.Sorted(slices.Values(append(held, c.Scope...)))
 	_, err = tx.ExecContext(ctx,
-		`INSERT INTO consents (user_id, client_id, redirect_host, resource, scope, updated_at) VALUES (?, ?, ?, ?, ?, ?)
-		 ON CONFLICT DO UPDATE SET scope = excluded.scope, updated_at = excluded.updated_at`,
+		`INSERT INTO consents (user_id, client_id, redirect_host, resource, scope, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
+		 ON CONFLICT (user_id, client_id, redirect_host, resource)
+		 DO UPDATE SET scope = excluded.scope, updated_at = excluded.updated_at`,
 		c.UserID, c.ClientID, c.RedirectHost, c.Resource, strings.Join(slices.Compact(all), " "), millis(now))
 	return err
 }
@@ -71,24 +72,24 @@ func growConsent(ctx context.Context, tx *sql.Tx, c Consent, now time.Time) erro
 func insertGrant(ctx context.Context, tx *sql.Tx, g Grant) error {
 	_, err := tx.ExecContext(ctx,
 		`INSERT INTO grants (id, client_id, user_id, resource, scope, auth_time, created_at, expires_at)
-		 VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
 		g.ID, g.ClientID, g.UserID, g.Resource, strings.Join(g.Scope, " "),
 		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt))
 	return err
 }
 
 // Spend marks a pending request as decided, or says ErrSpent.
-func (s *SQLite) Spend(ctx context.Context, request Hash, until time.Time) error {
+func (s *DB) Spend(ctx context.Context, request Hash, until time.Time) error {
 	return s.tx(ctx, func(tx *sql.Tx) error { return spend(ctx, tx, request, until) })
 }
 
 func spend(ctx context.Context, tx *sql.Tx, request Hash, until time.Time) error {
 	return exactlyOne(ctx, tx, ErrSpent,
-		"INSERT INTO spent_requests (hash, expires_at) VALUES (?, ?) ON CONFLICT DO NOTHING", request[:], millis(until))
+		"INSERT INTO spent_requests (hash, expires_at) VALUES ($1, $2) ON CONFLICT DO NOTHING", request[:], millis(until))
 }
 
 // Grant finds a grant, revoked or not, by id.
-func (s *SQLite) Grant(ctx context.Context, id string) (Grant, error) {
+func (s *DB) Grant(ctx context.Context, id string) (Grant, error) {
 	var (
 		g                               Grant
 		scope                           string
@@ -96,7 +97,7 @@ func (s *SQLite) Grant(ctx context.Context, id string) (Grant, error) {
 	)
 	err := s.read.QueryRowContext(ctx,
 		`SELECT id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, revoked_at
-		 FROM grants WHERE id = ?`, id).
+		 FROM grants WHERE id = $1`, id).
 		Scan(&g.ID, &g.ClientID, &g.UserID, &g.Resource, &scope, &auth, &created, &expires, &revoked)
 	if err != nil {
 		return Grant{}, found(err)
@@ -107,12 +108,12 @@ func (s *SQLite) Grant(ctx context.Context, id string) (Grant, error) {
 }
 
 // RevokeGrant ends a grant and with it every token of its family.
-func (s *SQLite) RevokeGrant(ctx context.Context, id string, now time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE grants SET revoked_at = ? WHERE id = ? AND revoked_at = 0", millis(now), id)
+func (s *DB) RevokeGrant(ctx context.Context, id string, now time.Time) error {
+	return s.ending(ctx, func(tx ending) error {
+		_, err := tx.ExecContext(ctx, "UPDATE grants SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0", millis(now), id)
 		if err != nil {
 			return err
 		}
-		return revoke(ctx, tx, tokensOf+"grant_id = ?", id)
+		return tx.revoke(ctx, tokensOf+"grant_id = $1", id)
 	})
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Keys are all signing keys, newest first.
-func (s *SQLite) Keys(ctx context.Context) ([]SealedKey, error) {
+func (s *DB) Keys(ctx context.Context) ([]SealedKey, error) {
 	rows, err := s.read.QueryContext(ctx, "SELECT id, sealed FROM signing_keys ORDER BY created_at DESC, id")
 	if err != nil {
 		return nil, err
@@ -25,10 +25,10 @@ func (s *SQLite) Keys(ctx context.Context) ([]SealedKey, error) {
 }
 
 // AddFirstKey adds a key when there is none; ErrExists when another process was quicker.
-func (s *SQLite) AddFirstKey(ctx context.Context, k SealedKey, now time.Time) error {
+func (s *DB) AddFirstKey(ctx context.Context, k SealedKey, now time.Time) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		return exactlyOne(ctx, tx, ErrExists,
 			`INSERT INTO signing_keys (id, sealed, created_at)
-			 SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM signing_keys)`, k.ID, k.Sealed, millis(now))
+			 SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT 1 FROM signing_keys)`, k.ID, k.Sealed, millis(now))
 	})
 }

@@ -3,44 +3,32 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
-	"strings"
-	"time"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // the driver named "sqlite"
 )
 
-//go:embed migrations/*.sql
-var migrations embed.FS
-
-// SQLite is a store in one file. Reads go through a small pool, writes
-// through one connection, so that SQLite never has two writers to arbitrate.
-type SQLite struct {
-	read  *sql.DB
-	write *sql.DB
+// Writes go through one connection that begins every transaction by taking the
+// file's write lock, so transactions of all processes have an order.
+var sqlite = dialect{
+	goose:     goose.DialectSQLite3,
+	lastPlace: "SELECT coalesce(max(seq), 0) AS last FROM sqlite_sequence WHERE name = 'access_tokens'",
 }
 
-// Open opens "sqlite:PATH", creating the file (mode 0600) and migrating it to
-// the newest schema. Any other scheme is an error.
-func Open(ctx context.Context, databaseURL string) (*SQLite, error) {
-	path, ok := strings.CutPrefix(databaseURL, "sqlite:")
-	if !ok || path == "" {
-		return nil, errors.New("the database must be given as sqlite:PATH")
-	}
+func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
-	s, err := open(path)
+	s, err := poolsOf(path)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.migrate(ctx); err != nil {
+	if err := s.migrateFile(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate %s: %w", path, err), s.Close())
 	}
 	return s, nil
@@ -59,7 +47,7 @@ func createPrivate(path string) error {
 	return f.Close()
 }
 
-func open(path string) (*SQLite, error) {
+func poolsOf(path string) (*DB, error) {
 	write, err := sql.Open("sqlite", dataSource(path, "immediate"))
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
@@ -70,7 +58,7 @@ func open(path string) (*SQLite, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(4)
-	return &SQLite{read: read, write: write}, nil
+	return &DB{read: read, write: write, dialect: sqlite}, nil
 }
 
 func dataSource(path, lock string) string {
@@ -80,85 +68,19 @@ func dataSource(path, lock string) string {
 	return (&url.URL{Scheme: "file", Opaque: url.PathEscape(path), RawQuery: q.Encode()}).String()
 }
 
-func (s *SQLite) migrate(ctx context.Context) error {
-	files, err := fs.Sub(migrations, "migrations")
+const migrationTries = 4
+
+// migrateFile: of processes that start at once on a new file, one migrates and
+// the others, who waited for it, fail and find it done when they look again.
+func (s *DB) migrateFile(ctx context.Context) error {
+	p, err := migrator(s.dialect, s.write)
 	if err != nil {
 		return err
 	}
-	p, err := goose.NewProvider(goose.DialectSQLite3, s.write, files,
-		goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
-	if err != nil {
-		return err
-	}
-	// Of processes that start at once on a new file, one migrates and the
-	// others, who waited for it, fail and find it done when they look again.
 	for range migrationTries {
 		if _, err = p.Up(ctx); err == nil {
 			return nil
 		}
 	}
 	return err
-}
-
-const migrationTries = 4
-
-// Ping says whether the database answers.
-func (s *SQLite) Ping(ctx context.Context) error {
-	var one int
-	return s.read.QueryRowContext(ctx, "SELECT 1 FROM (SELECT count(*) FROM signing_keys)").Scan(&one)
-}
-
-// Close closes both pools.
-func (s *SQLite) Close() error {
-	return errors.Join(s.read.Close(), s.write.Close())
-}
-
-// tx runs f in one write transaction: all of it, or nothing.
-func (s *SQLite) tx(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := s.write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := f(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
-}
-
-// exactlyOne is a statement that must change one row: changing none is miss.
-func exactlyOne(ctx context.Context, tx *sql.Tx, miss error, query string, args ...any) error {
-	r, err := tx.ExecContext(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	n, err := r.RowsAffected()
-	if err != nil {
-		return err
-	}
-	if n != 1 {
-		return miss
-	}
-	return nil
-}
-
-func found(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNotFound
-	}
-	return err
-}
-
-// millis and moment keep times as milliseconds since the epoch, 0 for none.
-func millis(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.UnixMilli()
-}
-
-func moment(ms int64) time.Time {
-	if ms == 0 {
-		return time.Time{}
-	}
-	return time.UnixMilli(ms).UTC()
 }

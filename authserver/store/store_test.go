@@ -14,16 +14,6 @@ import (
 
 var t0 = time.UnixMilli(1_800_000_000_123).UTC()
 
-func openTest(t *testing.T) *SQLite {
-	t.Helper()
-	s, err := Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "odd name?#%.db"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
-
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -45,7 +35,7 @@ func h(s string) Hash {
 }
 
 // approve writes a whole approval of user u1 and client c1.
-func approve(t *testing.T, s *SQLite, name string, scope ...string) Approval {
+func approve(t *testing.T, s *DB, name string, scope ...string) Approval {
 	t.Helper()
 	_ = s.AddUser(t.Context(), User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0)
 	a := Approval{
@@ -59,7 +49,7 @@ func approve(t *testing.T, s *SQLite, name string, scope ...string) Approval {
 }
 
 func TestOpen(t *testing.T) {
-	for _, u := range []string{"", "sqlite:", "postgres://localhost/x", "file:x", "sqlite:/nowhere/at/all/x.db"} {
+	for _, u := range []string{"", "sqlite:", "mysql://localhost/x", "file:x", "sqlite:/nowhere/at/all/x.db"} {
 		if _, err := Open(t.Context(), u); err == nil {
 			t.Errorf("%q: opened", u)
 		}
@@ -97,7 +87,7 @@ func TestTwoProcessesOpenOneFile(t *testing.T) {
 }
 
 func TestPragmasHold(t *testing.T) {
-	s := openTest(t)
+	s := openFile(t)
 	for pragma, want := range map[string]string{"journal_mode": "wal", "foreign_keys": "1", "synchronous": "2", "busy_timeout": "5000"} {
 		var r, w string
 		must(t, s.read.QueryRow("PRAGMA "+pragma).Scan(&r))
@@ -109,235 +99,255 @@ func TestPragmasHold(t *testing.T) {
 }
 
 func TestClients(t *testing.T) {
-	s := openTest(t)
-	c := Client{ID: "c1", SecretHash: []byte("hash"), Name: "n", AuthMethod: "none", Redirects: []string{"https://a/"}, Grants: []string{"g"},
-		Scope: []string{"a"}, Bounded: true, Resources: []string{"r"}, DPoPBound: true, Type: "web", URI: "https://a/", CreatedAt: t0}
-	must(t, s.AddClient(t.Context(), c, 10))
-	want(t, s.AddClient(t.Context(), c, 10), ErrExists)
-	got, err := s.Client(t.Context(), "c1")
-	must(t, err)
-	if got.Name != "n" || string(got.SecretHash) != "hash" || !got.Bounded || !got.DPoPBound || got.Dynamic || !got.CreatedAt.Equal(t0) || len(got.Redirects) != 1 || got.Resources[0] != "r" {
-		t.Errorf("got %+v", got)
-	}
-	_, err = s.Client(t.Context(), "C1")
-	want(t, err, ErrNotFound)
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		c := Client{ID: "c1", SecretHash: []byte("hash"), Name: "n", AuthMethod: "none", Redirects: []string{"https://a/"}, Grants: []string{"g"},
+			Scope: []string{"a"}, Bounded: true, Resources: []string{"r"}, DPoPBound: true, Type: "web", URI: "https://a/", CreatedAt: t0}
+		must(t, s.AddClient(t.Context(), c, 10))
+		want(t, s.AddClient(t.Context(), c, 10), ErrExists)
+		got, err := s.Client(t.Context(), "c1")
+		must(t, err)
+		if got.Name != "n" || string(got.SecretHash) != "hash" || !got.Bounded || !got.DPoPBound || got.Dynamic || !got.CreatedAt.Equal(t0) || len(got.Redirects) != 1 || got.Resources[0] != "r" {
+			t.Errorf("got %+v", got)
+		}
+		_, err = s.Client(t.Context(), "C1")
+		want(t, err, ErrNotFound)
+	})
 }
 
 func TestUnusedClientsAreBounded(t *testing.T) {
-	s := openTest(t)
-	must(t, s.AddClient(t.Context(), Client{ID: "operator's", CreatedAt: t0}, 2))
-	must(t, s.AddClient(t.Context(), Client{ID: "c1", Dynamic: true, CreatedAt: t0}, 2))
-	approve(t, s, "1", "a") // c1 is in use
-	for _, id := range []string{"d1", "d2", "d3"} {
-		must(t, s.AddClient(t.Context(), Client{ID: id, Dynamic: true, CreatedAt: t0}, 2))
-	}
-	for id, kept := range map[string]bool{"operator's": true, "c1": true, "d1": false, "d2": true, "d3": true} {
-		if _, err := s.Client(t.Context(), id); (err == nil) != kept {
-			t.Errorf("%s: %v", id, err)
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		must(t, s.AddClient(t.Context(), Client{ID: "operator's", CreatedAt: t0}, 2))
+		must(t, s.AddClient(t.Context(), Client{ID: "c1", Dynamic: true, CreatedAt: t0}, 2))
+		approve(t, s, "1", "a") // c1 is in use
+		for _, id := range []string{"d1", "d2", "d3"} {
+			must(t, s.AddClient(t.Context(), Client{ID: id, Dynamic: true, CreatedAt: t0}, 2))
 		}
-	}
+		for id, kept := range map[string]bool{"operator's": true, "c1": true, "d1": false, "d2": true, "d3": true} {
+			if _, err := s.Client(t.Context(), id); (err == nil) != kept {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+	})
 }
 
 func TestSessions(t *testing.T) {
-	s := openTest(t)
-	must(t, s.AddUser(t.Context(), User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
-	want(t, s.AddUser(t.Context(), User{ID: "u2", Name: "ada"}, t0), ErrExists)
-	v := Session{Hash: h("1"), UserID: "u1", AuthTime: t0, ExpiresAt: t0.Add(time.Hour)}
-	must(t, s.StartSession(t.Context(), v, Hash{}))
-	got, err := s.Session(t.Context(), v.Hash, t0)
-	if err != nil || got.UserName != "ada" || !got.AuthTime.Equal(t0) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	_, err = s.Session(t.Context(), v.Hash, v.ExpiresAt)
-	want(t, err, ErrNotFound)
-	next := v
-	next.Hash = h("2")
-	must(t, s.StartSession(t.Context(), next, v.Hash))
-	_, err = s.Session(t.Context(), v.Hash, t0)
-	want(t, err, ErrNotFound)
-	must(t, s.EndSession(t.Context(), next.Hash))
-	_, err = s.Session(t.Context(), next.Hash, t0)
-	want(t, err, ErrNotFound)
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		must(t, s.AddUser(t.Context(), User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
+		want(t, s.AddUser(t.Context(), User{ID: "u2", Name: "ada"}, t0), ErrExists)
+		v := Session{Hash: h("1"), UserID: "u1", AuthTime: t0, ExpiresAt: t0.Add(time.Hour)}
+		must(t, s.StartSession(t.Context(), v, Hash{}))
+		got, err := s.Session(t.Context(), v.Hash, t0)
+		if err != nil || got.UserName != "ada" || !got.AuthTime.Equal(t0) {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		_, err = s.Session(t.Context(), v.Hash, v.ExpiresAt)
+		want(t, err, ErrNotFound)
+		next := v
+		next.Hash = h("2")
+		must(t, s.StartSession(t.Context(), next, v.Hash))
+		_, err = s.Session(t.Context(), v.Hash, t0)
+		want(t, err, ErrNotFound)
+		must(t, s.EndSession(t.Context(), next.Hash))
+		_, err = s.Session(t.Context(), next.Hash, t0)
+		want(t, err, ErrNotFound)
+	})
 }
 
 func TestApprovalIsAllOrNothing(t *testing.T) {
-	s := openTest(t)
-	a := approve(t, s, "1", "b", "a")
-	if held, err := s.Consent(t.Context(), a.Consent); err != nil || strings.Join(held, " ") != "a b" {
-		t.Errorf("held %v, %v", held, err)
-	}
-	again := a
-	again.Grant.ID, again.Code.Hash, again.Consent.Scope = "grant 2", h("code 2"), []string{"c"}
-	want(t, s.Approve(t.Context(), again), ErrSpent)
-	again.Request = h("request 2")
-	again.Code.Hash = a.Code.Hash // a clash at the very last statement but one
-	if err := s.Approve(t.Context(), again); err == nil {
-		t.Fatal("two grants with one code")
-	}
-	if held, _ := s.Consent(t.Context(), a.Consent); strings.Join(held, " ") != "a b" {
-		t.Errorf("consent grew in an approval that failed: %v", held)
-	}
-	_, err := s.Grant(t.Context(), "grant 2")
-	want(t, err, ErrNotFound)
-	must(t, s.Spend(t.Context(), h("request 2"), t0)) // not spent by the failure
-	want(t, s.Spend(t.Context(), h("request 2"), t0), ErrSpent)
-	other := a.Consent
-	other.RedirectHost = "another"
-	if held, err := s.Consent(t.Context(), other); err != nil || held != nil {
-		t.Errorf("another host holds %v, %v", held, err)
-	}
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		a := approve(t, s, "1", "b", "a")
+		if held, err := s.Consent(t.Context(), a.Consent); err != nil || strings.Join(held, " ") != "a b" {
+			t.Errorf("held %v, %v", held, err)
+		}
+		again := a
+		again.Grant.ID, again.Code.Hash, again.Consent.Scope = "grant 2", h("code 2"), []string{"c"}
+		want(t, s.Approve(t.Context(), again), ErrSpent)
+		again.Request = h("request 2")
+		again.Code.Hash = a.Code.Hash // a clash at the very last statement but one
+		if err := s.Approve(t.Context(), again); err == nil {
+			t.Fatal("two grants with one code")
+		}
+		if held, _ := s.Consent(t.Context(), a.Consent); strings.Join(held, " ") != "a b" {
+			t.Errorf("consent grew in an approval that failed: %v", held)
+		}
+		_, err := s.Grant(t.Context(), "grant 2")
+		want(t, err, ErrNotFound)
+		must(t, s.Spend(t.Context(), h("request 2"), t0)) // not spent by the failure
+		want(t, s.Spend(t.Context(), h("request 2"), t0), ErrSpent)
+		other := a.Consent
+		other.RedirectHost = "another"
+		if held, err := s.Consent(t.Context(), other); err != nil || held != nil {
+			t.Errorf("another host holds %v, %v", held, err)
+		}
+	})
 }
 
 func TestConsentGrows(t *testing.T) {
-	s := openTest(t)
-	approve(t, s, "1", "a", "b")
-	a := approve(t, s, "2", "b", "c")
-	if held, _ := s.Consent(t.Context(), a.Consent); strings.Join(held, " ") != "a b c" {
-		t.Errorf("held %v", held)
-	}
-	none := approve(t, s, "3")
-	none.Consent.ClientID = "c9"
-	none.Grant.ID, none.Request, none.Code.Hash = "grant 9", h("request 9"), h("code 9")
-	must(t, s.Approve(t.Context(), none))
-	if held, _ := s.Consent(t.Context(), none.Consent); held == nil || len(held) != 0 {
-		t.Errorf("a consent to no scope is %v", held)
-	}
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		approve(t, s, "1", "a", "b")
+		a := approve(t, s, "2", "b", "c")
+		if held, _ := s.Consent(t.Context(), a.Consent); strings.Join(held, " ") != "a b c" {
+			t.Errorf("held %v", held)
+		}
+		none := approve(t, s, "3")
+		none.Consent.ClientID = "c9"
+		none.Grant.ID, none.Request, none.Code.Hash = "grant 9", h("request 9"), h("code 9")
+		must(t, s.Approve(t.Context(), none))
+		if held, _ := s.Consent(t.Context(), none.Consent); held == nil || len(held) != 0 {
+			t.Errorf("a consent to no scope is %v", held)
+		}
+	})
 }
 
 func TestRedeemOnce(t *testing.T) {
-	s := openTest(t)
-	a := approve(t, s, "1", "a")
-	got, err := s.Code(t.Context(), a.Code.Hash)
-	if err != nil || got.Challenge != "ch" || got.Thumbprint != "jkt" || !got.ExpiresAt.Equal(a.Code.ExpiresAt) {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	var won atomic.Int32
-	var all sync.WaitGroup
-	for i := range 8 {
-		all.Go(func() {
-			r := RefreshToken{Hash: h(string(rune('a' + i))), GrantID: a.Grant.ID, ExpiresAt: t0}
-			if _, err := s.Redeem(context.Background(), got, &r, ofGrant(a, r.Hash), t0, t0.Add(time.Hour)); err == nil {
-				won.Add(1)
-			} else if !errors.Is(err, ErrSpent) {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	if won.Load() != 1 {
-		t.Errorf("%d redemptions", won.Load())
-	}
-	for _, table := range []string{"refresh_tokens", "access_tokens"} {
-		var n int
-		must(t, s.read.QueryRow("SELECT count(*) FROM "+table).Scan(&n))
-		if n != 1 {
-			t.Errorf("%d %s", n, table)
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		a := approve(t, s, "1", "a")
+		got, err := s.Code(t.Context(), a.Code.Hash)
+		if err != nil || got.Challenge != "ch" || got.Thumbprint != "jkt" || !got.ExpiresAt.Equal(a.Code.ExpiresAt) {
+			t.Errorf("got %+v, %v", got, err)
 		}
-	}
+		var won atomic.Int32
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				r := RefreshToken{Hash: h(string(rune('a' + i))), GrantID: a.Grant.ID, ExpiresAt: t0}
+				if _, err := s.Redeem(context.Background(), got, &r, ofGrant(a, r.Hash), t0, t0.Add(time.Hour)); err == nil {
+					won.Add(1)
+				} else if !errors.Is(err, ErrSpent) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if won.Load() != 1 {
+			t.Errorf("%d redemptions", won.Load())
+		}
+		for _, table := range []string{"refresh_tokens", "access_tokens"} {
+			var n int
+			must(t, s.read.QueryRow("SELECT count(*) FROM "+table).Scan(&n))
+			if n != 1 {
+				t.Errorf("%d %s", n, table)
+			}
+		}
+	})
 }
 
 func TestRotateOnce(t *testing.T) {
-	s := openTest(t)
-	a := approve(t, s, "1", "a")
-	first := RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID, Thumbprint: "k", ExpiresAt: t0.Add(time.Hour)}
-	must(t, placed(s.Redeem(t.Context(), a.Code, &first, ofGrant(a, first.Hash), t0, t0)))
-	second := RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
-	must(t, placed(s.Rotate(t.Context(), first.Hash, []byte("sealed"), second, ofGrant(a, second.Hash), t0, t0.Add(time.Hour))))
-	want(t, placed(s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r3"), GrantID: a.Grant.ID}, ofGrant(a, h("r3")), t0, t0)), ErrSpent)
-	got, err := s.Refresh(t.Context(), first.Hash)
-	if err != nil || !got.UsedAt.Equal(t0) || string(got.Successor) != "sealed" || got.Thumbprint != "k" {
-		t.Errorf("got %+v, %v", got, err)
-	}
-	_, err = s.Refresh(t.Context(), h("r3"))
-	want(t, err, ErrNotFound)
-	second.ExpiresAt = t0.Add(2 * time.Hour)
-	must(t, placed(s.Extend(t.Context(), second, ofGrant(a, h("again")), t0.Add(3*time.Hour))))
-	if got, _ := s.Refresh(t.Context(), second.Hash); !got.ExpiresAt.Equal(second.ExpiresAt) {
-		t.Errorf("got %+v", got)
-	}
-	if g, _ := s.Grant(t.Context(), a.Grant.ID); !g.ExpiresAt.Equal(t0.Add(3 * time.Hour)) {
-		t.Errorf("got %+v", g)
-	}
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		a := approve(t, s, "1", "a")
+		first := RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID, Thumbprint: "k", ExpiresAt: t0.Add(time.Hour)}
+		must(t, placed(s.Redeem(t.Context(), a.Code, &first, ofGrant(a, first.Hash), t0, t0)))
+		second := RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
+		must(t, placed(s.Rotate(t.Context(), first.Hash, []byte("sealed"), second, ofGrant(a, second.Hash), t0, t0.Add(time.Hour))))
+		want(t, placed(s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r3"), GrantID: a.Grant.ID}, ofGrant(a, h("r3")), t0, t0)), ErrSpent)
+		got, err := s.Refresh(t.Context(), first.Hash)
+		if err != nil || !got.UsedAt.Equal(t0) || string(got.Successor) != "sealed" || got.Thumbprint != "k" {
+			t.Errorf("got %+v, %v", got, err)
+		}
+		_, err = s.Refresh(t.Context(), h("r3"))
+		want(t, err, ErrNotFound)
+		second.ExpiresAt = t0.Add(2 * time.Hour)
+		must(t, placed(s.Extend(t.Context(), second, ofGrant(a, h("again")), t0.Add(3*time.Hour))))
+		if got, _ := s.Refresh(t.Context(), second.Hash); !got.ExpiresAt.Equal(second.ExpiresAt) {
+			t.Errorf("got %+v", got)
+		}
+		if g, _ := s.Grant(t.Context(), a.Grant.ID); !g.ExpiresAt.Equal(t0.Add(3 * time.Hour)) {
+			t.Errorf("got %+v", g)
+		}
+	})
 }
 
 // A revocation that comes between look and write wins.
 func TestRevokedGrantHandsOutNothing(t *testing.T) {
-	s := openTest(t)
-	a := approve(t, s, "1", "a")
-	first := RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
-	must(t, placed(s.Redeem(t.Context(), a.Code, &first, ofGrant(a, first.Hash), t0, t0)))
-	b := approve(t, s, "2", "a")
-	must(t, s.RevokeGrant(t.Context(), a.Grant.ID, t0))
-	must(t, s.RevokeGrant(t.Context(), b.Grant.ID, t0))
-	want(t, placed(s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID}, ofGrant(a, h("r2")), t0, t0)), ErrNotFound)
-	want(t, placed(s.Extend(t.Context(), first, ofGrant(a, h("r2")), t0)), ErrNotFound)
-	want(t, placed(s.Issue(t.Context(), ofGrant(a, h("r2")))), ErrNotFound)
-	want(t, placed(s.Redeem(t.Context(), b.Code, nil, ofGrant(b, h("r2")), t0, t0)), ErrNotFound)
-	if g, err := s.Grant(t.Context(), a.Grant.ID); err != nil || !g.Revoked {
-		t.Errorf("got %+v, %v", g, err)
-	}
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		a := approve(t, s, "1", "a")
+		first := RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
+		must(t, placed(s.Redeem(t.Context(), a.Code, &first, ofGrant(a, first.Hash), t0, t0)))
+		b := approve(t, s, "2", "a")
+		must(t, s.RevokeGrant(t.Context(), a.Grant.ID, t0))
+		must(t, s.RevokeGrant(t.Context(), b.Grant.ID, t0))
+		want(t, placed(s.Rotate(t.Context(), first.Hash, nil, RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID}, ofGrant(a, h("r2")), t0, t0)), ErrNotFound)
+		want(t, placed(s.Extend(t.Context(), first, ofGrant(a, h("r2")), t0)), ErrNotFound)
+		want(t, placed(s.Issue(t.Context(), ofGrant(a, h("r2")))), ErrNotFound)
+		want(t, placed(s.Redeem(t.Context(), b.Code, nil, ofGrant(b, h("r2")), t0, t0)), ErrNotFound)
+		if g, err := s.Grant(t.Context(), a.Grant.ID); err != nil || !g.Revoked {
+			t.Errorf("got %+v, %v", g, err)
+		}
+	})
 }
 
 func TestSweep(t *testing.T) {
-	s := openTest(t)
-	a := approve(t, s, "1", "a")
-	must(t, placed(s.Redeem(t.Context(), a.Code, &RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID}, ofGrant(a, h("r1")), t0, t0.Add(time.Minute))))
-	for i := range 5 {
-		must(t, placed(s.Issue(t.Context(), ofGrant(a, h(string(rune('a'+i)))))))
-		must(t, s.AddClient(t.Context(), Client{ID: string(rune('a' + i)), Dynamic: true, CreatedAt: t0}, 100))
-	}
-	must(t, s.StartSession(t.Context(), Session{Hash: h("s"), UserID: "u1", ExpiresAt: t0.Add(time.Minute)}, Hash{}))
-	count := func() (n int) {
-		for _, table := range []string{"sessions", "spent_requests", "access_tokens", "revocations", "grants", "codes", "refresh_tokens", "clients"} {
-			var k int
-			must(t, s.read.QueryRow("SELECT count(*) FROM "+table).Scan(&k))
-			n += k
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		a := approve(t, s, "1", "a")
+		must(t, placed(s.Redeem(t.Context(), a.Code, &RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID}, ofGrant(a, h("r1")), t0, t0.Add(time.Minute))))
+		for i := range 5 {
+			must(t, placed(s.Issue(t.Context(), ofGrant(a, h(string(rune('a'+i)))))))
+			must(t, s.AddClient(t.Context(), Client{ID: string(rune('a' + i)), Dynamic: true, CreatedAt: t0}, 100))
 		}
-		return n
-	}
-	must(t, s.RevokeGrant(t.Context(), a.Grant.ID, t0))
-	before := count()
-	if more, err := s.Sweep(t.Context(), t0, t0, 2); more || err != nil || count() != before {
-		t.Errorf("before anything is due: %v %v, %d of %d rows left", more, err, count(), before)
-	}
-	rounds := 1
-	for ; ; rounds++ {
-		more, err := s.Sweep(t.Context(), t0.Add(time.Hour), t0.Add(time.Hour), 2)
-		must(t, err)
-		if !more {
-			break
+		must(t, s.StartSession(t.Context(), Session{Hash: h("s"), UserID: "u1", ExpiresAt: t0.Add(time.Minute)}, Hash{}))
+		count := func() (n int) {
+			for _, table := range []string{"sessions", "spent_requests", "access_tokens", "revocations", "grants", "codes", "refresh_tokens", "clients"} {
+				var k int
+				must(t, s.read.QueryRow("SELECT count(*) FROM "+table).Scan(&k))
+				n += k
+			}
+			return n
 		}
-	}
-	if rounds != 4 || count() != 0 {
-		t.Errorf("%d rounds, %d rows left", rounds, count())
-	}
-	if held, err := s.Consent(t.Context(), a.Consent); err != nil || held == nil {
-		t.Errorf("the consent is gone: %v", err)
-	}
+		must(t, s.RevokeGrant(t.Context(), a.Grant.ID, t0))
+		before := count()
+		if more, err := s.Sweep(t.Context(), t0, t0, 2); more || err != nil || count() != before {
+			t.Errorf("before anything is due: %v %v, %d of %d rows left", more, err, count(), before)
+		}
+		rounds := 1
+		for ; ; rounds++ {
+			more, err := s.Sweep(t.Context(), t0.Add(time.Hour), t0.Add(time.Hour), 2)
+			must(t, err)
+			if !more {
+				break
+			}
+		}
+		if rounds != 4 || count() != 0 {
+			t.Errorf("%d rounds, %d rows left", rounds, count())
+		}
+		if held, err := s.Consent(t.Context(), a.Consent); err != nil || held == nil {
+			t.Errorf("the consent is gone: %v", err)
+		}
+	})
 }
 
 func TestFailuresAreErrors(t *testing.T) {
-	s := openTest(t)
-	must(t, s.Ping(t.Context()))
-	must(t, s.Close())
-	if s.Ping(t.Context()) == nil {
-		t.Error("a closed store answers")
-	}
-	if _, err := s.AccessToken(t.Context(), "x"); err == nil || errors.Is(err, ErrNotFound) {
-		t.Errorf("a closed store says of a token %v", err)
-	}
-	if _, err := s.RevokedPlaces(t.Context(), 0, 10); err == nil {
-		t.Error("a closed store says what is revoked")
-	}
-	if err := s.RevokeToken(t.Context(), "x"); err == nil {
-		t.Error("a closed store has revoked")
-	}
-	if held, err := s.Consent(t.Context(), Consent{}); err == nil || held != nil {
-		t.Error("a closed store knows a consent")
-	}
-	if _, err := s.Client(t.Context(), "x"); err == nil || errors.Is(err, ErrNotFound) {
-		t.Errorf("a closed store says %v", err)
-	}
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		must(t, s.Ping(t.Context()))
+		must(t, s.Close())
+		if s.Ping(t.Context()) == nil {
+			t.Error("a closed store answers")
+		}
+		if _, err := s.AccessToken(t.Context(), "x"); err == nil || errors.Is(err, ErrNotFound) {
+			t.Errorf("a closed store says of a token %v", err)
+		}
+		if _, err := s.RevokedPlaces(t.Context(), 0, 10); err == nil {
+			t.Error("a closed store says what is revoked")
+		}
+		if err := s.RevokeToken(t.Context(), "x"); err == nil {
+			t.Error("a closed store has revoked")
+		}
+		if held, err := s.Consent(t.Context(), Consent{}); err == nil || held != nil {
+			t.Error("a closed store knows a consent")
+		}
+		if _, err := s.Client(t.Context(), "x"); err == nil || errors.Is(err, ErrNotFound) {
+			t.Errorf("a closed store says %v", err)
+		}
+	})
 }
 
 func TestRelativePath(t *testing.T) {

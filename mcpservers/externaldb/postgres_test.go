@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postern-mcp/postern/mcpservers/externaldb/postgrestest"
+	"github.com/postern-mcp/postern/internal/postgrestest"
 )
 
 // TestPostgres gives every case a database of its own on one server.

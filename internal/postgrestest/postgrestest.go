@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -23,52 +24,75 @@ import (
 
 const startTimeout = 60 * time.Second
 
-// Start runs a server in a temporary folder, reachable by a socket in it and
-// nowhere else, until the test ends. It returns the superuser's URL; the
+// Start runs a server until the test ends and returns the superuser's URL; the
 // database is "postgres".
 func Start(t testing.TB) string {
 	t.Helper()
-	bin := binaries(t)
-	// Not t.TempDir: the server's user must reach it, and socket paths are short.
-	folder, err := os.MkdirTemp("/tmp", "pg")
+	address, stop, err := Serve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(folder) })
-	run := as(t, folder)
+	t.Cleanup(stop)
+	return address
+}
+
+// Serve runs a server in a temporary folder, reachable by a socket in it and
+// nowhere else, until stop is called. It returns the superuser's URL; the
+// database is "postgres".
+func Serve() (address string, stop func(), err error) {
+	bin, err := Binaries()
+	if err != nil {
+		return "", nil, err
+	}
+	// Short, because socket paths are; and where the server's user can reach it.
+	folder, err := os.MkdirTemp("/tmp", "pg")
+	if err != nil {
+		return "", nil, err
+	}
+	address = "postgres://postgres@/postgres?host=" + url.QueryEscape(folder)
+	end, err := serve(bin, folder, address)
+	if err != nil {
+		return "", nil, errors.Join(err, os.RemoveAll(folder))
+	}
+	return address, func() { end(); _ = os.RemoveAll(folder) }, nil
+}
+
+func serve(bin, folder, address string) (stop func(), err error) {
+	run, err := as(folder)
+	if err != nil {
+		return nil, err
+	}
 	data := filepath.Join(folder, "data")
 	initdb := run(filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
 	if out, err := initdb.CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
+		return nil, fmt.Errorf("initdb: %w\n%s", err, out)
 	}
 	server := run(filepath.Join(bin, "postgres"), "-D", data, "-k", folder, "-c", "listen_addresses=", "-c", "fsync=off", "-c", "logging_collector=off")
 	var log bytes.Buffer
 	server.Stdout, server.Stderr = &log, &log
 	if err := server.Start(); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Wait() }()
-	t.Cleanup(func() {
+	if err := await(address, ended); err != nil {
+		_ = server.Process.Kill()
+		return nil, fmt.Errorf("postgres does not come up: %w", err)
+	}
+	return func() {
 		_ = server.Process.Signal(syscall.SIGINT) // fast shutdown
 		<-ended
-	})
-	address := "postgres://postgres@/postgres?host=" + url.QueryEscape(folder)
-	if err := await(address, ended); err != nil {
-		t.Fatalf("postgres does not come up: %v", err)
-	}
-	return address
+	}, nil
 }
 
-// binaries is the folder of the newest installed server.
-func binaries(t testing.TB) string {
-	t.Helper()
+// Binaries is the folder of the newest installed server and its tools.
+func Binaries() (string, error) {
 	found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/postgres")
 	if len(found) == 0 {
-		t.Fatal("PostgreSQL's server is missing: apt-get install postgresql")
+		return "", errors.New("PostgreSQL's server is missing: apt-get install postgresql")
 	}
 	slices.SortFunc(found, func(a, b string) int { return version(a) - version(b) })
-	return filepath.Dir(found[len(found)-1])
+	return filepath.Dir(found[len(found)-1]), nil
 }
 
 func version(binary string) int {
@@ -78,36 +102,38 @@ func version(binary string) int {
 
 // as gives the folder to a user that PostgreSQL agrees to run as, which root is
 // not, and returns a constructor of that user's commands.
-func as(t testing.TB, folder string) func(name string, arguments ...string) *exec.Cmd {
-	t.Helper()
+func as(folder string) (func(name string, arguments ...string) *exec.Cmd, error) {
 	var attributes syscall.SysProcAttr
 	attributes.Pdeathsig = syscall.SIGKILL
 	if os.Geteuid() == 0 {
-		attributes.Credential = serverUser(t)
-		if err := os.Chown(folder, int(attributes.Credential.Uid), int(attributes.Credential.Gid)); err != nil {
-			t.Fatal(err)
+		owner, err := serverUser()
+		if err != nil {
+			return nil, err
 		}
+		if err := os.Chown(folder, int(owner.Uid), int(owner.Gid)); err != nil {
+			return nil, err
+		}
+		attributes.Credential = owner
 	}
 	return func(name string, arguments ...string) *exec.Cmd {
 		command := exec.Command(name, arguments...)
 		command.Dir = folder
 		command.SysProcAttr = &attributes
 		return command
-	}
+	}, nil
 }
 
-func serverUser(t testing.TB) *syscall.Credential {
-	t.Helper()
+func serverUser() (*syscall.Credential, error) {
 	account, err := user.Lookup("postgres")
 	if err != nil {
-		t.Fatalf("the user postgres is missing: apt-get install postgresql: %v", err)
+		return nil, fmt.Errorf("the user postgres is missing: apt-get install postgresql: %w", err)
 	}
 	uid, uidErr := strconv.ParseUint(account.Uid, 10, 32)
 	gid, gidErr := strconv.ParseUint(account.Gid, 10, 32)
 	if uidErr != nil || gidErr != nil {
-		t.Fatalf("the user postgres has the ids %s and %s", account.Uid, account.Gid)
+		return nil, fmt.Errorf("the user postgres has the ids %s and %s", account.Uid, account.Gid)
 	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
 func await(address string, ended <-chan error) error {
@@ -143,11 +169,22 @@ func Exec(t testing.TB, address, script string) {
 	}
 }
 
-// Database creates an empty database on the server that Start returned and
-// returns its URL.
+// Database creates an empty database on a server and returns its URL.
 func Database(t testing.TB, server string) string {
 	t.Helper()
+	return Copy(t, server, "template1")
+}
+
+// Copy creates a database like another of the same server, to which nobody is
+// connected, and returns its URL.
+func Copy(t testing.TB, server, database string) string {
+	t.Helper()
 	name := "test_" + strings.ToLower(rand.Text())
-	Exec(t, server, "CREATE DATABASE "+name)
-	return strings.Replace(server, "@/postgres?", "@/"+name+"?", 1)
+	Exec(t, server, "CREATE DATABASE "+name+" TEMPLATE "+database)
+	return On(server, name)
+}
+
+// On is the URL of a database of the server.
+func On(server, database string) string {
+	return strings.Replace(server, "@/postgres?", "@/"+database+"?", 1)
 }
