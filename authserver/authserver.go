@@ -16,7 +16,6 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
-	"github.com/postern-mcp/postern/authserver/jose"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/token"
 )
@@ -30,8 +29,7 @@ type Server struct {
 	site      site
 	catalogue catalogue
 	store     Store
-	key       jose.PrivateKey
-	keys      jose.KeySet
+	keys      *keyring
 	rules     token.Rules
 	target    dpop.Target
 	seals     seals
@@ -48,7 +46,7 @@ type Server struct {
 // seals has one key per purpose.
 type seals struct{ keys, requests, approvals, successors, known seal }
 
-// New opens the database (sqlite:PATH), migrates it, and loads or makes the
+// New opens the database (sqlite:PATH or postgres://…), migrates it, and loads or makes the
 // signing key. A secret that does not open the stored key is an error.
 func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 	if err := c.validate(); err != nil {
@@ -76,7 +74,7 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 		return nil, err
 	}
 	s.handler = s.routes()
-	work := []func(context.Context){s.sweepUntil}
+	work := []func(context.Context){s.sweepUntil, s.keepKeysUntil}
 	if c.Revocations != nil {
 		work = append(work, s.announceUntil)
 	}
@@ -89,7 +87,7 @@ func (s *Server) deriveSeals() error {
 		"signing keys": &s.seals.keys, "pending requests": &s.seals.requests,
 		"approvals": &s.seals.approvals, "successors": &s.seals.successors, "known browsers": &s.seals.known,
 	} {
-		v, err := newSeal(s.config.Secret, purpose)
+		v, err := newSeal(s.config.Secret, s.config.PreviousSecret, purpose)
 		if err != nil {
 			return err
 		}
@@ -99,10 +97,10 @@ func (s *Server) deriveSeals() error {
 }
 
 func (s *Server) prepareTokens(ctx context.Context) (err error) {
-	if s.key, err = s.signingKey(ctx); err != nil {
+	s.keys = &keyring{now: s.config.Now}
+	if err := s.openKeys(ctx); err != nil {
 		return err
 	}
-	s.keys = jose.NewKeySet(s.key.Public())
 	if s.rules, err = token.NewRules(s.config.Issuer, s.catalogue.urls(), token.RFC9068, 0); err != nil {
 		return err
 	}

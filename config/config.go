@@ -59,8 +59,13 @@ type AuthServer struct {
 	Listen          string          `yaml:"listen"`
 	TLS             *TLS            `yaml:"tls"` // of listen
 	Issuer          string          `yaml:"issuer"`
-	Database        string          `yaml:"database"` // sqlite:PATH
-	SecretFile      string          `yaml:"secret_file"`
+	Database        string          `yaml:"database"`             // sqlite:PATH, or postgres://… without a password
+	DatabaseFile    string          `yaml:"database_url_file"`    // instead of database: file with the postgres://… URL
+	SecretFile      string          `yaml:"secret_file"`          // ≥32 random bytes; or:
+	SecretEnv       string          `yaml:"secret_env"`           // name of a variable that holds them
+	PreviousFile    string          `yaml:"secret_previous_file"` // the secret before, until everything is resealed
+	PreviousEnv     string          `yaml:"secret_previous_env"`
+	Keys            Keys            `yaml:"keys"`
 	Registration    string          `yaml:"registration"`            // closed (default), token or open
 	TokenFile       string          `yaml:"registration_token_file"` // with registration: token
 	StepUpFile      string          `yaml:"step_up_secret_file"`     // shared with proxies that tell of step-ups; absent: none does
@@ -153,6 +158,7 @@ func (f *File) complete(folder string) {
 }
 
 func (a *AuthServer) complete(folder string) {
+	a.Keys.complete()
 	fill(&a.Registration, "closed")
 	fill(&a.DPoPNonce, "required")
 	fillDuration(&a.AccessTokenLife, 10*time.Minute)
@@ -160,11 +166,10 @@ func (a *AuthServer) complete(folder string) {
 	fillDuration(&a.CodeLife, time.Minute)
 	a.TLS.complete(folder)
 	absolute(folder, &a.SecretFile)
+	absolute(folder, &a.PreviousFile)
 	absolute(folder, &a.TokenFile)
 	absolute(folder, &a.StepUpFile)
-	if file, ok := sqlitePath(a.Database); ok && !filepath.IsAbs(file) {
-		a.Database = "sqlite:" + filepath.Join(folder, file)
-	}
+	a.completeDatabase(folder)
 }
 
 func fill(s *string, value string) {

@@ -140,10 +140,9 @@ func (a *AuthServer) validate(c *check) {
 	c.address(a.Listen, "authserver", "listen")
 	c.httpsOrLoopback(a.Issuer, "authserver", "issuer")
 	a.TLS.validate(c, []any{"authserver", "tls"}, a.Issuer, "authserver", "issuer")
-	c.needs(a.SecretFile, "missing: make one with: head -c 32 /dev/urandom > FILE", "authserver", "secret_file")
-	if _, ok := sqlitePath(a.Database); !ok {
-		c.fail("must be sqlite:PATH", "authserver", "database")
-	}
+	a.validateSecrets(c)
+	a.Keys.validate(c, "authserver", "keys")
+	a.validateDatabase(c)
 	for i, scheme := range a.RedirectSchemes {
 		if err := clientdoc.CheckScheme(scheme); err != nil {
 			c.fail(err.Error(), "authserver", "redirect_schemes", i)
@@ -160,11 +159,6 @@ func (a *AuthServer) validate(c *check) {
 	for i, resource := range a.Resources {
 		c.httpsOrLoopback(resource.Resource, "authserver", "resources", i, "resource")
 	}
-}
-
-func sqlitePath(database string) (string, bool) {
-	file, ok := strings.CutPrefix(database, "sqlite:")
-	return file, ok && file != ""
 }
 
 // httpsOrLoopback: plain HTTP never leaves the machine.

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postern-mcp/postern/authserver"
+	"github.com/postern-mcp/postern/authserver/jose"
 	"github.com/postern-mcp/postern/authserver/revoked"
 	"github.com/postern-mcp/postern/config"
 )
@@ -76,16 +78,17 @@ func (n *node) announcer(state config.State, issuer string) (authserver.Announce
 
 func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logger) (*authserver.Server, error) {
 	conf := s.file.AuthServer
-	secret, err := readKey(conf.SecretFile)
+	secret, previous, err := s.sealingSecrets()
 	if err != nil {
-		return nil, usageError{fmt.Errorf("authserver.secret_file: %w", err)}
+		return nil, usageError{err}
 	}
 	proofs, err := holder.proofs(s.file.State, "authserver", secret, conf.DPoPNonce == "required")
 	if err != nil {
 		return nil, usageError{fmt.Errorf("state.redis: %w", err)}
 	}
 	c := authserver.Config{
-		Issuer: conf.Issuer, Secret: secret, Resources: s.resources(),
+		Issuer: conf.Issuer, Secret: secret, PreviousSecret: previous, Resources: s.resources(),
+		Keys:            authserver.KeyPolicy{Algorithm: jose.Algorithm(conf.Keys.Algorithm), RotateEvery: conf.Keys.RotateEvery, PublishBefore: conf.Keys.PublishBefore},
 		Registration:    authserver.Registration(conf.Registration),
 		AccessTokenLife: conf.AccessTokenLife, RefreshTokenLife: conf.RefreshLife, CodeLife: conf.CodeLife,
 		LoopbackDocuments: conf.ClientDocuments.Loopback,
@@ -105,9 +108,28 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 			return nil, usageError{fmt.Errorf("authserver.registration_token_file: %w", err)}
 		}
 	}
-	server, err := authserver.New(ctx, c, conf.Database)
+	database, err := databaseURL(conf)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("authserver.database_url_file: %w", err)}
+	}
+	server, err := authserver.New(ctx, c, database)
 	if err != nil {
 		return nil, fmt.Errorf("authorization server: %w", err)
 	}
 	return server, nil
+}
+
+// databaseURL is what the configuration says, or the file it names.
+func databaseURL(conf *config.AuthServer) (string, error) {
+	if conf.DatabaseFile == "" {
+		return conf.Database, nil
+	}
+	text, err := readSecret(conf.DatabaseFile)
+	if err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
+		return "", fmt.Errorf("%s must hold one postgres:// URL", conf.DatabaseFile)
+	}
+	return text, nil
 }

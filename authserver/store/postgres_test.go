@@ -1,0 +1,173 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/postern-mcp/postern/internal/postgrestest"
+)
+
+func TestPostgresURLs(t *testing.T) {
+	for _, row := range []struct{ name, url, want string }{
+		{"no TLS asked for", "postgres://ada:hidden@db.example/x", "leaves open whether the connection is encrypted"},
+		{"TLS if it pleases", "postgres://ada:hidden@db.example/x?sslmode=prefer", "leaves open"},
+		{"TLS if it must", "postgres://ada:hidden@10.0.0.1/x?sslmode=allow", "leaves open"},
+		{"one of two hosts in between", "postgres://ada:hidden@127.0.0.1,10.0.0.1/x", "leaves open"},
+		{"unknown TLS", "postgres://ada:hidden@db.example/x?sslmode=hidden", "cannot be read"},
+		{"no URL", "postgres://ada:hidden@%zz/x", "cannot be read"},
+		{"one connection", "postgres://ada:hidden@localhost/x?pool_max_conns=1", "pool_max_conns in the database's URL must be a number from 2 to 1000"},
+		{"no number of connections", "postgres://ada:hidden@localhost/x?pool_max_conns=hidden", "pool_max_conns"},
+		{"verified TLS", "postgres://ada:hidden@db.example/x?sslmode=verify-full", ""},
+		{"said in so many words", "postgres://ada:hidden@db.example/x?sslmode=disable", ""},
+		{"loopback", "postgres://ada:hidden@localhost/x", ""},
+		{"socket", "postgres://ada:hidden@/x?host=/run/postgresql", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			conf, size, err := parsePostgres(row.url)
+			if row.want == "" {
+				if err != nil || size != connections || conf.ConnectTimeout != connectTimeout {
+					t.Errorf("%d connections, %v", size, err)
+				}
+				return
+			}
+			if err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "hidden") {
+				t.Errorf("got %v, want %q and nothing of the URL", err, row.want)
+			}
+		})
+	}
+}
+
+func TestUnreachableServerKeepsThePassword(t *testing.T) {
+	_, err := Open(t.Context(), "postgres://ada:hidden@/x?host="+t.TempDir())
+	if err == nil || strings.Contains(err.Error(), "hidden") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Each bound holds unless the URL has another; the pools are as large as it says.
+func TestConnectionsAreBounded(t *testing.T) {
+	for _, row := range []struct {
+		name, more  string
+		statement   string
+		read, write int
+	}{
+		{"as they are", "", "10s", 8, 8},
+		{"as the URL says", "&pool_max_conns=5&statement_timeout=3000", "3s", 2, 3},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := openURL(t, newDatabase(t)+row.more)
+			for name, want := range map[string]string{
+				"statement_timeout": row.statement, "lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "application_name": "postern",
+			} {
+				for _, db := range []*sql.DB{s.read, s.write} {
+					var got string
+					must(t, db.QueryRow("SHOW "+name).Scan(&got))
+					if got != want {
+						t.Errorf("%s is %s, want %s", name, got, want)
+					}
+				}
+			}
+			if r, w := s.read.Stats().MaxOpenConnections, s.write.Stats().MaxOpenConnections; r != row.read || w != row.write {
+				t.Errorf("pools of %d and %d", r, w)
+			}
+		})
+	}
+}
+
+func TestForgetfulDatabaseIsRefused(t *testing.T) {
+	_, err := Open(t.Context(), newDatabase(t)+"&synchronous_commit=off")
+	if err == nil || !strings.Contains(err.Error(), "synchronous_commit is off") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Two transactions that each read what the other writes: one begins again and
+// sees what the other did.
+func TestTransactionsHaveAnOrder(t *testing.T) {
+	s := openServer(t)
+	var runs atomic.Int32
+	var both, all sync.WaitGroup
+	both.Add(2)
+	for i := range 2 {
+		all.Go(func() {
+			err := s.tx(context.Background(), func(tx *sql.Tx) error {
+				var keys int
+				if err := tx.QueryRow("SELECT count(*) FROM signing_keys").Scan(&keys); err != nil {
+					return err
+				}
+				if runs.Add(1) <= 2 {
+					both.Done()
+					both.Wait()
+				}
+				if keys > 0 {
+					return ErrExists
+				}
+				_, err := tx.Exec("INSERT INTO users (id, name, password_hash, created_at) VALUES ($1, $2, '', 0)", string(rune('a'+i)), string(rune('a'+i)))
+				if err == nil {
+					_, err = tx.Exec("INSERT INTO signing_keys (id, sealed, created_at) VALUES ($1, '', 0)", string(rune('a'+i)))
+				}
+				return err
+			})
+			if err != nil && !errors.Is(err, ErrExists) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	var keys, users int
+	must(t, s.read.QueryRow("SELECT (SELECT count(*) FROM signing_keys), (SELECT count(*) FROM users)").Scan(&keys, &users))
+	if keys != 1 || users != 1 || runs.Load() != 3 {
+		t.Errorf("%d keys, %d users in %d runs", keys, users, runs.Load())
+	}
+}
+
+// What waits for a lock in vain, or for a caller who left, ends.
+func TestWaitingEnds(t *testing.T) {
+	address := newDatabase(t)
+	s := openURL(t, address+"&lock_timeout=50")
+	a := approve(t, s, "1", "a")
+	hold, err := s.write.Begin()
+	must(t, err)
+	defer hold.Rollback()
+	_, err = hold.Exec("SELECT 1 FROM grants FOR UPDATE")
+	must(t, err)
+	if err := s.RevokeGrant(t.Context(), a.Grant.ID, t0); err == nil || !strings.Contains(err.Error(), "lock timeout") {
+		t.Errorf("got %v", err)
+	}
+	patient := openURL(t, address)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := patient.RevokeGrant(ctx, a.Grant.ID, t0); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// The server restarts its sessions: the next call has a new connection.
+func TestLostConnections(t *testing.T) {
+	address := newDatabase(t)
+	s := openURL(t, address)
+	must(t, s.Ping(t.Context()))
+	must(t, s.AddFirstKey(t.Context(), SealedKey{ID: "k", Sealed: []byte("x")}, t0))
+	postgrestest.Exec(t, server(t), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'postern'")
+	eventually(t, func() error { return s.Ping(t.Context()) })
+	eventually(t, func() error { return s.Spend(t.Context(), h("x"), t0) })
+}
+
+func eventually(t *testing.T, f func() error) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		err := f()
+		if err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+}
