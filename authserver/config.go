@@ -59,6 +59,8 @@ type Announcer interface {
 type Config struct {
 	Issuer            string // https, or http on a loopback host; no trailing slash
 	Secret            []byte // ≥32 bytes: seals keys at rest and form tokens
+	PreviousSecret    []byte // ≥32 bytes: opens what an earlier Secret sealed; nil: there is none
+	Keys              KeyPolicy
 	Resources         []Resource
 	Registration      Registration
 	RegistrationToken string         // required with RegistrationToken
@@ -79,11 +81,13 @@ func (c Config) validate() error {
 	return errors.Join(
 		checkIssuer(c.Issuer),
 		demand(len(c.Secret) >= 32, "Secret must have at least 32 bytes"),
+		demand(c.PreviousSecret == nil || len(c.PreviousSecret) >= 32, "PreviousSecret must have at least 32 bytes"),
+		c.Keys.check(),
 		checkResources(c.Resources),
 		c.checkRegistration(),
 		clientdoc.CheckSchemes(c.RedirectSchemes),
 		checkProxies(c.TrustedProxies),
-		within("AccessTokenLife", c.AccessTokenLife, time.Minute, time.Hour),
+		within("AccessTokenLife", c.AccessTokenLife, time.Minute, longestToken),
 		within("RefreshTokenLife", c.RefreshTokenLife, time.Minute, 366*24*time.Hour),
 		within("CodeLife", c.CodeLife, time.Second, 10*time.Minute),
 		demand(c.StepUpSecret == "" || len(c.StepUpSecret) >= minNoteAuth, "StepUpSecret must have at least 32 characters"),

@@ -86,6 +86,7 @@ type rig struct {
 func baseConfig(issuer string, c *clock, l *logbook) Config {
 	return Config{
 		Issuer: issuer, Secret: []byte(strings.Repeat("s", 32)),
+		Keys: KeyPolicy{Algorithm: jose.ES256, RotateEvery: 720 * time.Hour, PublishBefore: 24 * time.Hour},
 		Resources: []Resource{
 			{URL: calculator, Name: "Calculator", Scopes: []Scope{
 				{Name: "calc:basic", Description: "Add, subtract, multiply and divide", Default: true},

@@ -43,7 +43,7 @@ func record(c token.Claims, grant string) store.AccessToken {
 // issue signs an access token that the store has, with its place there.
 func (s *Server) issue(r *http.Request, req tokenRequest, c token.Claims, place uint64, refresh string) (tokenAnswer, error) {
 	c.Status = s.statusOf(place)
-	signed, err := token.Sign(s.key, c)
+	signed, err := token.Sign(s.keys.signer(), c)
 	if err != nil {
 		return tokenAnswer{}, fmt.Errorf("sign an access token: %w", err)
 	}

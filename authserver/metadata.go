@@ -2,6 +2,8 @@ package authserver
 
 import (
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
 )
@@ -70,12 +72,14 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) error {
 
 func (s *Server) openID(w http.ResponseWriter, _ *http.Request) error {
 	m := s.describe()
-	m.SubjectTypes, m.IDTokenAlgorithms = []string{"public"}, []string{"ES256"}
+	m.SubjectTypes, m.IDTokenAlgorithms = []string{"public"}, s.keys.algorithms()
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	return writeJSON(w, http.StatusOK, m)
 }
 
 func (s *Server) jwks(w http.ResponseWriter, _ *http.Request) error {
-	w.Header().Set("Cache-Control", "public, max-age=300")
-	return writeJSON(w, http.StatusOK, s.keys)
+	// A set that is kept for longer than keys are published ahead lacks the one that signs.
+	fresh := min(5*time.Minute, s.config.Keys.PublishBefore/2)
+	w.Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(fresh/time.Second)))
+	return writeJSON(w, http.StatusOK, s.keys.published())
 }

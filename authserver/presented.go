@@ -49,7 +49,7 @@ func (s *Server) presentAccess(ctx context.Context, raw string) (presented, erro
 	if err != nil {
 		return presented{}, errDead
 	}
-	a, err := u.Verify(s.config.Now(), s.rules, s.keys)
+	a, err := u.Verify(s.config.Now(), s.rules, s.keys.published())
 	if err != nil {
 		return presented{}, errDead
 	}

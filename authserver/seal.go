@@ -17,28 +17,44 @@ var errSeal = errors.New("the seal does not open")
 
 // A seal keeps values secret and whole (AES-256-GCM) outside this process.
 // Each purpose has its own key, so that a value sealed for one never opens
-// for another; the context (AAD) says which thing or whom it belongs to.
-type seal struct{ aead cipher.AEAD }
+// for another; the context (AAD) says which thing or whom it belongs to. What
+// the previous secret sealed opens as well.
+type seal struct {
+	current  cipher.AEAD
+	previous cipher.AEAD // nil when there is no previous secret
+}
 
-func newSeal(secret []byte, purpose string) (seal, error) {
+func newSeal(secret, previous []byte, purpose string) (s seal, err error) {
+	if s.current, err = derive(secret, purpose); err != nil {
+		return seal{}, err
+	}
+	if previous != nil {
+		s.previous, err = derive(previous, purpose)
+	}
+	return s, err
+}
+
+func derive(secret []byte, purpose string) (cipher.AEAD, error) {
 	key, err := hkdf.Key(sha256.New, secret, nil, "postern authserver "+purpose, 32)
 	if err != nil {
-		return seal{}, fmt.Errorf("derive the key for %s: %w", purpose, err)
+		return nil, fmt.Errorf("derive the key for %s: %w", purpose, err)
 	}
 	block, err := aes.NewCipher(key)
 	if err != nil {
-		return seal{}, err
+		return nil, err
 	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
-	return seal{aead}, err
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 func (s seal) close(plain []byte, context string) []byte {
-	return s.aead.Seal(nil, nil, plain, []byte(context))
+	return s.current.Seal(nil, nil, plain, []byte(context))
 }
 
 func (s seal) open(sealed []byte, context string) ([]byte, error) {
-	plain, err := s.aead.Open(nil, nil, sealed, []byte(context))
+	plain, err := s.current.Open(nil, nil, sealed, []byte(context))
+	if err != nil && s.previous != nil {
+		plain, err = s.previous.Open(nil, nil, sealed, []byte(context))
+	}
 	if err != nil {
 		return nil, errSeal
 	}

@@ -160,7 +160,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if !bytes.Equal(g.s.key.Public().JWK(), s.key.Public().JWK()) {
+	if !bytes.Equal(g.s.keys.signer().Public().JWK(), s.keys.signer().Public().JWK()) {
 		t.Error("another key")
 	}
 	g.serve = s.Handler()
@@ -215,7 +215,7 @@ func TestDatabaseHoldsNoSecrets(t *testing.T) {
 	}
 	for name, s := range map[string]string{"client secret": secret, "code": code, "refresh token": a.str("refresh_token"),
 		"successor": b.str("refresh_token"), "password": testPassword, "access token": a.str("access_token"),
-		"signing key": strings.Trim(strings.Split(strings.SplitN(string(g.s.key.SecretJWK()), `"d":`, 2)[1], ",")[0], `"}`)} {
+		"signing key": strings.Trim(strings.Split(strings.SplitN(string(g.s.keys.signer().SecretJWK()), `"d":`, 2)[1], ",")[0], `"}`)} {
 		if s == "" || bytes.Contains(kept, []byte(s)) {
 			t.Errorf("the database holds the %s", name)
 		}

@@ -11,6 +11,8 @@ import (
 // method that writes is one transaction.
 type Store interface {
 	keyStore
+	keyChanges
+	sealedStore
 	clientStore
 	userStore
 	sessionStore
@@ -33,11 +35,6 @@ type accountStore interface {
 type accountRemover interface {
 	DeleteUser(ctx context.Context, name string) error
 	DeleteClient(ctx context.Context, id string) error
-}
-
-type keyStore interface {
-	Keys(ctx context.Context) ([]store.SealedKey, error)
-	AddFirstKey(ctx context.Context, k store.SealedKey, now time.Time) error
 }
 
 type clientStore interface {

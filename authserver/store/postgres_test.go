@@ -153,7 +153,7 @@ func TestLostConnections(t *testing.T) {
 	address := newDatabase(t)
 	s := openURL(t, address)
 	must(t, s.Ping(t.Context()))
-	must(t, s.AddFirstKey(t.Context(), SealedKey{ID: "k", Sealed: []byte("x")}, t0))
+	must(t, s.AddSigningKey(t.Context(), someKey("k", 1)))
 	postgrestest.Exec(t, server(t), "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'postern'")
 	eventually(t, func() error { return s.Ping(t.Context()) })
 	eventually(t, func() error { return s.Spend(t.Context(), h("x"), t0) })

@@ -20,12 +20,6 @@ var (
 // Hash is the SHA-256 of a secret this server made up.
 type Hash [32]byte
 
-// SealedKey is a signing key under the caller's seal.
-type SealedKey struct {
-	ID     string
-	Sealed []byte
-}
-
 // Client is a registered OAuth client (RFC 7591 §2).
 type Client struct {
 	ID         string    `json:"-"`

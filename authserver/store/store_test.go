@@ -73,7 +73,7 @@ func TestTwoProcessesOpenOneFile(t *testing.T) {
 				return
 			}
 			defer s.Close()
-			if err := s.AddFirstKey(context.Background(), SealedKey{ID: string(rune('a' + i)), Sealed: []byte("x")}, t0); err == nil {
+			if err := s.AddSigningKey(context.Background(), someKey(string(rune('a' + i)), 1)); err == nil {
 				first.Add(1)
 			} else if !errors.Is(err, ErrExists) {
 				t.Error(err)
@@ -355,12 +355,12 @@ func TestRelativePath(t *testing.T) {
 	must(t, os.Mkdir("state", 0o700))
 	s, err := Open(t.Context(), "sqlite:./state/auth.db")
 	must(t, err)
-	must(t, s.AddFirstKey(t.Context(), SealedKey{ID: "k", Sealed: []byte("x")}, t0))
+	must(t, s.AddSigningKey(t.Context(), someKey("k", 1)))
 	must(t, s.Close())
 	again, err := Open(t.Context(), "sqlite:state/auth.db")
 	must(t, err)
 	defer again.Close()
-	if keys, err := again.Keys(t.Context()); err != nil || len(keys) != 1 {
+	if keys, err := again.SigningKeys(t.Context()); err != nil || len(keys) != 1 {
 		t.Errorf("got %v, %v", keys, err)
 	}
 	if info, err := os.Stat("state/auth.db"); err != nil || info.Mode().Perm() != 0o600 {

@@ -15,13 +15,13 @@ import (
 	"github.com/postern-mcp/postern/authserver"
 )
 
-// adminCommand makes accounts in the authorization server's database, while
-// that runs or not.
+// adminCommand changes accounts and keys in the authorization server's
+// database, while that runs or not.
 func (p program) adminCommand() *cobra.Command {
 	var path string
 	c := &cobra.Command{
 		Use:   "admin",
-		Short: "Create, list and delete users and clients of the bundled authorization server",
+		Short: "Users, clients and keys of the bundled authorization server",
 		Args:  noArguments,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -34,6 +34,7 @@ func (p program) adminCommand() *cobra.Command {
 			p.listCommand(&path, "List the clients that are stored", (*authserver.Server).Clients),
 			p.deleteCommand(&path, "delete CLIENT_ID", "Delete a client with all consents and tokens it was given", (*authserver.Server).DeleteClient)),
 		group("resource-server", "Servers that may introspect tokens", p.createResourceServerCommand(&path)),
+		p.keyCommand(&path),
 	)
 	return c
 }
@@ -178,8 +179,8 @@ func oneName(c *cobra.Command, args []string) error {
 	return usageError{fmt.Errorf("%s takes one name\nSee: %s --help", c.CommandPath(), c.CommandPath())}
 }
 
-// withAuthserver opens the database of the configuration for one piece of work.
-func (p program) withAuthserver(ctx context.Context, path string, work func(*authserver.Server) error) error {
+// withConfiguredAuthserver is withAuthserver for work that looks at the configuration too.
+func (p program) withConfiguredAuthserver(ctx context.Context, path string, work func(setup, *authserver.Server) error) error {
 	s, err := load(path, p.lookup)
 	if err != nil {
 		return err
@@ -195,5 +196,5 @@ func (p program) withAuthserver(ctx context.Context, path string, work func(*aut
 	if err != nil {
 		return err
 	}
-	return errors.Join(work(server), server.Close())
+	return errors.Join(work(s, server), server.Close())
 }
