@@ -22,40 +22,45 @@ var ErrManyKeys = fmt.Errorf("%d keys are published already: wait until the olde
 func (s *Server) keepKeysUntil(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	healthy := true
+	told := keyNews{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			healthy = s.keepKeys(ctx, healthy)
+			err := s.keepKeys(ctx)
+			if ctx.Err() == nil {
+				told = s.tellOfKeys(told, err)
+			}
 		}
 	}
 }
 
-// keepKeys is one round. What the log says of an outage is that it begins, and that it ends.
-func (s *Server) keepKeys(ctx context.Context, before bool) (healthy bool) {
-	err := errors.Join(s.followKeys(ctx), s.dropKeys(ctx), s.rotateWhenDue(ctx))
-	if ctx.Err() != nil {
-		return before
-	}
-	if err != nil && before {
-		s.config.Log.Error("keys.neglected", "cause", err.Error())
-	}
-	if err == nil && !before {
-		s.config.Log.Info("keys.kept_again")
-	}
-	return err == nil
+func (s *Server) keepKeys(ctx context.Context) error {
+	return errors.Join(s.lookAtKeys(ctx), s.dropKeys(ctx), s.rotateWhenDue(ctx))
 }
 
-// followKeys looks, and logs which key signs when that is another than before.
-func (s *Server) followKeys(ctx context.Context) error {
-	err := s.lookAtKeys(ctx)
-	if id := s.keys.signer().Public().ID(); s.keys.told != id {
-		s.keys.told = id
-		s.config.Log.Info("key.signs", "kid", id, "algorithm", string(s.keys.signer().Algorithm()))
+// keyNews is what the log knows.
+type keyNews struct {
+	signer  string // kid
+	failing bool
+}
+
+// tellOfKeys logs which key signs when that is another than before, and of an
+// outage that it begins and that it ends.
+func (s *Server) tellOfKeys(before keyNews, err error) keyNews {
+	signer := s.keys.signer()
+	now := keyNews{signer.Public().ID(), err != nil}
+	if now.signer != before.signer {
+		s.config.Log.Info("key.signs", "kid", now.signer, "algorithm", string(signer.Algorithm()))
 	}
-	return err
+	if now.failing && !before.failing {
+		s.config.Log.Error("keys.neglected", "cause", err.Error())
+	}
+	if before.failing && !now.failing {
+		s.config.Log.Info("keys.kept_again")
+	}
+	return now
 }
 
 // dropKeys forgets the keys that nobody needs any more.

@@ -55,7 +55,6 @@ type signingKey struct {
 type keyring struct {
 	now  func() time.Time
 	seen atomic.Pointer[[]signingKey] // in the order in which they sign; never empty
-	told string                       // kid of the signer that the log knows of
 }
 
 // signer is the key that signs now: of those whose time has come, the last.
