@@ -21,16 +21,19 @@ type Limits struct {
 
 // Rates bound how often calls may come; off is no limit.
 type Rates struct {
-	Subject rate.Rate `yaml:"subject"` // of one subject; default 6000/m
-	Client  rate.Rate `yaml:"client"`  // of one client; default off
-	Server  rate.Rate `yaml:"server"`  // at each server; default off
+	Subject *rate.Rate `yaml:"subject"` // of one subject; nil leaves it to DefaultSubject
+	Client  rate.Rate  `yaml:"client"`  // of one client; default off
+	Server  rate.Rate  `yaml:"server"`  // at each server; default off
 }
+
+// DefaultSubject bounds one subject at each replica where no rate is set: no
+// honest client meets it, and counting it asks nobody.
+var DefaultSubject = rate.Rate{Number: 6000, Per: time.Minute}
 
 func defaultLimits() Limits {
 	return Limits{
 		Body: 4 << 20, BodyTime: 30 * time.Second, WriteTime: 30 * time.Second, AnswerTime: time.Minute,
 		Connections: 8192, InFlight: 4096,
-		Rates: Rates{Subject: rate.Rate{Number: 6000, Per: time.Minute}},
 	}
 }
 

@@ -22,6 +22,8 @@ type Rates struct {
 	Subject rate.Rate // of one subject, at all servers together
 	Client  rate.Rate // of one client, at all servers together
 	Server  rate.Rate // at one server, of everybody together
+
+	SubjectHere rate.Rate // of one subject, counted by this process alone
 }
 
 // paced is a call that no rate forbids: only pace makes one.
@@ -37,24 +39,38 @@ type toll struct {
 // of a tool: whoever has to step up first has not used it.
 func (p *Proxy) pace(r *http.Request, c call, event *event) (paced, error) {
 	event.Stage = stagePace
-	tolls := p.tolls(c)
+	if here := p.bounds.Rates.SubjectHere; here.Limits() {
+		who := c.caller.grant.claims
+		own := toll{pace.NewCharge(here, who.Issuer, who.Subject), reasonSubjectRate}
+		if err := p.charge(r, c, p.here, own); err != nil {
+			return paced{}, err
+		}
+	}
+	if err := p.charge(r, c, p.buckets, p.tolls(c)...); err != nil {
+		return paced{}, err
+	}
+	return paced{call: c}, nil
+}
+
+// charge takes all tolls from these buckets, or says which cannot be paid.
+func (p *Proxy) charge(r *http.Request, c call, from Buckets, tolls ...toll) error {
 	if len(tolls) == 0 {
-		return paced{call: c}, nil
+		return nil
 	}
 	charges := make([]pace.Charge, len(tolls))
 	for i, t := range tolls {
 		charges[i] = t.charge
 	}
-	verdict, err := p.buckets.Take(r.Context(), p.now(), charges)
+	verdict, err := from.Take(r.Context(), p.now(), charges)
 	if err != nil {
-		return paced{}, c.placed(refused(stagePace, reasonRateDown, err))
+		return c.placed(refused(stagePace, reasonRateDown, err))
 	}
 	if !verdict.Passed {
 		why := refused(stagePace, tolls[verdict.Short].why, nil)
 		why.wait = verdict.Wait
-		return paced{}, c.placed(why)
+		return c.placed(why)
 	}
-	return paced{call: c}, nil
+	return nil
 }
 
 func (p *Proxy) tolls(c call) []toll {

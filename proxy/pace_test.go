@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/policy/rate"
 	"github.com/postern-mcp/postern/proxy"
 	"github.com/postern-mcp/postern/proxy/pace"
@@ -94,4 +95,20 @@ func TestWhatIsCounted(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a process counts by itself asks no shared buckets, and stops one subject
+// without the others.
+func TestSubjectCountedHere(t *testing.T) {
+	away := &verdicts{err: errors.New("away")}
+	s := newStand(t, func(c *proxy.Config) {
+		c.Issuers[0].DPoP, c.Buckets = proxy.Accepted, away
+		c.Limits.Rates = proxy.Rates{SubjectHere: rate.Rate{Number: 2, Per: time.Hour}}
+	})
+	for range 2 {
+		s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+s.token()), http.StatusOK, "")
+	}
+	s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+s.token()), http.StatusTooManyRequests, "rate_subject")
+	eve := s.token(func(c *token.Claims) { c.Subject = "eve" })
+	s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+eve), http.StatusOK, "")
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy/discovery"
 	"github.com/postern-mcp/postern/proxy/mcp"
+	"github.com/postern-mcp/postern/proxy/pace"
 )
 
 // Mode says whether tokens must be bound to a proof key (RFC 9449).
@@ -132,6 +133,7 @@ type Proxy struct {
 	requests  *tally // in flight, by subject
 	streams   *tally // open, by subject
 	buckets   Buckets
+	here      *pace.Memory        // counts what each process counts alone
 	memory    *semaphore.Weighted // bytes of large bodies
 	audit     *audit
 	metrics   *metrics
@@ -139,6 +141,8 @@ type Proxy struct {
 	log       *slog.Logger
 	now       func() time.Time
 }
+
+const bucketsHere = 500_000 // subjects that SubjectHere is counted for
 
 // New checks the configuration and prepares everything that does not depend
 // on a request. It does not call issuers or upstreams.
@@ -155,7 +159,7 @@ func New(c Config) (*Proxy, error) {
 	p := &Proxy{
 		gate: gate, servers: map[string]*server{}, metadata: map[string]*server{}, documents: c.Documents,
 		proofs: c.Proofs, limits: limits, bounds: c.Limits,
-		slots: make(chan struct{}, c.Limits.InFlight), memory: newMemory(c.Limits.Body), buckets: c.Buckets,
+		slots: make(chan struct{}, c.Limits.InFlight), memory: newMemory(c.Limits.Body), buckets: c.Buckets, here: pace.NewMemory(bucketsHere),
 		requests: newTally(c.Limits.SubjectInFlight), streams: newTally(c.Limits.SubjectStreams),
 		audit: newAudit(c.Audit), metrics: newMetrics(c.Metrics), log: c.Log, now: c.Now,
 	}

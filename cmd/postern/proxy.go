@@ -154,8 +154,15 @@ func proxyLimits(l config.Limits) proxy.Limits {
 	return proxy.Limits{
 		Body: l.Body, BodyTime: l.BodyTime, WriteTime: l.WriteTime, AnswerTime: l.AnswerTime,
 		InFlight: l.InFlight, SubjectInFlight: l.SubjectInFlight, SubjectStreams: l.SubjectStreams,
-		Rates: proxy.Rates(l.Rates),
+		Rates: proxyRates(l.Rates),
 	}
+}
+
+func proxyRates(r config.Rates) proxy.Rates {
+	if r.Subject == nil {
+		return proxy.Rates{SubjectHere: config.DefaultSubject, Client: r.Client, Server: r.Server}
+	}
+	return proxy.Rates{Subject: *r.Subject, Client: r.Client, Server: r.Server}
 }
 
 // proxySecret is made anew at each start when no file keeps it: sessions and

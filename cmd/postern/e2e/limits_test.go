@@ -147,7 +147,7 @@ func TestRatesHoldAcrossReplicas(t *testing.T) {
 // TestRatesNeedRedis: what cannot be counted does not pass, until it can.
 func TestRatesNeedRedis(t *testing.T) {
 	issuer, up, redis := newIssuer(t), newUpstream(t, echo), newRedis(t)
-	p := startProxy(t, settings{issuer: issuer.url, dpop: "accepted", upstream: up.url, redis: redis.url()})
+	p := startProxy(t, settings{issuer: issuer.url, dpop: "accepted", upstream: up.url, redis: redis.url(), more: "limits: {rates: {subject: 6000/m}}\n"})
 	c := p.person(issuer, "ada", "use")
 	c.url, c.address = p.resource, p.address
 	c.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
@@ -167,14 +167,19 @@ func TestRatesNeedRedis(t *testing.T) {
 	})
 }
 
-// TestRatesCanBeOff: then Redis has nothing to count for bearer calls.
-func TestRatesCanBeOff(t *testing.T) {
-	issuer, up, redis := newIssuer(t), newUpstream(t, echo), newRedis(t)
-	p := startProxy(t, settings{issuer: issuer.url, dpop: "accepted", upstream: up.url, redis: redis.url(), more: "limits: {rates: {subject: off}}\n"})
-	redis.stop(t)
-	c := p.person(issuer, "ada", "use")
-	c.address = p.address
-	c.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
+// TestRatesThatAskNobody: where no rate is set, or it is off, Redis has nothing
+// to count for bearer calls.
+func TestRatesThatAskNobody(t *testing.T) {
+	for name, more := range map[string]string{"off": "limits: {rates: {subject: off}}\n", "not set": ""} {
+		t.Run(name, func(t *testing.T) {
+			issuer, up, redis := newIssuer(t), newUpstream(t, echo), newRedis(t)
+			p := startProxy(t, settings{issuer: issuer.url, dpop: "accepted", upstream: up.url, redis: redis.url(), more: more})
+			redis.stop(t)
+			c := p.person(issuer, "ada", "use")
+			c.address = p.address
+			c.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
+		})
+	}
 }
 
 // gatekeeper answers calls to slow once told, and others at once.
