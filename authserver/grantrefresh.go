@@ -58,7 +58,7 @@ func (s *Server) findRefresh(r *http.Request, req tokenRequest) (store.RefreshTo
 		return store.RefreshToken{}, store.Grant{}, err
 	}
 	g, err := s.store.Grant(r.Context(), t.GrantID)
-	return t, g, err
+	return t, g, gone(err)
 }
 
 func (s *Server) checkRefresh(req tokenRequest, t store.RefreshToken, g store.Grant) error {
@@ -115,7 +115,7 @@ func (s *Server) renew(r *http.Request, n renewal) (refresh string, place uint64
 	return secret, place, gone(err)
 }
 
-// gone: the grant was revoked between the look and the write.
+// gone: the grant was revoked, or its person deleted, since the look before.
 func gone(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return refuse(BadRefreshToken)
@@ -126,7 +126,7 @@ func gone(err error) error {
 // lostRace: another request rotated the token first; this one is a repetition.
 func (s *Server) lostRace(r *http.Request, n renewal) (refresh string, place uint64, err error) {
 	if n.old, err = s.store.Refresh(r.Context(), n.old.Hash); err != nil {
-		return "", 0, err
+		return "", 0, gone(err)
 	}
 	return s.repeat(r, n)
 }
@@ -141,7 +141,7 @@ func (s *Server) repeat(r *http.Request, n renewal) (refresh string, place uint6
 	}
 	next, err := s.store.Refresh(r.Context(), hashOf(string(secret)))
 	if err != nil {
-		return "", 0, err
+		return "", 0, gone(err)
 	}
 	late := s.config.Now().Sub(n.old.UsedAt) > rotationGrace
 	if late || !next.UsedAt.IsZero() || next.Thumbprint != "" && next.Thumbprint != n.key {

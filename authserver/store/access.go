@@ -12,13 +12,14 @@ func (s *DB) Issue(ctx context.Context, t AccessToken) (place uint64, err error)
 }
 
 // issuing keeps an access token with what else f writes: all of it, or nothing.
-// What f relies on it must lock, as an UPDATE does.
+// Whatever hangs on the token's grant is f's alone; what else f relies on it
+// must lock, as an UPDATE does.
 func (s *DB) issuing(ctx context.Context, t AccessToken, f func(*sql.Tx) error) (place uint64, err error) {
 	err = s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
-		if err := f(tx); err != nil {
+		if err := s.hold(ctx, tx, t); err != nil {
 			return err
 		}
-		if err := s.hold(ctx, tx, t); err != nil {
+		if err := f(tx); err != nil {
 			return err
 		}
 		place, err = insertAccess(ctx, tx, t)
@@ -31,14 +32,15 @@ func (s *DB) issuing(ctx context.Context, t AccessToken, f func(*sql.Tx) error) 
 }
 
 // hold keeps what a token stands on as it is until the transaction ends, so
-// that whoever revokes it next finds the token's row.
+// that whoever revokes it next finds the token's row. Of one grant one
+// transaction issues at a time; of one client, many.
 func (s *DB) hold(ctx context.Context, tx *sql.Tx, t AccessToken) error {
-	query, from := "SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0", t.GrantID
+	query, from := "SELECT 1 FROM grants WHERE id = $1 AND revoked_at = 0"+s.dialect.alone, t.GrantID
 	if t.GrantID == "" {
-		query, from = "SELECT 1 FROM clients WHERE id = $1", t.ClientID
+		query, from = "SELECT 1 FROM clients WHERE id = $1"+s.dialect.beside, t.ClientID
 	}
 	var one int
-	return found(tx.QueryRowContext(ctx, query+s.dialect.share, from).Scan(&one))
+	return found(tx.QueryRowContext(ctx, query, from).Scan(&one))
 }
 
 func insertAccess(ctx context.Context, tx *sql.Tx, t AccessToken) (place uint64, err error) {
@@ -100,7 +102,7 @@ func (e ending) revoke(ctx context.Context, statement string, arg string) error 
 
 // lock keeps the rows of a SELECT from everybody until the transaction ends.
 func (e ending) lock(ctx context.Context, query, arg string) error {
-	_, err := e.ExecContext(ctx, query+e.dialect.update, arg)
+	_, err := e.ExecContext(ctx, query+e.dialect.ended, arg)
 	return err
 }
 

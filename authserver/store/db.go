@@ -30,8 +30,9 @@ type dialect struct {
 	goose     goose.Dialect
 	serial    *sql.TxOptions // transactions have an order, and each sees all before it
 	locking   *sql.TxOptions // statements see what is committed, and lock what they rely on
-	share     string         // behind a SELECT: the row stays as it is until the end of the transaction
-	update    string         // behind a SELECT: nobody else relies on the row until then
+	alone     string         // behind a SELECT: until its end the transaction alone changes the row or relies on it
+	beside    string         // the same beside others who only rely on it: nobody deletes the row
+	ended     string         // the same, and nothing new refers to the row
 	inOrder   string         // whoever executes it waits until the one before has committed
 	lastPlace string         // the highest place that was ever given
 }

@@ -21,8 +21,9 @@ var postgres = dialect{
 	goose:   goose.DialectPostgres,
 	serial:  &sql.TxOptions{Isolation: sql.LevelSerializable},
 	locking: &sql.TxOptions{Isolation: sql.LevelReadCommitted},
-	share:   " FOR SHARE",
-	update:  " FOR UPDATE",
+	alone:   " FOR NO KEY UPDATE",
+	beside:  " FOR KEY SHARE",
+	ended:   " FOR UPDATE",
 	inOrder: "SELECT pg_advisory_xact_lock(7089327415604421)",
 	// A sequence counts what transactions that are still open have taken, too.
 	lastPlace: "SELECT CASE WHEN is_called THEN last_value ELSE 0 END AS last FROM access_tokens_place_seq",
