@@ -127,8 +127,11 @@ tools: {add: {scopes: [calc:basic]}}
 
 // writeConfig makes a folder with the configuration of one proxy.
 func writeConfig(folder, listen, admin, issuer, upstream, redis string) (string, error) {
-	state := ""
+	// What is shipped counts each subject in the process, which one subject that
+	// never pauses would exceed; a rate that is set would ask Redis.
+	state, rate := "", "1000000/s"
 	if redis != "" {
+		rate = "off"
 		state = "state: {secret_file: secret, redis: {url_file: redis}}\n"
 	}
 	files := map[string]string{
@@ -140,10 +143,10 @@ public_url: http://%s
 issuers: [{issuer: "%s", dpop: accepted}]
 servers:
   - {name: calculator, path: /mcp, upstream: "http://%s/mcp", credential: {type: none}, policy: policy.yaml}
-limits: {rates: {subject: 1000000/s}}
+limits: {rates: {subject: %s}}
 %saudit: {file: audit.jsonl}
 admin: {listen: "%s"}
-`, listen, listen, issuer, upstream, state, admin),
+`, listen, listen, issuer, upstream, rate, state, admin),
 	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600); err != nil {
