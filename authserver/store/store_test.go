@@ -73,7 +73,7 @@ func TestTwoProcessesOpenOneFile(t *testing.T) {
 				return
 			}
 			defer s.Close()
-			if err := s.AddSigningKey(context.Background(), someKey(string(rune('a' + i)), 1)); err == nil {
+			if err := s.AddSigningKey(context.Background(), someKey(string(rune('a'+i)), 1)); err == nil {
 				first.Add(1)
 			} else if !errors.Is(err, ErrExists) {
 				t.Error(err)
