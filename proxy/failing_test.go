@@ -55,6 +55,17 @@ func TestKeyRotation(t *testing.T) {
 	s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+old), 401, "token_unknown_key") // remembered, but by keys that are gone
 }
 
+// A key that was revoked while nobody called is not good for the call that ends the silence.
+func TestOldKeysAreFetchedFirst(t *testing.T) {
+	s := newStand(t)
+	stolen := s.token(func(c *token.Claims) { c.Expiry = c.IssuedAt.Add(time.Hour) })
+	s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+stolen), 200, "")
+	s.issuer.rotate(t)
+	s.clock.advance(11 * time.Minute)
+	s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+stolen), 401, "token_unknown_key")
+	s.wants(s.post(toolCall("add"), "Authorization", "Bearer "+s.token()), 200, "")
+}
+
 // Tokens with invented key ids make one fetch per pause, not one per request.
 func TestUnknownKeysDoNotStormTheIssuer(t *testing.T) {
 	s := newStand(t)

@@ -17,6 +17,8 @@ import (
 
 const (
 	keysFresh    = 5 * time.Minute  // then they are fetched again behind the scenes
+	keysOld      = 10 * time.Minute // then a call waits for the fetch: in the silence before it a key may have been revoked
+	keysWait     = time.Second      // but not for longer, with the issuer away
 	keysUsable   = time.Hour        // then, with the issuer away, calls are refused
 	fetchPause   = 2 * time.Second  // between fetches that failed
 	unknownPause = 10 * time.Second // between fetches for a key id nobody knows
@@ -57,20 +59,34 @@ func newIssuer(conf Issuer, client *http.Client, log *slog.Logger, now func() ti
 	return i, err
 }
 
-// keys are the known keys. Old ones are renewed behind the scenes.
+// keys are the known keys. They are renewed behind the scenes, or, when no
+// call has made that happen for a while, in front of them.
 func (i *issuer) keys(ctx context.Context, now time.Time) (*keySet, error) {
 	known := i.known.Load()
 	if known == nil || !known.usable(now) {
 		return i.refresh(ctx, now)
 	}
-	if now.Sub(known.fetched) > keysFresh && !i.failedSince(now.Add(-fetchPause)) {
-		go func() {
-			if _, err := i.refresh(context.WithoutCancel(ctx), now); err != nil {
-				i.log.Warn("keys not renewed, the known ones serve on", "issuer", i.conf.URL, "error", err)
-			}
-		}()
+	age := now.Sub(known.fetched)
+	if age <= keysFresh || i.failedSince(now.Add(-fetchPause)) {
+		return known, nil
 	}
-	return known, nil
+	if age <= keysOld {
+		go i.renew(context.WithoutCancel(ctx), now, known)
+		return known, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, keysWait)
+	defer cancel()
+	return i.renew(ctx, now, known), nil
+}
+
+// renew gives the keys of now, or else those known before.
+func (i *issuer) renew(ctx context.Context, now time.Time, known *keySet) *keySet {
+	fetched, err := i.refresh(ctx, now)
+	if err != nil {
+		i.log.Warn("keys not renewed, the known ones serve on", "issuer", i.conf.URL, "error", err)
+		return known
+	}
+	return fetched
 }
 
 // newer fetches because a token names a key that is not among have. Within
