@@ -26,7 +26,7 @@ type grant struct {
 // current: not expired, the keys that verified it are still the issuer's, and
 // what the issuer said about it is fresh.
 func (g *grant) current(now time.Time) bool {
-	if g.keys != nil && (g.issuer.known.Load() != g.keys || !g.keys.usable(now)) {
+	if g.keys != nil && (g.issuer.known.Load() != g.keys || !g.keys.usable(now) || g.issuer.outdated(g.keys, now)) {
 		return false
 	}
 	if !g.until.IsZero() && !now.Before(g.until) {

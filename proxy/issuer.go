@@ -18,7 +18,8 @@ import (
 const (
 	keysFresh    = 5 * time.Minute  // then they are fetched again behind the scenes
 	keysOld      = 10 * time.Minute // then a call waits for the fetch: in the silence before it a key may have been revoked
-	keysWait     = time.Second      // but not for longer, with the issuer away
+	keysWait     = time.Second      // but not for longer
+	keysPatience = 30 * time.Second // nor at all after a fetch that failed
 	keysUsable   = time.Hour        // then, with the issuer away, calls are refused
 	fetchPause   = 2 * time.Second  // between fetches that failed
 	unknownPause = 10 * time.Second // between fetches for a key id nobody knows
@@ -66,17 +67,21 @@ func (i *issuer) keys(ctx context.Context, now time.Time) (*keySet, error) {
 	if known == nil || !known.usable(now) {
 		return i.refresh(ctx, now)
 	}
-	age := now.Sub(known.fetched)
-	if age <= keysFresh || i.failedSince(now.Add(-fetchPause)) {
-		return known, nil
+	if i.outdated(known, now) {
+		ctx, cancel := context.WithTimeout(ctx, keysWait)
+		defer cancel()
+		return i.renew(ctx, now, known), nil
 	}
-	if age <= keysOld {
+	if now.Sub(known.fetched) > keysFresh && !i.failedSince(now.Add(-fetchPause)) {
 		go i.renew(context.WithoutCancel(ctx), now, known)
-		return known, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, keysWait)
-	defer cancel()
-	return i.renew(ctx, now, known), nil
+	return known, nil
+}
+
+// outdated says that keys are so old that nothing is judged by them, unless
+// there is no having newer ones.
+func (i *issuer) outdated(k *keySet, now time.Time) bool {
+	return now.Sub(k.fetched) > keysOld && !i.failedSince(now.Add(-keysPatience))
 }
 
 // renew gives the keys of now, or else those known before.
