@@ -23,7 +23,7 @@ func BenchmarkStatusLookup(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	page.awake.Store(true)
+	page.state.Store(awake)
 	page.known.Store(&status.Published{List: list, Expiry: time.Now().Add(time.Hour)})
 	b.ReportAllocs()
 	for b.Loop() {

@@ -95,25 +95,33 @@ type statusPage struct {
 	known  atomic.Pointer[status.Published]
 	used   atomic.Int64 // unix nanoseconds of the last call
 	failed atomic.Int64 // unix nanoseconds of the last failure
-	awake  atomic.Bool
+	state  atomic.Int32 // asleep, waking or awake
 	flight singleflight.Group
 }
 
+// A list that slept is waking until the fetch that was begun then has ended:
+// what is known meanwhile is from before.
+const (
+	asleep = iota // nobody follows it
+	waking
+	awake
+)
+
 // list waits only when there is none yet, when calls have let the known one
-// grow old, or when it has expired. One that cannot be renewed serves until
-// the issuer's own exp.
+// grow old (all of them that come before a new one is there), or when it has
+// expired. One that cannot be renewed serves until the issuer's own exp.
 func (p *statusPage) list(ctx context.Context, now time.Time) (status.List, error) {
 	p.used.Store(now.UnixNano())
-	known := p.known.Load()
-	woken := p.awake.CompareAndSwap(false, true)
-	if woken {
+	if p.state.CompareAndSwap(asleep, waking) {
 		defer func() { go p.follow() }()
 	}
-	if usable(known, now) && !woken {
+	followed := p.state.Load() == awake
+	known := p.known.Load() // after the state, which changes once the new one is there
+	if usable(known, now) && followed {
 		return known.List, nil
 	}
 	list, err := p.renew(ctx, now)
-	if err != nil && usable(known, now) {
+	if err != nil && usable(known, now) && ctx.Err() == nil { // who hangs up learns nothing from before
 		return known.List, nil
 	}
 	return list, err
@@ -125,7 +133,7 @@ func usable(l *status.Published, now time.Time) bool {
 
 // follow ends when no call has referred to the list for a while.
 func (p *statusPage) follow() {
-	defer p.awake.Store(false)
+	defer p.state.Store(asleep)
 	failing := false
 	for {
 		time.Sleep(p.pause())
@@ -157,6 +165,7 @@ func (p *statusPage) renew(ctx context.Context, now time.Time) (status.List, err
 	flight := p.flight.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), listTimeout)
 		defer cancel()
+		defer p.state.CompareAndSwap(waking, awake)
 		fetched, err := p.fetch(ctx, now)
 		if err != nil {
 			p.failed.Store(now.UnixNano())

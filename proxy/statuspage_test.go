@@ -1,10 +1,12 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -66,8 +68,39 @@ func TestSleepingListIsFetchedFirst(t *testing.T) {
 	if revoked, err := list.Has(3); !revoked || err != nil || fetches.Load() != 1 {
 		t.Errorf("revoked %v, %v, after %d fetches", revoked, err, fetches.Load())
 	}
-	if !page.awake.Load() {
+	if page.state.Load() != awake {
 		t.Error("nobody follows the list")
+	}
+}
+
+// Who comes while it is fetched does not get by with what was known before,
+// nor does the first one help by hanging up.
+func TestWakingListIsWaitedForByAll(t *testing.T) {
+	page, fetches := newPage(t)
+	page.known.Store(clean(t))
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	if list, err := page.list(gone, time.Now()); err == nil {
+		if revoked, err := list.Has(3); !revoked || err != nil { // the fetch was quicker
+			t.Errorf("who hung up: revoked %v, %v", revoked, err)
+		}
+	}
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() {
+			list, err := page.list(t.Context(), time.Now())
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			if revoked, err := list.Has(3); !revoked || err != nil {
+				t.Errorf("revoked %v, %v", revoked, err)
+			}
+		})
+	}
+	group.Wait()
+	if page.state.Load() != awake || fetches.Load() == 0 {
+		t.Errorf("state %d after %d fetches", page.state.Load(), fetches.Load())
 	}
 }
 
@@ -75,7 +108,7 @@ func TestSleepingListIsFetchedFirst(t *testing.T) {
 func TestFollowedListIsNotWaitedFor(t *testing.T) {
 	page, fetches := newPage(t)
 	page.known.Store(clean(t))
-	page.awake.Store(true)
+	page.state.Store(awake)
 	list, err := page.list(t.Context(), time.Now())
 	if err != nil {
 		t.Fatal(err)
@@ -88,11 +121,11 @@ func TestFollowedListIsNotWaitedFor(t *testing.T) {
 func TestListIsLeftAloneWhenNobodyNeedsIt(t *testing.T) {
 	t.Parallel()
 	page, fetches := newPage(t)
-	page.awake.Store(true)
+	page.state.Store(awake)
 	page.used.Store(time.Now().Add(-2 * pollIdle).UnixNano())
 	page.follow()
-	if page.awake.Load() || fetches.Load() != 0 {
-		t.Errorf("awake %v, %d fetches", page.awake.Load(), fetches.Load())
+	if page.state.Load() != asleep || fetches.Load() != 0 {
+		t.Errorf("state %d, %d fetches", page.state.Load(), fetches.Load())
 	}
 }
 
