@@ -21,6 +21,9 @@ func TestEras(t *testing.T) {
 	unknown := ask{body: `{"jsonrpc":"2.0","id":1,"method":"no/such","params":{` + modernMeta + `}}`}
 	legacyUnknown := ask{body: `{"jsonrpc":"2.0","id":1,"method":"no/such"}`}
 	initialize := ask{body: `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}`}
+	modernInitialize := ask{body: `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{` + modernMeta + `}}`}
+	modernLevel := ask{body: `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{` + modernMeta + `,"level":"debug"}}`}
+	legacyLevel := ask{body: `{"jsonrpc":"2.0","id":1,"method":"logging/setLevel","params":{"level":"debug"}}`}
 	stream := ask{method: "GET"}
 	for _, row := range []struct {
 		mode   string
@@ -38,6 +41,13 @@ func TestEras(t *testing.T) {
 		{"dual", discover, 200, `supportedVersions`},
 		{"dual", unknown, 404, `-32601`},
 		{"dual", initialize, 200, `serverInfo`},
+		// a second handshake would be everybody's, and so would a level
+		{"dual", modernInitialize, 404, `-32601`},
+		{"dual", modernLevel, 404, `-32601`},
+		{"dual", legacyLevel, 200, `-32601`},
+		{"legacy", modernInitialize, 400, `-32022`},
+		{"modern", modernInitialize, 404, `-32601`},
+		{"modern", legacyLevel, 200, `-32601`},
 		{"modern", modernCall, 200, `"result"`},
 		{"modern", discover, 200, `supportedVersions`},
 		{"modern", unknown, 404, `-32601`},

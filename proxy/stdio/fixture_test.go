@@ -193,9 +193,9 @@ func (f *fixture) call(in incoming, line string) {
 	case "cancelled":
 		f.result(id, strings.Join(f.cancelled, " "))
 	case "changed":
-		f.say(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`)
+		f.say(`{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"note":"of somebody"}}`)
 		f.say(`{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":"of somebody"}}`)
-		f.say(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://x"}}`)
+		f.say(`{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"a://x","note":"of somebody"}}`)
 		f.result(id, "")
 	default:
 		f.harm(in)

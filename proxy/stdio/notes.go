@@ -15,9 +15,10 @@ func (l *life) noted(m *message) string {
 	}
 	switch m.method {
 	case "notifications/tools/list_changed", "notifications/prompts/list_changed", "notifications/resources/list_changed":
-		return l.broadcast(m, func(*session) bool { return true })
+		return l.broadcast([]byte(`{"jsonrpc":"2.0","method":"`+m.method+`"}`), func(*session) bool { return true })
 	case "notifications/resources/updated":
-		return l.broadcast(m, func(s *session) bool { return s.uris[m.uri] })
+		news := `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":` + string(quoted(m.uri)) + `}}`
+		return l.broadcast([]byte(news), func(s *session) bool { return s.uris[m.uri] })
 	}
 	return dropUnsolicited
 }
@@ -55,13 +56,15 @@ func (l *life) withdrawn(m *message) string {
 	return ""
 }
 
-// broadcast gives a notification to the sessions that listen and are meant.
-func (l *life) broadcast(m *message, meant func(*session) bool) string {
+// broadcast gives a notification to the sessions that listen and are meant. It
+// is the bridge's own text: what else the child wrote into its notification
+// may be of one caller.
+func (l *life) broadcast(text []byte, meant func(*session) bool) string {
 	for _, s := range l.sessions {
 		if s.stream == nil || !meant(s) {
 			continue
 		}
-		if why := push(s.stream, m.raw); why != "" {
+		if why := push(s.stream, text); why != "" {
 			l.child.drop(why)
 		}
 	}

@@ -62,17 +62,23 @@ func (l *life) call(req *http.Request, s *session, m *message) (*http.Response, 
 	if m.folds {
 		return respondError(req, http.StatusBadRequest, id, -32602, "A key of _meta differs from progressToken only in upper and lower case."), nil
 	}
-	if m.protocol >= stateless {
-		return l.callModern(req, m)
+	modern := m.protocol >= stateless
+	if modern && !l.modern {
+		return l.unsupported(req, m), nil
 	}
-	if l.welcome == nil { // the child itself says what it does not know
+	switch m.method { // what would change the child for all callers never reaches it
+	case "initialize":
+		if modern || l.welcome == nil {
+			return unknownMethod(req, id, modern, "Method not found."), nil
+		}
+		return l.enter(req, m), nil
+	case "logging/setLevel": // and nobody gets the messages
+		return unknownMethod(req, id, modern, "Method not found: log messages of this server reach no caller."), nil
+	}
+	if modern || l.welcome == nil { // the child itself says what else it does not know
 		return l.exchange(req, nil, m, nil)
 	}
 	switch m.method {
-	case "initialize":
-		return l.enter(req, m), nil
-	case "logging/setLevel": // it would be everybody's level, and nobody gets the messages
-		return respondError(req, http.StatusOK, id, -32601, "Method not found: log messages of this server reach no caller."), nil
 	case "resources/subscribe":
 		return l.subscribe(req, s, m)
 	case "resources/unsubscribe":
@@ -81,15 +87,20 @@ func (l *life) call(req *http.Request, s *session, m *message) (*http.Response, 
 	return l.exchange(req, s, m, nil)
 }
 
-// callModern: a request that says its version gets to a child that knows it.
-func (l *life) callModern(req *http.Request, m *message) (*http.Response, error) {
-	if l.modern {
-		return l.exchange(req, nil, m, nil)
-	}
-	// MCP 2026-07-28: UnsupportedProtocolVersionError, with what is supported.
+// unsupported is UnsupportedProtocolVersionError with what is supported (MCP 2026-07-28).
+func (l *life) unsupported(req *http.Request, m *message) *http.Response {
 	rest := fmt.Sprintf(`"error":{"code":-32022,"message":"Unsupported protocol version","data":{"supported":[%s],"requested":%s}}`,
 		quoted(l.version), quoted(m.protocol))
-	return respondJSON(req, http.StatusBadRequest, answerOf(m.of(m.id), rest)), nil
+	return respondJSON(req, http.StatusBadRequest, answerOf(m.of(m.id), rest))
+}
+
+// unknownMethod has another HTTP status since 2026-07-28.
+func unknownMethod(req *http.Request, id []byte, modern bool, public string) *http.Response {
+	status := http.StatusOK
+	if modern {
+		status = http.StatusNotFound
+	}
+	return respondError(req, status, id, -32601, public)
 }
 
 // exchange passes a request to the child and brings back what it answers: as

@@ -114,11 +114,18 @@ func (l *life) subscribe(req *http.Request, s *session, m *message) (*http.Respo
 	if full && !had {
 		return respondError(req, http.StatusOK, m.of(m.id), -32602, "This session has too many subscriptions: end some first."), nil
 	}
-	return l.exchange(req, s, m, func(failed bool) {
+	undo := func(failed bool) {
 		if failed && !had {
 			delete(s.uris, m.uri)
 		}
-	})
+	}
+	resp, err := l.exchange(req, s, m, undo)
+	if err != nil { // the child never agreed
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		undo(true)
+	}
+	return resp, err
 }
 
 // unsubscribe passes the request on when nobody else is subscribed: the child

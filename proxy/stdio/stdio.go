@@ -6,7 +6,7 @@
 //     caller unless it names something that caller began: an answer the id of
 //     its request, progress its token, a notification its subscription. Those
 //     names are the bridge's own, made anew for each request. The exception
-//     are list_changed notifications, which say nothing of anybody.
+//     are list_changed notifications, of which no more than the name goes on.
 //   - Everything else the child says is dropped, counted and logged.
 //   - Nothing a caller sends is forwarded but requests; nothing the child asks
 //     reaches a caller.
