@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
@@ -217,6 +218,74 @@ func TestRevocationMissesNoToken(t *testing.T) {
 		must(t, s.read.QueryRow("SELECT (SELECT count(*) FROM access_tokens), (SELECT count(*) FROM revocations)").Scan(&kept, &revoked))
 		if g, err := s.Grant(t.Context(), a.Grant.ID); err != nil || !g.Revoked || kept != revoked {
 			t.Errorf("%+v, %v: %d issued, %d revoked", g, err, kept, revoked)
+		}
+	})
+}
+
+// The same for a machine, whose tokens stand on its registration.
+func TestDeletionMissesNoToken(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		must(t, s.AddClient(t.Context(), Client{ID: "m1", CreatedAt: t0}, 10))
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				_, err := s.Issue(context.Background(), AccessToken{ID: fmt.Sprint("j", i), ClientID: "m1", Subject: "m1"})
+				if err != nil && !errors.Is(err, ErrNotFound) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Go(func() {
+			if err := s.DeleteClient(context.Background(), "m1"); err != nil {
+				t.Error(err)
+			}
+		})
+		all.Wait()
+		var kept, revoked int
+		must(t, s.read.QueryRow("SELECT (SELECT count(*) FROM access_tokens), (SELECT count(*) FROM revocations)").Scan(&kept, &revoked))
+		if kept != revoked {
+			t.Errorf("%d issued, %d revoked", kept, revoked)
+		}
+	})
+}
+
+// Whoever reads on from the last number it saw misses no revocation, however
+// many are written at the same time.
+func TestReadingOnMissesNothing(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		const writers, each = 6, 15
+		for i := range writers * each {
+			machineToken(t, s, "m1", fmt.Sprint("j", i))
+		}
+		var all sync.WaitGroup
+		for w := range writers {
+			all.Go(func() {
+				for i := range each {
+					if err := s.RevokeToken(context.Background(), fmt.Sprint("j", w*each+i)); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		written := make(chan struct{})
+		go func() { all.Wait(); close(written) }()
+		seen, after := 0, uint64(0)
+		for last := false; !last; {
+			select {
+			case <-written:
+				last = true
+			default:
+			}
+			more, err := s.Revocations(t.Context(), after, 1000)
+			must(t, err)
+			for _, r := range more {
+				seen, after = seen+1, r.Number
+			}
+		}
+		if seen != writers*each {
+			t.Errorf("%d of %d", seen, writers*each)
 		}
 	})
 }

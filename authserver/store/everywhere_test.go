@@ -1,7 +1,6 @@
 package store
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"sync"
@@ -88,8 +87,5 @@ func migrated(t *testing.T) string {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	running.stop()
-	if code != 0 {
-		fmt.Fprintln(os.Stderr, "PostgreSQL was at", running.address)
-	}
 	os.Exit(code)
 }
