@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
@@ -153,7 +154,7 @@ func (s *Server) CreateClient(ctx context.Context, name string, scopes []string)
 func (s *Server) CreateResourceServer(ctx context.Context, name string, resources []string) (id, secret string, err error) {
 	for _, u := range resources {
 		if _, ok := s.catalogue.byURL[u]; !ok {
-			return "", "", fmt.Errorf("no resource %q", u)
+			return "", "", fmt.Errorf("no resource %q; there are: %s", u, strings.Join(s.catalogue.urls(), " "))
 		}
 	}
 	return s.createConfidential(ctx, store.Client{Name: name, Bounded: true, Resources: resources})

@@ -43,7 +43,7 @@ func (c catalogue) known(scopes []string) error {
 	all := c.scopes()
 	for _, s := range scopes {
 		if !slices.Contains(all, s) {
-			return fmt.Errorf("no resource has a scope %q", s)
+			return fmt.Errorf("no resource has a scope %q; there are: %s", s, strings.Join(all, " "))
 		}
 	}
 	return nil

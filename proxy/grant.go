@@ -98,10 +98,14 @@ func (s *server) verifyToken(ctx context.Context, now time.Time, u token.Unverif
 	return access, keys, nil
 }
 
-// explained adds to the cause of a wrong audience what would have been right.
+// explained adds to a cause that may be a setting what would have been right.
 func (s *server) explained(why error) error {
-	if r := asRefusal(why, stageVerify); r.reason == reason(token.WrongTarget) {
-		r.cause = fmt.Errorf("%w; wanted %s", r.cause, strings.Join(s.audiences, " or "))
+	r, here := asRefusal(why, stageVerify), strings.Join(s.audiences, " or ")
+	switch r.reason {
+	case reason(token.WrongTarget):
+		r.cause = fmt.Errorf("%w; wanted %s", r.cause, here)
+	case reason(token.Inactive): // RFC 7662 §2.2: also the answer to whoever may not ask
+		r.cause = fmt.Errorf("%w; if so for every token, introspection.client_id may not ask there about those for %s", r.cause, here)
 	}
 	return why
 }

@@ -153,6 +153,9 @@ func (d *desk) request(ctx context.Context, endpoint, raw string) (*http.Request
 }
 
 func readAnswer(resp *http.Response) ([]byte, error) {
+	if resp.StatusCode == http.StatusUnauthorized { // RFC 7662 §2.3
+		return nil, fmt.Errorf("%s answers %s: it does not take client_id and secret_file of introspection", resp.Request.URL, resp.Status)
+	}
 	body, err := discovery.ReadAnswer(resp, answerLimit)
 	if err != nil {
 		return nil, err

@@ -94,14 +94,14 @@ func writeProblem(w http.ResponseWriter, row outcome, why *refusal, event *event
 }
 
 // level: what the operator must mend stands out; an audience or issuer that
-// does not fit usually is a setting of theirs.
+// does not fit usually is a setting of theirs, an inactive token at times.
 func (r *refusal) level(row outcome) slog.Level {
 	switch {
 	case r.reason == reasonCallerLeft:
 		return slog.LevelDebug
 	case row.status >= 500:
 		return slog.LevelWarn
-	case r.reason == reason(token.WrongTarget), r.reason == reason(token.WrongIssuer):
+	case r.reason == reason(token.WrongTarget), r.reason == reason(token.WrongIssuer), r.reason == reason(token.Inactive):
 		return slog.LevelInfo
 	}
 	return slog.LevelDebug

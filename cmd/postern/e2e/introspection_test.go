@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -81,19 +80,33 @@ func TestIntrospectionTellsOfRevocations(t *testing.T) {
 	kept.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
 }
 
-// TestIssuerThatDoesNotKnowTheProxy: the operator's mistake is a 503 that the
-// log explains, never a pass.
+// TestIssuerThatDoesNotKnowTheProxy: the operator's mistake is a refusal that
+// the log explains, never a pass.
 func TestIssuerThatDoesNotKnowTheProxy(t *testing.T) {
 	o := openOffice(t, "")
 	up := newUpstream(t, echo)
-	p := o.proxy(t, up, asked(t, machine{ID: "nobody", Secret: "wrong"}, ", tokens: all"))
-	o.caller(t, p).send(t, modernCall("echo", `{}`)).expect(t, http.StatusServiceUnavailable)
-	eventually(t, func() error {
-		if !strings.Contains(p.out.String(), "401 Unauthorized") {
-			return errors.New("the log does not say what the issuer answers")
-		}
-		return nil
-	})
+	other := o.administer(t, "", "client", "create", "other", "--scope", "use")
+	rows := []struct {
+		name   string
+		asks   machine
+		status int
+		log    string
+	}{
+		{"unknown client", machine{ID: "nobody", Secret: "wrong"}, http.StatusServiceUnavailable,
+			"401 Unauthorized: it does not take client_id and secret_file of introspection"},
+		{"client that is no resource server", machine{ID: other["client_id"], Secret: other["client_secret"]}, http.StatusUnauthorized,
+			"introspection.client_id may not ask there about those for " + o.resource},
+	}
+	for _, row := range rows {
+		p := o.proxy(t, up, asked(t, row.asks, ", tokens: all"))
+		o.caller(t, p).send(t, modernCall("echo", `{}`)).expect(t, row.status)
+		eventually(t, func() error {
+			if !strings.Contains(p.out.String(), row.log) {
+				return fmt.Errorf("%s: the log does not say %q", row.name, row.log)
+			}
+			return nil
+		})
+	}
 	if n := len(up.all()); n != 0 {
 		t.Errorf("the upstream got %d requests", n)
 	}
