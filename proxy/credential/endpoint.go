@@ -166,19 +166,21 @@ func (e *endpoint) ask(ctx context.Context, form url.Values) (*issued, error) {
 	return got, err
 }
 
-// isRefusal: the issuer gives nothing for this subject token. Everything else
-// it may say is about the proxy itself.
+// isRefusal: the issuer gives nothing for this subject token. That is what a
+// code means that says nothing of the proxy or the issuer itself: issuers have
+// codes of their own, and one caller's must not make the others wait.
 func isRefusal(err error) bool {
 	var s *said
 	if !errors.As(err, &s) {
 		return false
 	}
 	switch s.code {
-	// RFC 8693 §2.2.2 says invalid_request and invalid_target; issuers also use the others.
-	case "invalid_request", "invalid_target", "invalid_grant", "invalid_scope", "invalid_token", "access_denied":
-		return true
+	// RFC 6749 §5.2, RFC 9449 §5 and §8, RFC 6749 §4.1.2.1
+	case "invalid_client", "unauthorized_client", "unsupported_grant_type", "invalid_dpop_proof", "use_dpop_nonce",
+		"server_error", "temporarily_unavailable", "slow_down":
+		return false
 	}
-	return false
+	return true
 }
 
 // askNow makes up to three requests: one may tell that a proof is wanted, one

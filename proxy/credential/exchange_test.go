@@ -131,6 +131,7 @@ func TestExchangeEndsWithItsOwnToken(t *testing.T) {
 func TestExchangeRefusals(t *testing.T) {
 	for code, callers := range map[string]bool{
 		"invalid_request": true, "invalid_target": true, "invalid_grant": true, "invalid_scope": true, "access_denied": true, "invalid_token": true,
+		"interaction_required": true, "mfa_required": true, "consent_required": true, "account_locked": true, // of issuers' own making
 		"invalid_client": false, "unauthorized_client": false, "unsupported_grant_type": false, "temporarily_unavailable": false,
 	} {
 		t.Run(code, func(t *testing.T) {
