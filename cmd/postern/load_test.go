@@ -76,6 +76,10 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"a proxy network with host bits", "registration: open", "registration: open\n  trusted_proxies: [fd00::/8, 10.0.0.1/8]", "write 10.0.0.0/8"},
 		{"everybody is a proxy", "registration: open", "registration: open\n  trusted_proxies: [0.0.0.0/0]", "would trust everybody"},
 		{"a mapped proxy network", "registration: open", "registration: open\n  trusted_proxies: ['::ffff:10.0.0.0/104']", "written as the IPv4 network"},
+		{"an algorithm of secrets", "registration: open", "registration: open\n  keys: {algorithm: HS256}", ":39:21: authserver.keys.algorithm: must be one of: ES256, RS256, PS256, EdDSA"},
+		{"keys for a minute", "registration: open", "registration: open\n  keys: {rotate_every: 1m}", ":39:24: authserver.keys.rotate_every: must lie between 1h0m0s and"},
+		{"keys nobody can know", "registration: open", "registration: open\n  keys: {publish_before: 14s}", "authserver.keys.publish_before: must lie between 15s"},
+		{"keys published too early", "registration: open", "registration: open\n  keys: {rotate_every: 2h, publish_before: 61m}", "authserver.keys.publish_before: must lie between 15s"},
 		{"short code life", "registration: open", "registration: open\n  code_life: 1h", "must lie between 10s and 10m0s"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
