@@ -2,18 +2,13 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/pressly/goose/v3"
 )
 
 // placed is what is left of an answer when the place does not matter.
@@ -288,43 +283,4 @@ func TestReadingOnMissesNothing(t *testing.T) {
 			t.Errorf("%d of %d", seen, writers*each)
 		}
 	})
-}
-
-// A database of the first schema keeps its grants, and says of tokens issued
-// before that it does not know them.
-func TestFirstSchemaUpgrades(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "old.db")
-	old, err := sql.Open("sqlite", dataSource(path, "immediate"))
-	must(t, err)
-	p, err := goose.NewProvider(goose.DialectSQLite3, old, migrationFiles(t), goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
-	must(t, err)
-	_, err = p.UpTo(t.Context(), 1)
-	must(t, err)
-	for _, statement := range []string{
-		"INSERT INTO users VALUES ('u1', 'ada', 'x', 1)",
-		"INSERT INTO grants VALUES ('g1', 'c1', 'u1', 'r', 'a', 1, 1, 9000000000000, 0)",
-		"INSERT INTO refresh_tokens VALUES (zeroblob(32), 'g1', '', 9000000000000, 0, NULL)",
-		"INSERT INTO revoked_tokens VALUES ('j1', 9000000000000)",
-	} {
-		_, err := old.Exec(statement)
-		must(t, err)
-	}
-	must(t, old.Close())
-	s, err := Open(t.Context(), "sqlite:"+path)
-	must(t, err)
-	defer s.Close()
-	_, err = s.AccessToken(t.Context(), "j1")
-	want(t, err, ErrNotFound)
-	token := AccessToken{ID: "j2", GrantID: "g1", ClientID: "c1", Subject: "u1", ExpiresAt: t0}
-	next := RefreshToken{Hash: h("next"), GrantID: "g1", ExpiresAt: t0}
-	if place, err := s.Rotate(t.Context(), Hash{}, nil, next, token, t0, t0); place != 1 || err != nil {
-		t.Errorf("refresh after the upgrade: place %d, %v", place, err)
-	}
-}
-
-func migrationFiles(t *testing.T) fs.FS {
-	t.Helper()
-	files, err := fs.Sub(migrations, "migrations")
-	must(t, err)
-	return files
 }

@@ -1,8 +1,11 @@
 package store
 
 import (
+	"context"
 	"database/sql"
 	"embed"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"strings"
@@ -34,6 +37,25 @@ func migrator(d dialect, db *sql.DB, options ...goose.ProviderOption) (*goose.Pr
 	options = append(options, goose.WithDisableGlobalRegistry(true), goose.WithLogger(goose.NopLogger()))
 	return goose.NewProvider(d.goose, db, files, options...)
 }
+
+// upgrade brings the database to the newest schema. One of a newer Postern is
+// refused, because what that added, such as a revocation, would be overlooked.
+func upgrade(ctx context.Context, p *goose.Provider) error {
+	if _, err := p.Up(ctx); err != nil {
+		return err
+	}
+	has, err := p.GetDBVersion(ctx)
+	if err != nil {
+		return err
+	}
+	sources := p.ListSources()
+	if knows := sources[len(sources)-1].Version; has > knows {
+		return fmt.Errorf("%w: schema %d, and this one knows %d", errNewer, has, knows)
+	}
+	return nil
+}
+
+var errNewer = errors.New("the database belongs to a newer version of postern")
 
 // translated is the migrations as PostgreSQL reads them.
 type translated struct{ fs.FS }

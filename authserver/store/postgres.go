@@ -138,8 +138,7 @@ func migratePostgres(ctx context.Context, conf *pgx.ConnConfig) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = p.Up(ctx)
-	return err
+	return upgrade(ctx, p)
 }
 
 // durable: a commit that is answered for must be on disk.

@@ -78,8 +78,8 @@ func (s *DB) migrateFile(ctx context.Context) error {
 		return err
 	}
 	for range migrationTries {
-		if _, err = p.Up(ctx); err == nil {
-			return nil
+		if err = upgrade(ctx, p); err == nil || errors.Is(err, errNewer) {
+			return err
 		}
 	}
 	return err
