@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	modernc "modernc.org/sqlite"
+)
+
+// hot is everything that requests do, and what goes on beside them.
+func hot(t *testing.T, s *DB) {
+	t.Helper()
+	ctx := t.Context()
+	a := approve(t, s, "1", "a")
+	first := RefreshToken{Hash: h("r1"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
+	second := RefreshToken{Hash: h("r2"), GrantID: a.Grant.ID, ExpiresAt: t0.Add(time.Hour)}
+	machineToken(t, s, "m1", "j1")
+	for i, err := range []error{
+		failed(s.Client(ctx, "m1")), failed(s.User(ctx, "ada")), failed(s.Consent(ctx, a.Consent)),
+		s.StartSession(ctx, Session{Hash: h("s"), UserID: "u1", ExpiresAt: t0.Add(time.Hour)}, h("before")),
+		failed(s.Session(ctx, h("s"), t0)), s.EndSession(ctx, h("s")), s.Spend(ctx, h("another"), t0),
+		failed(s.Code(ctx, a.Code.Hash)), failed(s.Redeem(ctx, a.Code, &first, ofGrant(a, h("1")), t0, t0)),
+		failed(s.Refresh(ctx, first.Hash)), failed(s.Rotate(ctx, first.Hash, nil, second, ofGrant(a, h("2")), t0, t0)),
+		failed(s.Extend(ctx, second, ofGrant(a, h("3")), t0)), failed(s.Grant(ctx, a.Grant.ID)),
+		failed(s.AccessToken(ctx, "j1")), s.RevokeToken(ctx, "j1"), s.RevokeGrant(ctx, a.Grant.ID, t0),
+		failed(s.RevokedPlaces(ctx, 0, 100)), failed(s.Revocations(ctx, 0, 10)),
+		s.AddClient(ctx, Client{ID: "d1", Dynamic: true, CreatedAt: t0}, 10),
+		failed(s.Sweep(ctx, t0, t0, 10)), s.DeleteClient(ctx, "c1"), s.DeleteUser(ctx, "ada"),
+	} {
+		if err != nil {
+			t.Errorf("operation %d: %v", i, err)
+		}
+	}
+	_, _, err := s.Places(ctx)
+	must(t, err)
+}
+
+func failed[T any](_ T, err error) error { return err }
+
+// tables must not be read whole. Signing keys are few, and always all wanted.
+var tables = []string{"clients", "users", "sessions", "consents", "spent_requests", "grants", "codes", "refresh_tokens", "access_tokens", "revocations"}
+
+// PostgreSQL counts how often it read a table whole, which it was told to avoid.
+func TestNoRequestReadsAWholeTableInPostgres(t *testing.T) {
+	address := newDatabase(t)
+	s, err := Open(t.Context(), address+"&enable_seqscan=off&plan_cache_mode=force_generic_plan")
+	must(t, err)
+	hot(t, s)
+	must(t, s.Close()) // the counts are written when connections end
+	db := raw(t, address)
+	eventually(t, func() error {
+		var scans int
+		must(t, db.QueryRow("SELECT sum(idx_scan) FROM pg_stat_user_tables").Scan(&scans))
+		if scans < 30 {
+			return fmt.Errorf("%d uses of indexes", scans)
+		}
+		return nil
+	})
+	rows, err := db.Query("SELECT relname, seq_scan FROM pg_stat_user_tables WHERE seq_scan > 0")
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		var n int
+		must(t, rows.Scan(&name, &n))
+		if slices.Contains(tables, name) {
+			t.Errorf("%s was read whole %d times", name, n)
+		}
+	}
+	must(t, rows.Err())
+}
+
+// SQLite says of each statement how it would go about it.
+func TestNoRequestReadsAWholeTableInSQLite(t *testing.T) {
+	path, _ := strings.CutPrefix(newFile(t), "sqlite:")
+	s := openURL(t, "sqlite:"+path)
+	notes := &notebook{}
+	noted := &DB{read: notes.pool(path, "deferred"), write: notes.pool(path, "immediate"), dialect: s.dialect}
+	defer noted.Close()
+	hot(t, noted)
+	if len(notes.queries) < 40 {
+		t.Errorf("%d statements", len(notes.queries))
+	}
+	for query := range notes.queries {
+		for _, step := range plan(t, s, query) {
+			if table, ok := strings.CutPrefix(step, "SCAN "); ok && slices.Contains(tables, strings.Fields(table)[0]) && table != bounded {
+				t.Errorf("%s\n%s", step, query)
+			}
+		}
+	}
+}
+
+// bounded is the index of dynamic clients that were never used, of which only few are kept.
+const bounded = "clients USING INDEX clients_unused"
+
+func plan(t *testing.T, s *DB, query string) (steps []string) {
+	t.Helper()
+	rows, err := s.read.Query("EXPLAIN QUERY PLAN "+query, make([]any, strings.Count(query, "$"))...)
+	must(t, err)
+	defer rows.Close()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		must(t, rows.Scan(&id, &parent, &unused, &detail))
+		steps = append(steps, detail)
+	}
+	must(t, rows.Err())
+	return steps
+}
+
+// notebook has every statement that went through its pools.
+type notebook struct {
+	mu      sync.Mutex
+	queries map[string]bool
+}
+
+func (n *notebook) note(query string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.queries == nil {
+		n.queries = map[string]bool{}
+	}
+	n.queries[query] = true
+}
+
+func (n *notebook) pool(path, lock string) *sql.DB {
+	db := sql.OpenDB(notedConnector{source: dataSource(path, lock), notes: n})
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+type notedConnector struct {
+	source string
+	notes  *notebook
+}
+
+func (c notedConnector) Driver() driver.Driver { return &modernc.Driver{} }
+
+func (c notedConnector) Connect(context.Context) (driver.Conn, error) {
+	conn, err := c.Driver().Open(c.source)
+	return notedConn{conn, c.notes}, err
+}
+
+type notedConn struct {
+	driver.Conn
+	notes *notebook
+}
+
+func (c notedConn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
+	c.notes.note(query)
+	return c.Conn.(driver.QueryerContext).QueryContext(ctx, query, args)
+}
+
+func (c notedConn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
+	c.notes.note(query)
+	return c.Conn.(driver.ExecerContext).ExecContext(ctx, query, args)
+}
+
+func (c notedConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	return c.Conn.(driver.ConnBeginTx).BeginTx(ctx, o)
+}
