@@ -222,7 +222,8 @@ func (p *Proxy) bringBack(resp *http.Response, t *trip) error {
 
 // filter rewrites list results, in JSON and in event streams alike, and the
 // event ids of streams that can be resumed. A GET stream may replay any
-// answer, so it is filtered too.
+// answer, and both kinds of listening bring news of resources, so they are
+// filtered too.
 func (p *Proxy) filter(resp *http.Response, c call) error {
 	kind := mediaType(resp)
 	filter, lists := c.filter(resp.Request.Method)
@@ -275,18 +276,21 @@ func (p *Proxy) filterJSON(resp *http.Response, f mcp.Filter, memory *share) err
 
 const listLimit = 64 << 20 // bytes of one list an upstream may answer
 
-// filter is the list filter of this call, if its answer can hold a list.
+// filter is the list filter of this call, if its answer can hold a list, or
+// news of resources: what was subscribed to may have parts that need more.
 func (c call) filter(method string) (mcp.Filter, bool) {
 	m, s, scope := c.message, c.caller.visit.server, c.caller.grant.claims.Scope
+	list := ""
 	switch m.Method {
 	case "tools/list", "resources/list", "resources/templates/list", "prompts/list":
+		list = m.Method
 	default:
-		if method != http.MethodGet {
+		if !c.listens(method) {
 			return mcp.Filter{}, false
 		}
 	}
 	filter := mcp.Filter{
-		Method: m.Method,
+		Method: list,
 		Keep: func(kind policy.Kind, name string) bool {
 			return s.policy.Lists(policy.Request{Kind: kind, Name: name, Scope: scope})
 		},

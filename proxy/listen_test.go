@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -55,5 +56,28 @@ func (s *stand) endsWith(t *testing.T, stream *http.Response, reason string) {
 	waitFor(t, "an audit line", func() bool { return s.audit.len() > 0 })
 	if got := s.audit.last(t); got["reason"] != reason || got["decision"] != "allow" {
 		t.Errorf("audit line %v, want reason %s", got, reason)
+	}
+}
+
+// A server may tell of parts of what was subscribed to (MCP 2026-07-28,
+// resource subscriptions): those that the caller may not see stay out.
+func TestNewsOfWhatNobodyMaySee(t *testing.T) {
+	s := newStand(t)
+	s.upstream.answers(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for _, uri := range []string{"db://schema/a", "db://schema/a?secret", "db://other/b"} {
+			fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/resources/updated\",\"params\":{\"uri\":%q}}\n\n", uri)
+		}
+		fmt.Fprint(w, "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/tools/list_changed\"}\n\n")
+	})
+	listen := `{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["db://schema/a"]}}}`
+	for method, message := range map[string]string{http.MethodGet: "", http.MethodPost: listen} {
+		r := s.do(method, s.url, message, "Authorization", "Bearer "+s.token())
+		if !strings.Contains(r.body, `"db://schema/a"`) || !strings.Contains(r.body, "list_changed") {
+			t.Errorf("%s: what is allowed is missing: %s", method, r.body)
+		}
+		if strings.Contains(r.body, "secret") || strings.Contains(r.body, "other") {
+			t.Errorf("%s: tells of what the caller may not see: %s", method, r.body)
+		}
 	}
 }
