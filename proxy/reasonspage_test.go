@@ -17,7 +17,8 @@ var update = flag.Bool("update", false, "write docs/reasons.md anew")
 const reasonsHead = `# Every reason of a refusal
 
 What stands as ` + "`reason`" + ` in the audit line, the metric and the error data, with what
-the caller is told. Written from the tables in the code by
+the caller is told. The error data of ` + "`name_unknown`" + ` leaves it out: a forbidden name
+reads like one that does not exist. Written from the tables in the code by
 ` + "`go test ./proxy -run TestReasonsPage -update`" + `.
 
 | reason | status | error | the caller is told |
