@@ -50,7 +50,7 @@ func (c catalogue) known(scopes []string) error {
 }
 
 // find resolves the resource parameter (RFC 8707 §2). Without one there must
-// be only one resource to mean (PROTOCOL §10 row 19).
+// be only one resource to mean.
 func (c catalogue) find(asked string) (Resource, error) {
 	if asked == "" && len(c.list) == 1 {
 		return c.list[0], nil

@@ -108,7 +108,7 @@ func within(name string, d, low, high time.Duration) error {
 	return demand(d >= low && d <= high, fmt.Sprintf("%s must be from %v to %v", name, low, high))
 }
 
-// RFC 8414 §2: https, no query, no fragment. Plain http on loopback only (PROTOCOL §10 row 21).
+// RFC 8414 §2: https, no query, no fragment. Plain http on loopback only.
 func checkIssuer(issuer string) error {
 	u, err := url.Parse(issuer)
 	if err != nil || u.Host == "" || u.User != nil || u.Opaque != "" {

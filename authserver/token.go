@@ -11,7 +11,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/token"
 )
 
-// proofWindow: MCP takes proofs up to five minutes old or ahead (PROTOCOL §10 row 2).
+// proofWindow: MCP takes proofs up to five minutes old or ahead.
 var proofWindow = dpop.Window{Past: 5 * time.Minute, Future: 5 * time.Minute}
 
 // tokenRequest is an authenticated request for tokens whose proof, if there
