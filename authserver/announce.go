@@ -41,6 +41,8 @@ func (s *Server) announce(ctx context.Context, before bool) (heard bool) {
 
 // revocations is a revoked.Source.
 func (s *Server) revocations(ctx context.Context, after uint64, limit int) ([]revoked.Entry, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
 	kept, err := s.store.Revocations(ctx, after, limit)
 	if err != nil {
 		return nil, err

@@ -40,6 +40,7 @@ type Server struct {
 	handler   http.Handler
 	beside    *background
 	arrival   time.Duration // within which a request must be here
+	patience  time.Duration // with the store and whoever else is asked, for one request
 	stepUps   stepUps
 	lists     statusLists
 }
@@ -65,7 +66,7 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 }
 
 func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
-	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), limits: newLimits(c.Now), arrival: arrivalTime}
+	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), limits: newLimits(c.Now), arrival: arrivalTime, patience: patience}
 	s.passwords = newPasswords()
 	s.documents = clientdoc.NewFetcher(clientdoc.Options{Loopback: c.LoopbackDocuments, Schemes: c.RedirectSchemes, Now: c.Now})
 	if err := s.deriveSeals(); err != nil {
@@ -172,5 +173,6 @@ func (s *Server) createConfidential(ctx context.Context, c store.Client) (id, se
 
 const (
 	arrivalTime      = 20 * time.Second
+	patience         = 30 * time.Second
 	maxUnusedClients = 1000
 )

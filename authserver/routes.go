@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -67,7 +68,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 		s.writeError(w, r, err) // unreachable: connections of net/http have deadlines
 		return
 	}
-	err := s.dispatch(w, r, to)
+	ctx, cancel := context.WithTimeout(r.Context(), s.patience)
+	defer cancel()
+	err := s.dispatch(w, r.WithContext(ctx), to)
 	if err == nil {
 		return
 	}

@@ -50,7 +50,7 @@ func (s *Server) sweepUntil(ctx context.Context) {
 func (s *Server) sweep(ctx context.Context) {
 	now := s.config.Now()
 	for {
-		more, err := s.store.Sweep(ctx, now, now.Add(-unusedClients), sweepBatch)
+		more, err := s.sweepSome(ctx, now)
 		if err != nil && ctx.Err() == nil {
 			s.config.Log.Error("store.sweep_failed", "cause", err.Error())
 		}
@@ -58,4 +58,10 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		}
 	}
+}
+
+func (s *Server) sweepSome(ctx context.Context, now time.Time) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	return s.store.Sweep(ctx, now, now.Add(-unusedClients), sweepBatch)
 }
