@@ -12,7 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
@@ -37,6 +37,7 @@ type Server struct {
 	passwords *passwords
 	limits    limits
 	documents *clientdoc.Fetcher
+	profile   profile
 	handler   http.Handler
 	beside    *background
 	arrival   time.Duration // within which a request must be here
@@ -68,7 +69,8 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), limits: newLimits(c.Now), arrival: arrivalTime, patience: patience}
 	s.passwords = newPasswords()
-	s.documents = clientdoc.NewFetcher(clientdoc.Options{Loopback: c.LoopbackDocuments, Schemes: c.RedirectSchemes, Now: c.Now})
+	s.profile = profiles[c.Clients.Profile]
+	s.documents = clientdoc.NewFetcher(clientdoc.Options{Rules: s.documentRules(), Hosts: c.Clients.Hosts, Now: c.Now})
 	if err := s.deriveSeals(); err != nil {
 		return nil, err
 	}
@@ -153,15 +155,16 @@ func (s *Server) CreateClient(ctx context.Context, name string, scopes []string)
 // CreateResourceServer adds a client that may introspect every token issued
 // for the given resources, and do nothing else. It returns the generated id and secret.
 func (s *Server) CreateResourceServer(ctx context.Context, name string, resources []string) (id, secret string, err error) {
-	for _, u := range resources {
-		if _, ok := s.catalogue.byURL[u]; !ok {
-			return "", "", fmt.Errorf("no resource %q; there are: %s", u, strings.Join(s.catalogue.urls(), " "))
-		}
+	if err := s.serves(resources); err != nil {
+		return "", "", err
 	}
 	return s.createConfidential(ctx, store.Client{Name: name, Bounded: true, Resources: resources})
 }
 
 func (s *Server) createConfidential(ctx context.Context, c store.Client) (id, secret string, err error) {
+	if !slices.Contains(s.methods(), authBasic) {
+		return "", "", errNoSecrets
+	}
 	secret = newSecret("pcs_")
 	h := hashOf(secret)
 	c.ID, c.SecretHash, c.AuthMethod, c.CreatedAt = newID("client_"), h[:], authBasic, s.config.Now()

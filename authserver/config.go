@@ -61,6 +61,7 @@ type Config struct {
 	Secret            []byte // ≥32 bytes: seals keys at rest and form tokens
 	PreviousSecret    []byte // ≥32 bytes: opens what an earlier Secret sealed; nil: there is none
 	Keys              KeyPolicy
+	Clients           ClientPolicy
 	Resources         []Resource
 	Registration      Registration
 	RegistrationToken string         // required with RegistrationToken
@@ -89,7 +90,8 @@ func (c Config) validate() error {
 		checkProxies(c.TrustedProxies),
 		within("AccessTokenLife", c.AccessTokenLife, time.Minute, longestToken),
 		within("RefreshTokenLife", c.RefreshTokenLife, time.Minute, 366*24*time.Hour),
-		within("CodeLife", c.CodeLife, time.Second, 10*time.Minute),
+		c.Clients.validate(),
+		within("CodeLife", c.CodeLife, time.Second, profiles[c.Clients.Profile].codeLife),
 		demand(c.StepUpSecret == "" || len(c.StepUpSecret) >= minNoteAuth, "StepUpSecret must have at least 32 characters"),
 		demand(c.Proofs != nil, "Proofs is required"),
 		demand(c.Log != nil, "Log is required"),

@@ -26,6 +26,16 @@ const (
 	UnknownClient       Reason = "unknown_client"
 	WrongClientSecret   Reason = "wrong_client_secret"
 	SeveralCredentials  Reason = "several_client_credentials"
+	WrongMethod         Reason = "wrong_auth_method"
+	MethodOff           Reason = "auth_method_off"
+	BadAssertion        Reason = "bad_client_assertion"
+	AssertionKey        Reason = "client_assertion_key"
+	AssertionAudience   Reason = "client_assertion_audience"
+	AssertionTime       Reason = "client_assertion_time"
+	AssertionReplayed   Reason = "client_assertion_replayed"
+	KeysUnreachable     Reason = "client_keys_unreachable"
+	NoCertificate       Reason = "no_client_certificate"
+	WrongCertificate    Reason = "wrong_client_certificate"
 	PublicNotAllowed    Reason = "public_client_not_allowed"
 	GrantNotAllowed     Reason = "grant_type_not_allowed"
 	UnknownGrantType    Reason = "unknown_grant_type"
@@ -46,15 +56,18 @@ const (
 	BadTarget           Reason = "bad_target"
 	Denied              Reason = "denied"
 	BadProof            Reason = "bad_proof"
+	ProofAlgorithm      Reason = "proof_algorithm"
 	ProofReplayed       Reason = "proof_replayed"
 	ProofRequired       Reason = "proof_required"
 	NonceNeeded         Reason = "nonce_needed"
 	ReplayUnavailable   Reason = "replay_unavailable"
 	RegistrationOff     Reason = "registration_off"
 	BadInitialToken     Reason = "bad_initial_access_token"
+	BadManagementToken  Reason = "bad_registration_access_token"
 	BadMetadata         Reason = "bad_client_metadata"
 	BadRedirect         Reason = "bad_redirect_uri"
 	BadDocument         Reason = "bad_client_document"
+	UntrustedDocument   Reason = "untrusted_client_document"
 	DocumentUnreachable Reason = "client_document_unreachable"
 	TooMany             Reason = "too_many_requests"
 	Busy                Reason = "busy"
@@ -87,7 +100,17 @@ var answers = map[Reason]answer{
 	UnknownClient:       {401, "invalid_client", "This client is not registered here: it must register again."},
 	WrongClientSecret:   {401, "invalid_client", "Client authentication failed."},
 	SeveralCredentials:  {400, "invalid_request", "Use one way of client authentication per request."},
-	PublicNotAllowed:    {401, "invalid_client", "This endpoint needs a client that authenticates with a secret."},
+	WrongMethod:         {401, "invalid_client", "This client authenticates in the way it registered as token_endpoint_auth_method, and in no other."},
+	MethodOff:           {401, "invalid_client", "Clients do not authenticate in this way here: see token_endpoint_auth_methods_supported."},
+	BadAssertion:        {401, "invalid_client", "The client assertion is not one: a signed JWT with the client_id as iss and sub, and a jti, sent with the client_assertion_type of RFC 7523."},
+	AssertionKey:        {401, "invalid_client", "The client assertion is not signed by a registered key of this client, or not with an algorithm of token_endpoint_auth_signing_alg_values_supported."},
+	AssertionAudience:   {401, "invalid_client", "The client assertion is for somebody else: aud must be the issuer, as a string and exactly as in the metadata."},
+	AssertionTime:       {401, "invalid_client", "The client assertion has expired, is not valid yet, or too long: exp lies at most ten minutes ahead."},
+	AssertionReplayed:   {401, "invalid_client", "The client assertion was used before: make a new one, with another jti, for every request."},
+	KeysUnreachable:     {503, "temporarily_unavailable", "The client's keys (jwks_uri) cannot be fetched right now: try again."},
+	NoCertificate:       {401, "invalid_client", "This client must show its certificate on the connection."},
+	WrongCertificate:    {401, "invalid_client", "The certificate of the connection is not this client's."},
+	PublicNotAllowed:    {401, "invalid_client", "This endpoint needs a client that authenticates."},
 	GrantNotAllowed:     {400, "unauthorized_client", "This client is not registered for this grant type."},
 	UnknownGrantType:    {400, "unsupported_grant_type", "This grant type does not exist here: see grant_types_supported."},
 	UnknownResponseType: {400, "unsupported_response_type", "Only response_type=code exists here."},
@@ -107,15 +130,18 @@ var answers = map[Reason]answer{
 	BadTarget:           {400, "invalid_target", "Name exactly one resource of protected_resources in the resource parameter."},
 	Denied:              {400, "access_denied", "The person said no."},
 	BadProof:            {400, "invalid_dpop_proof", "The DPoP proof is not valid for this request."},
+	ProofAlgorithm:      {400, "invalid_dpop_proof", "Proofs are not signed with this algorithm here: see dpop_signing_alg_values_supported."},
 	ProofReplayed:       {400, "invalid_dpop_proof", "The DPoP proof was used before: make a new one for every request."},
 	ProofRequired:       {400, "invalid_dpop_proof", "This client must send a DPoP proof."},
 	NonceNeeded:         {400, "use_dpop_nonce", "Repeat the request with a proof that carries the nonce of the DPoP-Nonce header."},
 	ReplayUnavailable:   {503, "temporarily_unavailable", "The proof cannot be checked right now: try again."},
 	RegistrationOff:     {403, "access_denied", "Client registration is closed."},
 	BadInitialToken:     {401, "invalid_token", "Registration needs the initial access token as a bearer token."},
+	BadManagementToken:  {401, "invalid_token", "A registration is read and changed with its registration_access_token as a bearer token; without it, register again."},
 	BadMetadata:         {400, "invalid_client_metadata", "The client metadata is not acceptable."},
 	BadRedirect:         {400, "invalid_redirect_uri", "A redirect URI is not acceptable: https, a loopback address for native applications, or a reverse-domain scheme."},
 	BadDocument:         {400, "invalid_client", "The client's metadata document is not acceptable."},
+	UntrustedDocument:   {400, "invalid_client", "Clients of this host are not let in here: ask the operator, or register."},
 	DocumentUnreachable: {503, "temporarily_unavailable", "The client's metadata document cannot be fetched right now: try again."},
 	TooMany:             {429, "temporarily_unavailable", "Too many requests: wait and try again."},
 	Busy:                {503, "temporarily_unavailable", "Too much to do right now: try again in a moment."},

@@ -94,7 +94,7 @@ func baseConfig(issuer string, c *clock, l *logbook) Config {
 			}},
 			{URL: database, Name: "Database", Scopes: []Scope{{Name: "db:read", Description: "Read tables", Default: true}}},
 		},
-		Registration: RegistrationOpen, AccessTokenLife: 10 * time.Minute, RefreshTokenLife: 24 * time.Hour, CodeLife: time.Minute,
+		Clients: ClientPolicy{Profile: ProfileMCP}, Registration: RegistrationOpen, AccessTokenLife: 10 * time.Minute, RefreshTokenLife: 24 * time.Hour, CodeLife: time.Minute,
 		LoopbackDocuments: true, Proofs: newProofs(replay.NewMemory(1000, time.Unix(0, 0)), false), Log: slog.New(slog.NewJSONHandler(l, nil)), Now: c.Now,
 	}
 }

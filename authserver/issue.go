@@ -15,13 +15,14 @@ import (
 const slowClocks = 5 * time.Minute
 
 // draft completes the claims of a new access token (RFC 9068), bound to the
-// proof's key when there was a proof. It lacks its place in the status list,
+// proof's key when there was a proof, and to the client's certificate when it
+// registered for that. It lacks its place in the status list,
 // which the store gives.
 func (s *Server) draft(req tokenRequest, c token.Claims) token.Claims {
 	now := s.config.Now().Truncate(time.Second)
 	c.Issuer, c.ClientID, c.ID = s.config.Issuer, req.client.ID, newID("")
 	c.IssuedAt, c.Expiry = now, now.Add(s.config.AccessTokenLife)
-	c.Thumbprint = req.key
+	c.Thumbprint, c.Certificate = req.key, req.certificate
 	return c
 }
 
@@ -55,6 +56,6 @@ func (s *Server) issue(r *http.Request, req tokenRequest, c token.Claims, place 
 		a.TokenType = "DPoP"
 	}
 	s.audit(r, "token.issued", "client_id", c.ClientID, "subject", c.Subject, "grant_type", req.params["grant_type"],
-		"resource", c.Audience[0], "scope", a.Scope, "jti", c.ID, "bound", req.key != "")
+		"resource", c.Audience[0], "scope", a.Scope, "jti", c.ID, "bound", req.key != "" || req.certificate != "")
 	return a, nil
 }

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strconv"
 	"time"
-
-	"github.com/postern-mcp/postern/authserver/dpop"
 )
 
 // metadata is what RFC 8414 §2 lets a client know: only what there is.
@@ -25,6 +23,8 @@ type metadata struct {
 	ResponseModes         []string `json:"response_modes_supported"`
 	Grants                []string `json:"grant_types_supported"`
 	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
+	AssertionAlgorithms   []string `json:"token_endpoint_auth_signing_alg_values_supported"`
+	CertificateBound      bool     `json:"tls_client_certificate_bound_access_tokens,omitzero"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
 	DPoPAlgorithms        []string `json:"dpop_signing_alg_values_supported"`
 	SendsIssuer           bool     `json:"authorization_response_iss_parameter_supported"`
@@ -44,17 +44,19 @@ func (s *Server) describe() metadata {
 		TokenEndpoint:         s.site.url("/token"),
 		JWKS:                  s.site.url("/jwks.json"),
 		RevocationEndpoint:    s.site.url("/revoke"),
-		RevocationAuth:        []string{authNone, authBasic, authPost},
+		RevocationAuth:        s.methods(),
 		IntrospectionEndpoint: s.site.url("/introspect"),
-		IntrospectionAuth:     []string{authBasic, authPost},
+		IntrospectionAuth:     proving(s.methods()),
 		StatusLists:           s.site.url("/status"),
 		Scopes:                s.catalogue.scopes(),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
 		Grants:                []string{grantCode, grantRefresh, grantMachine},
-		TokenAuth:             []string{authNone, authBasic, authPost},
+		TokenAuth:             s.methods(),
+		AssertionAlgorithms:   s.profile.assertionAlgorithms(),
+		CertificateBound:      s.config.Clients.Certificates,
 		ChallengeMethods:      []string{"S256"},
-		DPoPAlgorithms:        dpop.Algorithms(),
+		DPoPAlgorithms:        s.profile.proofAlgorithms(),
 		SendsIssuer:           true,
 		ClientDocuments:       true,
 		Resources:             s.catalogue.urls(),

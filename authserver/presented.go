@@ -140,7 +140,8 @@ type introspection struct {
 }
 
 type confirmation struct {
-	Thumbprint string `json:"jkt"`
+	Thumbprint  string `json:"jkt,omitzero"`
+	Certificate string `json:"x5t#S256,omitzero"` // RFC 8705 §3.2
 }
 
 // introspect: RFC 7662. Only a client with a secret may ask, and hears only of
@@ -174,14 +175,14 @@ func (s *Server) describeToken(p presented) introspection {
 	if p.access == nil {
 		return introspection{
 			Active: true, Scope: strings.Join(p.grant.Scope, " "), ClientID: p.grant.ClientID, Subject: p.grant.UserID,
-			Expiry: p.refresh.ExpiresAt.Unix(), Issuer: s.config.Issuer, Confirm: confirm(p.refresh.Thumbprint),
+			Expiry: p.refresh.ExpiresAt.Unix(), Issuer: s.config.Issuer, Confirm: confirm(p.refresh.Thumbprint, ""),
 		}
 	}
 	c := p.access
 	i := introspection{
 		Active: true, Scope: strings.Join(c.Scope, " "), ClientID: c.ClientID, TokenType: "Bearer", Subject: c.Subject,
 		Expiry: c.Expiry.Unix(), IssuedAt: c.IssuedAt.Unix(), Audience: c.Audience, Issuer: c.Issuer, ID: c.ID,
-		Confirm: confirm(c.Thumbprint),
+		Confirm: confirm(c.Thumbprint, c.Certificate),
 	}
 	if !c.AuthTime.IsZero() {
 		i.AuthTime = c.AuthTime.Unix()
@@ -192,9 +193,9 @@ func (s *Server) describeToken(p presented) introspection {
 	return i
 }
 
-func confirm(thumbprint string) *confirmation {
-	if thumbprint == "" {
+func confirm(thumbprint, certificate string) *confirmation {
+	if thumbprint == "" && certificate == "" {
 		return nil
 	}
-	return &confirmation{thumbprint}
+	return &confirmation{thumbprint, certificate}
 }

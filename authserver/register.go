@@ -8,25 +8,35 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
 // registered is RFC 7591 §3.2.1: everything as it was registered.
 type registered struct {
-	ID            string   `json:"client_id"`
-	IssuedAt      int64    `json:"client_id_issued_at"`
-	Secret        string   `json:"client_secret,omitzero"`
-	SecretExpires *int64   `json:"client_secret_expires_at,omitzero"` // 0: never; only with a secret
-	Name          string   `json:"client_name,omitzero"`
-	URI           string   `json:"client_uri,omitzero"`
-	Redirects     []string `json:"redirect_uris"`
-	AuthMethod    string   `json:"token_endpoint_auth_method"`
-	Grants        []string `json:"grant_types"`
-	Responses     []string `json:"response_types"`
-	Type          string   `json:"application_type"`
-	Scope         string   `json:"scope,omitzero"`
-	DPoPBound     bool     `json:"dpop_bound_access_tokens,omitzero"`
+	ID              string         `json:"client_id"`
+	IssuedAt        int64          `json:"client_id_issued_at"`
+	Secret          string         `json:"client_secret,omitzero"`
+	SecretExpires   *int64         `json:"client_secret_expires_at,omitzero"` // 0: never; only with a secret
+	ManagementToken string         `json:"registration_access_token"`         // RFC 7592 §3
+	ManagementURI   string         `json:"registration_client_uri"`
+	Name            string         `json:"client_name,omitzero"`
+	URI             string         `json:"client_uri,omitzero"`
+	Redirects       []string       `json:"redirect_uris"`
+	AuthMethod      string         `json:"token_endpoint_auth_method"`
+	Algorithm       string         `json:"token_endpoint_auth_signing_alg,omitzero"`
+	Keys            jsontext.Value `json:"jwks,omitzero"`
+	KeysURI         string         `json:"jwks_uri,omitzero"`
+	Grants          []string       `json:"grant_types"`
+	Responses       []string       `json:"response_types"`
+	Type            string         `json:"application_type"`
+	Scope           string         `json:"scope,omitzero"`
+	DPoPBound       bool           `json:"dpop_bound_access_tokens,omitzero"`
+	CertBound       bool           `json:"tls_client_certificate_bound_access_tokens,omitzero"`
+	PushedOnly      bool           `json:"require_pushed_authorization_requests,omitzero"`
+	clientdoc.CertificateName
 }
 
 // register: RFC 7591 §3. The path exists only when registration is not closed.
@@ -37,17 +47,20 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	if err := s.mayRegister(r); err != nil {
 		return err
 	}
-	m, err := s.readMetadata(w, r)
+	m, _, err := s.readMetadata(w, r)
 	if err != nil {
 		return err
 	}
 	c, secret := s.newClient(m)
+	management := newSecret("prm_")
+	h := hashOf(management)
+	c.Dynamic, c.ManagementHash = true, h[:]
 	if err := s.store.AddClient(r.Context(), c, maxUnusedClients); err != nil {
 		return err
 	}
 	s.audit(r, "client.registered", "client_id", c.ID, "name", c.Name, "type", c.Type,
 		"redirect_uris", c.Redirects, "auth_method", c.AuthMethod)
-	return writeJSON(w, http.StatusCreated, registration(c, secret))
+	return writeJSON(w, http.StatusCreated, s.registration(c, secret, management))
 }
 
 // mayRegister: RFC 7591 §3: under policy "token" the initial access token is demanded.
@@ -70,42 +83,52 @@ func (s *Server) mayRegister(r *http.Request) error {
 	return nil
 }
 
-func (s *Server) readMetadata(w http.ResponseWriter, r *http.Request) (clientdoc.Metadata, error) {
+// readMetadata gives the checked metadata, and the document it was read from.
+func (s *Server) readMetadata(w http.ResponseWriter, r *http.Request) (clientdoc.Metadata, []byte, error) {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/json" {
-		return clientdoc.Metadata{}, refuse(BadContentType)
+		return clientdoc.Metadata{}, nil, refuse(BadContentType)
 	}
 	body, err := readBody(w, r)
 	if err != nil {
-		return clientdoc.Metadata{}, err
+		return clientdoc.Metadata{}, nil, err
 	}
-	m, err := clientdoc.Parse(body, s.config.RedirectSchemes)
+	m, err := clientdoc.Parse(body, s.registrationRules())
 	if errors.Is(err, clientdoc.ErrRedirect) {
-		return clientdoc.Metadata{}, refuseFor(BadRedirect, err)
+		return clientdoc.Metadata{}, nil, refuseFor(BadRedirect, err)
 	}
 	if err != nil {
-		return clientdoc.Metadata{}, refuseFor(BadMetadata, err)
+		return clientdoc.Metadata{}, nil, refuseFor(BadMetadata, err)
 	}
-	// RFC 7591 §2: absent means client_secret_basic.
-	if m.AuthMethod == "" {
-		m.AuthMethod = authBasic
-	}
-	if !slices.Contains([]string{authNone, authBasic, authPost}, m.AuthMethod) {
-		return clientdoc.Metadata{}, refuse(BadMetadata)
-	}
-	return m, nil
+	return m, body, nil
 }
 
-func (s *Server) newClient(m clientdoc.Metadata) (store.Client, string) {
-	c := store.Client{
-		ID: newID("client_"), Dynamic: true, Name: m.Name, URI: m.URI, AuthMethod: m.AuthMethod, Type: m.Type,
-		Redirects: m.Redirects, Grants: m.Grants, Scope: m.Scope(), DPoPBound: m.DPoPBound, CreatedAt: s.config.Now(),
+// registrationRules are those of what clients register.
+func (s *Server) registrationRules() clientdoc.Rules {
+	methods := s.methods()
+	// RFC 7591 §2: absent means client_secret_basic.
+	if i := slices.Index(methods, authBasic); i > 0 {
+		methods = append([]string{authBasic}, slices.Delete(methods, i, i+1)...)
 	}
+	return clientdoc.Rules{Schemes: s.config.RedirectSchemes, Loopback: s.config.LoopbackDocuments, Methods: methods}
+}
+
+// documentRules are those of metadata documents, which everybody can read: no
+// client with one has a secret (CIMD §4.1).
+func (s *Server) documentRules() clientdoc.Rules {
+	return clientdoc.Rules{Schemes: s.config.RedirectSchemes, Loopback: s.config.LoopbackDocuments,
+		Methods: slices.DeleteFunc(s.methods(), clientdoc.Secret)}
+}
+
+// newClient gives the client that metadata describes, and its secret when it has one.
+func (s *Server) newClient(m clientdoc.Metadata) (store.Client, string) {
+	c := described(m)
+	c.ID, c.CreatedAt = newID("client_"), s.config.Now()
 	// RFC 7591 §2
 	if len(c.Grants) == 0 {
 		c.Grants = []string{grantCode}
 	}
-	if m.AuthMethod == authNone {
+	if !clientdoc.Secret(c.AuthMethod) {
 		return c, ""
 	}
 	secret := newSecret("pcs_")
@@ -114,11 +137,22 @@ func (s *Server) newClient(m clientdoc.Metadata) (store.Client, string) {
 	return c, secret
 }
 
-func registration(c store.Client, secret string) registered {
+func described(m clientdoc.Metadata) store.Client {
+	return store.Client{
+		Name: m.Name, URI: m.URI, AuthMethod: m.AuthMethod, Type: m.Type,
+		Redirects: m.Redirects, Grants: m.Grants, Scope: m.Scope(), DPoPBound: m.DPoPBound,
+		Keys: m.Keys, KeysURI: m.KeysURI, AssertionAlgorithm: m.AssertionAlgorithm, Certificate: m.CertificateName,
+		CertificateBound: m.CertificateBound, PushedOnly: m.PushedOnly,
+	}
+}
+
+func (s *Server) registration(c store.Client, secret, management string) registered {
 	v := registered{
 		ID: c.ID, IssuedAt: c.CreatedAt.Unix(), Secret: secret, Name: c.Name, URI: c.URI, Redirects: c.Redirects,
-		AuthMethod: c.AuthMethod, Grants: c.Grants, Responses: []string{"code"}, Type: c.Type,
-		Scope: strings.Join(c.Scope, " "), DPoPBound: c.DPoPBound,
+		AuthMethod: c.AuthMethod, Algorithm: c.AssertionAlgorithm, Keys: c.Keys, KeysURI: c.KeysURI,
+		Grants: c.Grants, Responses: []string{"code"}, Type: c.Type,
+		Scope: strings.Join(c.Scope, " "), DPoPBound: c.DPoPBound, CertBound: c.CertificateBound, PushedOnly: c.PushedOnly,
+		CertificateName: c.Certificate, ManagementToken: management, ManagementURI: s.site.url(managementPrefix + c.ID),
 	}
 	if secret != "" {
 		v.SecretExpires = new(int64)

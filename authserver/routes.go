@@ -12,9 +12,10 @@ import (
 
 // route is one path: what it answers to each method, and for whom.
 type route struct {
-	get, post handle
-	cors      bool // any origin may call it from a browser, without cookies
-	page      bool // it is for people: errors are pages, forms come from here only
+	get, post, put, del handle
+
+	cors bool // any origin may call it from a browser, without cookies
+	page bool // it is for people: errors are pages, forms come from here only
 }
 
 // routes is every path there is.
@@ -39,14 +40,24 @@ func (s *Server) routes() http.Handler {
 	if s.config.StepUpSecret != "" {
 		table[s.site.local("/step-up")] = route{post: s.stepUp}
 	}
-	list := route{get: s.statusList, cors: true}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		to := table[r.URL.Path]
-		if strings.HasPrefix(r.URL.Path, s.site.local(statusPrefix)) {
-			to = list
+		to, ok := table[r.URL.Path]
+		if !ok {
+			to = s.below(r.URL.Path)
 		}
 		s.serve(w, r, to)
 	})
+}
+
+// below are the paths that end in a number or a name.
+func (s *Server) below(path string) route {
+	switch {
+	case strings.HasPrefix(path, s.site.local(statusPrefix)):
+		return route{get: s.statusList, cors: true}
+	case strings.HasPrefix(path, s.site.local(managementPrefix)) && s.config.Registration != RegistrationClosed:
+		return route{get: s.readRegistration, put: s.replaceRegistration, del: s.deleteRegistration, cors: true}
+	}
+	return route{}
 }
 
 // statusPrefix comes before the number of a status list.
@@ -82,7 +93,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to route) error {
-	if to.get == nil && to.post == nil {
+	if to.methods() == nil {
 		return refuse(UnknownPath)
 	}
 	h := to.handler(r.Method)
@@ -99,6 +110,10 @@ func (t route) handler(method string) handle {
 		return t.get
 	case http.MethodPost:
 		return t.post
+	case http.MethodPut:
+		return t.put
+	case http.MethodDelete:
+		return t.del
 	}
 	return nil
 }
@@ -110,6 +125,12 @@ func (t route) methods() []string {
 	}
 	if t.post != nil {
 		m = append(m, http.MethodPost)
+	}
+	if t.put != nil {
+		m = append(m, http.MethodPut)
+	}
+	if t.del != nil {
+		m = append(m, http.MethodDelete)
 	}
 	if t.cors {
 		m = append(m, http.MethodOptions)

@@ -27,7 +27,7 @@ func TestMetadata(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"code_challenge_methods_supported": `["S256"]`, "grant_types_supported": `["authorization_code","refresh_token","client_credentials"]`,
-		"token_endpoint_auth_methods_supported": `["none","client_secret_basic","client_secret_post"]`, "response_types_supported": `["code"]`,
+		"token_endpoint_auth_methods_supported": `["none","client_secret_basic","client_secret_post","private_key_jwt"]`, "response_types_supported": `["code"]`,
 		"scopes_supported": `["calc:basic","calc:power","db:read"]`, "protected_resources": `["` + calculator + `","` + database + `"]`,
 		"authorization_response_iss_parameter_supported": "true", "client_id_metadata_document_supported": "true",
 	} {

@@ -40,6 +40,7 @@ type accountRemover interface {
 type clientStore interface {
 	Client(ctx context.Context, id string) (store.Client, error)
 	AddClient(ctx context.Context, c store.Client, limit int) error
+	ReplaceClient(ctx context.Context, c store.Client, anew bool) error
 }
 
 type userStore interface {

@@ -11,15 +11,14 @@ import (
 	"github.com/postern-mcp/postern/authserver/token"
 )
 
-// proofWindow: MCP takes proofs up to five minutes old or ahead.
-var proofWindow = dpop.Window{Past: 5 * time.Minute, Future: 5 * time.Minute}
-
 // tokenRequest is an authenticated request for tokens whose proof, if there
 // is one, holds. Only readTokenRequest makes one.
 type tokenRequest struct {
 	params params
 	client client
 	key    string // thumbprint of the proof's key, "" without a proof
+
+	certificate string // thumbprint of the certificate tokens are bound to, or ""
 }
 
 // tokenAnswer is RFC 6749 §5.1.
@@ -83,11 +82,15 @@ func (s *Server) readTokenRequest(w http.ResponseWriter, r *http.Request) (token
 	if !c.mayUse(p["grant_type"]) {
 		return known, refuse(GrantNotAllowed)
 	}
-	key, err := s.proof(r, c)
+	certificate, err := s.certificate(r, c)
 	if err != nil {
 		return known, err
 	}
-	return tokenRequest{params: p, client: c, key: key}, nil
+	key, err := s.proof(r, c, s.target, certificate)
+	if err != nil {
+		return known, err
+	}
+	return tokenRequest{params: p, client: c, key: key, certificate: certificate}, nil
 }
 
 func (s *Server) grant(r *http.Request, req tokenRequest) (tokenAnswer, error) {
@@ -102,21 +105,25 @@ func (s *Server) grant(r *http.Request, req tokenRequest) (tokenAnswer, error) {
 	return tokenAnswer{}, refuse(UnknownGrantType) // unreachable: readTokenRequest knows the same three
 }
 
-// proof checks the DPoP proof of a token request and gives the thumbprint of
-// its key: "" when there is none and none is demanded.
-func (s *Server) proof(r *http.Request, c client) (string, error) {
+// proof checks the DPoP proof of a request to an endpoint and gives the
+// thumbprint of its key: "" when there is none and none is demanded.
+// certificate is what tokens will be bound to anyway, or "".
+func (s *Server) proof(r *http.Request, c client, at dpop.Target, certificate string) (string, error) {
 	fields := r.Header.Values("DPoP")
 	if len(fields) == 0 {
-		// RFC 9449 §5.2
-		if c.DPoPBound {
+		// RFC 9449 §5.2; FAPI 2.0 §5.3.2.1
+		if c.DPoPBound || s.profile.bound && certificate == "" {
 			return "", refuse(ProofRequired)
 		}
 		return "", nil
 	}
 	now := s.config.Now()
-	p, err := dpop.Verify(now, fields, dpop.AtEndpoint(r.Method, s.target, proofWindow))
+	p, err := dpop.Verify(now, fields, dpop.AtEndpoint(r.Method, at, s.profile.proofs))
 	if err != nil {
 		return "", refuseFor(BadProof, err)
+	}
+	if err := s.profile.permits(fields[0]); err != nil {
+		return "", err
 	}
 	// RFC 9449 §11.1: last, so that a proof that is refused is not used up.
 	return p.Thumbprint(), s.spend(r, p, now)

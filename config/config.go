@@ -66,6 +66,8 @@ type AuthServer struct {
 	PreviousFile    string          `yaml:"secret_previous_file"` // the secret before, until everything is resealed
 	PreviousEnv     string          `yaml:"secret_previous_env"`
 	Keys            Keys            `yaml:"keys"`
+	Profile         string          `yaml:"profile"`                 // mcp (default) or fapi2
+	AuthoritiesFile string          `yaml:"client_ca_file"`          // PEM: authorities of certificates for tls_client_auth
 	Registration    string          `yaml:"registration"`            // closed (default), token or open
 	TokenFile       string          `yaml:"registration_token_file"` // with registration: token
 	StepUpFile      string          `yaml:"step_up_secret_file"`     // shared with proxies that tell of step-ups; absent: none does
@@ -81,7 +83,8 @@ type AuthServer struct {
 
 // ClientDocuments governs client ID metadata documents.
 type ClientDocuments struct {
-	Loopback bool `yaml:"loopback"` // accept documents on http loopback: for development
+	Loopback bool     `yaml:"loopback"` // accept documents on http loopback: for development
+	Hosts    []string `yaml:"hosts"`    // whose documents are accepted: names, or *.example.com for all below; absent: everybody's
 }
 
 // Resource is a protected resource that is not a server of this file.
@@ -159,6 +162,8 @@ func (f *File) complete(folder string) {
 
 func (a *AuthServer) complete(folder string) {
 	a.Keys.complete()
+	fill(&a.Profile, "mcp")
+	absolute(folder, &a.AuthoritiesFile)
 	fill(&a.Registration, "closed")
 	fill(&a.DPoPNonce, "required")
 	fillDuration(&a.AccessTokenLife, 10*time.Minute)

@@ -148,6 +148,7 @@ func (a *AuthServer) validate(c *check) {
 			c.fail(err.Error(), "authserver", "redirect_schemes", i)
 		}
 	}
+	a.validateClients(c)
 	c.oneOf(a.DPoPNonce, nonces, "authserver", "dpop_nonce")
 	c.oneOf(a.Registration, []string{"closed", "token", "open"}, "authserver", "registration")
 	if (a.Registration == "token") != (a.TokenFile != "") {

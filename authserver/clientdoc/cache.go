@@ -34,50 +34,48 @@ func lifetime(h http.Header) time.Duration {
 	return min(max(life, minLife), maxLife)
 }
 
-type cached struct {
-	document Document
-	until    time.Time
-}
-
-// cache holds good documents only: an error is never remembered.
-type cache struct {
+// cache holds good answers only: an error is never remembered.
+type cache[T any] struct {
 	mu   sync.Mutex
-	docs map[string]cached
+	kept map[string]cached[T]
 }
 
-func newCache() *cache { return &cache{docs: map[string]cached{}} }
-
-func (c *cache) get(id string, now time.Time) (Document, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	d, ok := c.docs[id]
-	if !ok || !now.Before(d.until) {
-		return Document{}, false
-	}
-	return d.document, true
+type cached[T any] struct {
+	value T
+	since time.Time
+	until time.Time
 }
 
-func (c *cache) put(id string, d Document, now time.Time, life time.Duration) {
+func newCache[T any]() *cache[T] { return &cache[T]{kept: map[string]cached[T]{}} }
+
+func (c *cache[T]) get(id string, now time.Time) (cached[T], bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.docs) >= maxDocuments {
+	d, ok := c.kept[id]
+	return d, ok && now.Before(d.until)
+}
+
+func (c *cache[T]) put(id string, value T, now time.Time, life time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.kept) >= maxDocuments {
 		c.makeRoom(now)
 	}
-	c.docs[id] = cached{d, now.Add(life)}
+	c.kept[id] = cached[T]{value, now, now.Add(life)}
 }
 
 // makeRoom drops what has expired, and when nothing has, any one entry.
-func (c *cache) makeRoom(now time.Time) {
-	for id, d := range c.docs {
+func (c *cache[T]) makeRoom(now time.Time) {
+	for id, d := range c.kept {
 		if !now.Before(d.until) {
-			delete(c.docs, id)
+			delete(c.kept, id)
 		}
 	}
-	for id := range c.docs {
-		if len(c.docs) < maxDocuments {
+	for id := range c.kept {
+		if len(c.kept) < maxDocuments {
 			return
 		}
-		delete(c.docs, id)
+		delete(c.kept, id)
 	}
 }
 

@@ -65,10 +65,12 @@ func newHost(t *testing.T, answer func(w http.ResponseWriter, id string)) (*host
 	pool := x509.NewCertPool()
 	pool.AddCert(web.Certificate())
 	now := time.Now()
-	f := NewFetcher(Options{Now: func() time.Time { return now }})
+	f := NewFetcher(Options{Rules: Rules{Methods: documentMethods}, Now: func() time.Time { return now }})
 	f.public = newClient(guard(netip.Addr.IsLoopback), &tls.Config{RootCAs: pool})
 	return h, f, &now
 }
+
+var documentMethods = []string{None, Key}
 
 func free() error { return nil }
 
@@ -159,7 +161,7 @@ func TestFetchNeverGoesInside(t *testing.T) {
 	web := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { inside++ }))
 	defer web.Close()
 	u, _ := url.Parse(web.URL)
-	f := NewFetcher(Options{Now: time.Now})
+	f := NewFetcher(Options{Rules: Rules{Methods: documentMethods}, Now: time.Now})
 	for _, name := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "[::1]"} {
 		_, err := f.Fetch(t.Context(), "https://"+name+":"+u.Port()+"/client.json", free)
 		if !errors.Is(err, ErrForbidden) {
@@ -172,8 +174,8 @@ func TestFetchNeverGoesInside(t *testing.T) {
 }
 
 func TestIDs(t *testing.T) {
-	f := NewFetcher(Options{Now: time.Now})
-	dev := NewFetcher(Options{Now: time.Now, Loopback: true})
+	f := NewFetcher(Options{Rules: Rules{Methods: documentMethods}, Now: time.Now})
+	dev := NewFetcher(Options{Rules: Rules{Loopback: true, Methods: documentMethods}, Now: time.Now})
 	for _, row := range []struct {
 		id        string
 		good, dev bool
@@ -306,16 +308,16 @@ func TestCallerWhoLeavesEndsTheFetch(t *testing.T) {
 
 func TestCacheAndPaceAreBounded(t *testing.T) {
 	now := time.Now()
-	c, p := newCache(), newPace()
+	c, p := newCache[Document](), newPace()
 	for i := range maxDocuments + 3 {
 		c.put(strconv.Itoa(i), Document{}, now, time.Hour)
 	}
-	if len(c.docs) != maxDocuments {
-		t.Errorf("%d documents", len(c.docs))
+	if len(c.kept) != maxDocuments {
+		t.Errorf("%d documents", len(c.kept))
 	}
 	c.put("later", Document{}, now.Add(2*time.Hour), time.Hour)
-	if len(c.docs) != 1 {
-		t.Errorf("%d documents after all expired", len(c.docs))
+	if len(c.kept) != 1 {
+		t.Errorf("%d documents after all expired", len(c.kept))
 	}
 	for i := range maxHosts + 3 {
 		p.allow(strconv.Itoa(i), now)
@@ -348,7 +350,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(`{"redirect_uris":["https://a;b/cb"],"client_name":"\u202e"}`))
 	f.Add([]byte(`{"redirect_uris":["javascript:alert(1)"],"redirect_uris":[]}`))
 	f.Fuzz(func(t *testing.T, doc []byte) {
-		m, err := Parse(doc, nil)
+		m, err := Parse(doc, Rules{Methods: documentMethods})
 		if err != nil {
 			if m.Redirects != nil || !errors.Is(err, ErrMetadata) && !errors.Is(err, ErrRedirect) {
 				t.Fatalf("%+v, %v", m, err)

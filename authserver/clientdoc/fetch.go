@@ -2,7 +2,9 @@ package clientdoc
 
 import (
 	"context"
+	"crypto/sha256"
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -11,9 +13,15 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/postern-mcp/postern/authserver/jose"
 )
 
 // Why there is no document. ErrMetadata and ErrRedirect may come as well.
@@ -23,6 +31,7 @@ var (
 	ErrUnreachable = errors.New("the document cannot be fetched")
 	ErrNotDocument = errors.New("the answer is not a client metadata document")
 	ErrBusy        = errors.New("too many fetches")
+	ErrUntrusted   = errors.New("the document's host is not one of those whose clients are let in")
 )
 
 const (
@@ -37,32 +46,35 @@ type Document struct {
 	Metadata
 	Host     string // of its URL, with the port
 	Verified bool   // fetched over https, so the host says it
+	Version  string // the same as long as all of Metadata is, keys included
 }
 
 // Options of a fetcher.
 type Options struct {
-	Loopback bool     // documents may live on http://127.0.0.1, [::1] and localhost: for development only
-	Schemes  []string // private-use schemes without a dot that redirect URIs may have
-	Now      func() time.Time
+	Rules          // Methods are those of documents: none is by a secret
+	Hosts []string // whose documents are taken: names, or *.example.com for all below it; nil: everybody's
+	Now   func() time.Time
 }
 
 // Fetcher fetches documents from public hosts and remembers the good ones.
 type Fetcher struct {
-	loopback bool
-	schemes  []string
-	now      func() time.Time
-	public   *http.Client
-	local    *http.Client
-	slots    chan struct{}
-	cache    *cache
-	pace     *pace
+	rules     Rules
+	hosts     []string
+	now       func() time.Time
+	public    *http.Client
+	local     *http.Client
+	slots     chan struct{}
+	documents *cache[Document]
+	keys      *cache[jose.KeySet]
+	pace      *pace
 }
 
 // NewFetcher makes a fetcher. It follows no redirect, uses no proxy and keeps
 // no connection.
 func NewFetcher(o Options) *Fetcher {
 	return &Fetcher{
-		loopback: o.Loopback, schemes: o.Schemes, now: o.Now, cache: newCache(), pace: newPace(), slots: make(chan struct{}, maxAtOnce),
+		rules: o.Rules, hosts: o.Hosts, now: o.Now, pace: newPace(), slots: make(chan struct{}, maxAtOnce),
+		documents: newCache[Document](), keys: newCache[jose.KeySet](),
 		public: newClient(guard(public), nil), local: newClient(guard(netip.Addr.IsLoopback), nil),
 	}
 }
@@ -95,27 +107,49 @@ func (f *Fetcher) Fetch(ctx context.Context, id string, pay func() error) (Docum
 		return Document{}, err
 	}
 	now := f.now()
-	if d, ok := f.cache.get(id, now); ok {
-		return d, nil
+	if d, ok := f.documents.get(id, now); ok {
+		return d.value, nil
 	}
-	if err := pay(); err != nil {
-		return Document{}, err
-	}
-	if !f.pace.allow(paced(u), now) {
-		return Document{}, fmt.Errorf("%w from this host", ErrBusy)
-	}
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	default:
-		return Document{}, fmt.Errorf("%w at once", ErrBusy)
-	}
-	d, life, err := f.fetch(ctx, id, u)
+	body, life, err := f.fetch(ctx, id, u, maxDocument, pay)
 	if err != nil {
 		return Document{}, err
 	}
-	f.cache.put(id, d, now, life)
+	d, err := f.check(id, u, body)
+	if err != nil {
+		return Document{}, err
+	}
+	f.documents.put(id, d, now, life)
 	return d, nil
+}
+
+const (
+	maxKeyLife = time.Hour        // a key that its owner took away is good no longer than this
+	keysAgain  = 30 * time.Second // before a set is asked for again because a key is not in it
+)
+
+// Keys gives the JWK Set behind a client's jwks_uri: from memory while it is
+// fresh and has a key of this kid (any, for ""), else from its host, under the
+// rules for documents. Before that it asks pay.
+func (f *Fetcher) Keys(ctx context.Context, uri, kid string, pay func() error) (jose.KeySet, error) {
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme != "https" && (!f.rules.Loopback || !IsLoopback(u.Hostname())) {
+		return jose.KeySet{}, ErrForbidden
+	}
+	now := f.now()
+	known, ok := f.keys.get(uri, now)
+	if ok && (kid == "" || known.value.Has(kid) || now.Before(known.since.Add(keysAgain))) {
+		return known.value, nil
+	}
+	body, life, err := f.fetch(ctx, uri, u, maxKeyBytes, pay)
+	if err != nil {
+		return jose.KeySet{}, err
+	}
+	set, err := ParseKeys(body)
+	if err != nil {
+		return jose.KeySet{}, err
+	}
+	f.keys.put(uri, set, now, min(life, maxKeyLife))
+	return set, nil
 }
 
 // parseID: CIMD §3: https, a path, no dot segments, fragment or userinfo.
@@ -124,8 +158,11 @@ func (f *Fetcher) parseID(id string) (*url.URL, error) {
 	if err != nil || len(id) > maxID || !printable(id) || u.Hostname() == "" || u.User != nil || strings.Contains(id, "#") {
 		return nil, ErrInvalidID
 	}
-	if u.Scheme != "https" && (!f.loopback || !IsLoopback(u.Hostname())) {
+	if u.Scheme != "https" && (!f.rules.Loopback || !IsLoopback(u.Hostname())) {
 		return nil, ErrInvalidID
+	}
+	if !f.trusts(u.Hostname()) {
+		return nil, ErrUntrusted
 	}
 	if u.Path == "" || u.Path == "/" {
 		return nil, ErrInvalidID
@@ -138,6 +175,28 @@ func (f *Fetcher) parseID(id string) (*url.URL, error) {
 	return u, nil
 }
 
+// trusts: CIMD §6: which hosts' clients are let in is the operator's to say.
+func (f *Fetcher) trusts(host string) bool {
+	if f.hosts == nil {
+		return true
+	}
+	host = strings.ToLower(host)
+	return slices.ContainsFunc(f.hosts, func(pattern string) bool {
+		below, wild := strings.CutPrefix(pattern, "*")
+		return pattern == host || wild && strings.HasSuffix(host, below)
+	})
+}
+
+// CheckHosts checks a list of hosts whose clients are let in.
+func CheckHosts(list []string) error {
+	for _, pattern := range list {
+		if !hostName(strings.TrimPrefix(pattern, "*.")) || pattern != strings.ToLower(pattern) || strings.Contains(pattern, ":") {
+			return fmt.Errorf("%q must be a host name in lower case, or *. and one for all below it", pattern)
+		}
+	}
+	return nil
+}
+
 // paced is the host without what could make one host many: port, case, final
 // dot. On loopback each port is another program.
 func paced(u *url.URL) string {
@@ -147,36 +206,49 @@ func paced(u *url.URL) string {
 	return strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
 }
 
-func (f *Fetcher) fetch(ctx context.Context, id string, u *url.URL) (Document, time.Duration, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, id, nil)
+// fetch takes a place among those that go on at once, for at most limit bytes.
+func (f *Fetcher) fetch(ctx context.Context, address string, u *url.URL, limit int64, pay func() error) ([]byte, time.Duration, error) {
+	if err := pay(); err != nil {
+		return nil, 0, err
+	}
+	if !f.pace.allow(paced(u), f.now()) {
+		return nil, 0, fmt.Errorf("%w from this host", ErrBusy)
+	}
+	select {
+	case f.slots <- struct{}{}:
+		defer func() { <-f.slots }()
+	default:
+		return nil, 0, fmt.Errorf("%w at once", ErrBusy)
+	}
+	return f.get(ctx, address, u, limit)
+}
+
+func (f *Fetcher) get(ctx context.Context, address string, u *url.URL, limit int64) ([]byte, time.Duration, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return Document{}, 0, ErrInvalidID
+		return nil, 0, ErrInvalidID
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := f.clientFor(u).Do(req)
 	if errors.Is(err, ErrForbidden) {
-		return Document{}, 0, fmt.Errorf("%w: %w", ErrForbidden, err)
+		return nil, 0, fmt.Errorf("%w: %w", ErrForbidden, err)
 	}
 	if err != nil {
-		return Document{}, 0, fmt.Errorf("%w: %w", ErrUnreachable, err)
+		return nil, 0, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
 	defer resp.Body.Close()
-	body, err := readDocument(resp)
-	if err != nil {
-		return Document{}, 0, err
-	}
-	d, err := f.check(id, u, body)
-	return d, lifetime(resp.Header), err
+	body, err := readDocument(resp, limit)
+	return body, lifetime(resp.Header), err
 }
 
 func (f *Fetcher) clientFor(u *url.URL) *http.Client {
-	if f.loopback && IsLoopback(u.Hostname()) {
+	if f.rules.Loopback && IsLoopback(u.Hostname()) {
 		return f.local
 	}
 	return f.public
 }
 
-func readDocument(resp *http.Response) ([]byte, error) {
+func readDocument(resp *http.Response, limit int64) ([]byte, error) {
 	if resp.StatusCode >= http.StatusInternalServerError {
 		return nil, fmt.Errorf("%w: status %d", ErrUnreachable, resp.StatusCode)
 	}
@@ -191,18 +263,18 @@ func readDocument(resp *http.Response) ([]byte, error) {
 	if resp.Header.Get("Content-Encoding") != "" {
 		return nil, fmt.Errorf("%w: nobody asked for a content encoding", ErrNotDocument)
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxDocument+1))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}
-	if len(body) > maxDocument {
-		return nil, fmt.Errorf("%w: larger than %d bytes", ErrNotDocument, maxDocument)
+	if int64(len(body)) > limit {
+		return nil, fmt.Errorf("%w: larger than %d bytes", ErrNotDocument, limit)
 	}
 	return body, nil
 }
 
 func (f *Fetcher) check(id string, u *url.URL, body []byte) (Document, error) {
-	m, err := Parse(body, f.schemes)
+	m, err := Parse(body, f.rules)
 	if err != nil {
 		return Document{}, err
 	}
@@ -214,9 +286,20 @@ func (f *Fetcher) check(id string, u *url.URL, body []byte) (Document, error) {
 	if m.Name == "" {
 		return Document{}, fmt.Errorf("%w: client_name is required", ErrMetadata)
 	}
-	// CIMD §4.1: a public document cannot hold a shared secret; keys of clients are not taken here.
-	if m.AuthMethod != "" && m.AuthMethod != "none" {
-		return Document{}, fmt.Errorf("%w: token_endpoint_auth_method must be none", ErrMetadata)
+	version, err := m.version()
+	return Document{Metadata: m, Host: u.Host, Verified: u.Scheme == "https", Version: version}, err
+}
+
+// version is a digest of everything that was read.
+func (m Metadata) version() (string, error) {
+	doc, err := json.Marshal(m)
+	if err != nil {
+		return "", err
 	}
-	return Document{Metadata: m, Host: u.Host, Verified: u.Scheme == "https"}, nil
+	canonical := jsontext.Value(doc)
+	if err := canonical.Canonicalize(); err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(canonical)
+	return base64.RawURLEncoding.EncodeToString(sum[:]), nil
 }

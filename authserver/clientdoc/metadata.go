@@ -14,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Why metadata is refused (RFC 7591 §3.2.2): the error text names the member
@@ -35,6 +36,21 @@ type Metadata struct {
 	ScopeText  string   `json:"scope"`
 	Type       string   `json:"application_type"` // native or web; derived from the redirect URIs when absent
 	DPoPBound  bool     `json:"dpop_bound_access_tokens"`
+
+	Keys               jsontext.Value `json:"jwks"`     // a JWK Set, of public keys only
+	KeysURI            string         `json:"jwks_uri"` // where the set is, instead
+	AssertionAlgorithm string         `json:"token_endpoint_auth_signing_alg"`
+	CertificateBound   bool           `json:"tls_client_certificate_bound_access_tokens"`
+	PushedOnly         bool           `json:"require_pushed_authorization_requests"`
+	CertificateName
+}
+
+// Rules are what a caller of Parse accepts.
+type Rules struct {
+	Schemes  []string // private-use schemes without a dot that redirect URIs may have
+	Loopback bool     // jwks_uri may be http on a loopback host: for development only
+	Methods  []string // of authentication; the first stands for an absent one
+	Machines bool     // client_credentials may be asked for, and then no redirect URI is needed
 }
 
 // Scope is the scope member as a list.
@@ -44,6 +60,9 @@ const (
 	native = "native"
 	web    = "web"
 
+	codeGrant    = "authorization_code"
+	machineGrant = "client_credentials"
+
 	maxRedirects = 10
 	maxURI       = 2000
 	maxName      = 100
@@ -52,9 +71,8 @@ const (
 
 // Parse reads client metadata, strictly: one JSON object, no member twice, no
 // member of the wrong type. Members it does not know are passed over (RFC 7591
-// §2). Redirect URIs may have the given private-use schemes without a dot. It
-// does not check the authentication method: callers differ in that.
-func Parse(doc []byte, schemes []string) (Metadata, error) {
+// §2). Keys behind jwks_uri are not looked at.
+func Parse(doc []byte, rules Rules) (Metadata, error) {
 	var m Metadata
 	if err := json.Unmarshal(doc, &m); err != nil {
 		return Metadata{}, fmt.Errorf("%w: must be one JSON object with members of the registered types, none twice", ErrMetadata)
@@ -62,10 +80,13 @@ func Parse(doc []byte, schemes []string) (Metadata, error) {
 	if err := m.checkWords(); err != nil {
 		return Metadata{}, err
 	}
-	if err := m.checkFlows(); err != nil {
+	if err := m.checkFlows(rules); err != nil {
 		return Metadata{}, err
 	}
-	if err := m.checkRedirects(schemes); err != nil {
+	if err := m.checkRedirects(rules); err != nil {
+		return Metadata{}, err
+	}
+	if err := m.checkAuthentication(rules); err != nil {
 		return Metadata{}, err
 	}
 	return m, nil
@@ -98,13 +119,16 @@ func webPage(s string) bool {
 	return err == nil && len(s) <= maxURI && printable(s) && u.Scheme == "https" && hostName(u.Hostname()) && u.User == nil
 }
 
-func (m Metadata) checkFlows() error {
+func (m Metadata) checkFlows(rules Rules) error {
 	for _, g := range m.Grants {
-		if g != "authorization_code" && g != "refresh_token" {
+		if g == machineGrant && rules.Machines {
+			continue
+		}
+		if g != codeGrant && g != "refresh_token" {
 			return fmt.Errorf("%w: grant_types may hold authorization_code and refresh_token; an operator creates machine clients", ErrMetadata)
 		}
 	}
-	if len(m.Grants) > 0 && !slices.Contains(m.Grants, "authorization_code") {
+	if len(m.Grants) > 0 && !slices.Contains(m.Grants, codeGrant) && !slices.Contains(m.Grants, machineGrant) {
 		return fmt.Errorf("%w: grant_types must hold authorization_code", ErrMetadata)
 	}
 	for _, r := range m.Responses {
@@ -115,7 +139,13 @@ func (m Metadata) checkFlows() error {
 	return nil
 }
 
-func (m *Metadata) checkRedirects(schemes []string) error {
+// machine says whether no person is asked: nothing is redirected then.
+func (m Metadata) machine() bool { return len(m.Grants) > 0 && !slices.Contains(m.Grants, codeGrant) }
+
+func (m *Metadata) checkRedirects(rules Rules) error {
+	if m.machine() && len(m.Redirects) == 0 {
+		return nil
+	}
 	if len(m.Redirects) == 0 || len(m.Redirects) > maxRedirects {
 		return fmt.Errorf("%w: redirect_uris must hold 1 to %d URIs", ErrRedirect, maxRedirects)
 	}
@@ -126,7 +156,7 @@ func (m *Metadata) checkRedirects(schemes []string) error {
 		return fmt.Errorf("%w: application_type must be native or web", ErrMetadata)
 	}
 	for i, r := range m.Redirects {
-		if err := checkRedirect(r, m.Type, schemes); err != nil {
+		if err := checkRedirect(r, m.Type, rules.Schemes); err != nil {
 			return fmt.Errorf("%w: redirect_uris[%d]: %w", ErrRedirect, i, err)
 		}
 	}

@@ -36,15 +36,15 @@ func TestRedirectsWithPrivateSchemes(t *testing.T) {
 		"vscode://x/cb": false, "cursors://x/cb": false, "cursor://user@x/cb": false, "cursor://x/cb#f": false,
 		"javascript:cursor://x": false, "data:cursor://x": false, "cursor": false, "://x": false,
 	} {
-		_, err := Parse([]byte(`{"redirect_uris":["`+redirect+`"]}`), []string{"cursor"})
+		_, err := Parse([]byte(`{"redirect_uris":["`+redirect+`"]}`), Rules{Schemes: []string{"cursor"}, Methods: documentMethods})
 		if (err == nil) != want {
 			t.Errorf("%s: %v", redirect, err)
 		}
-		if _, err := Parse([]byte(`{"redirect_uris":["`+redirect+`"]}`), nil); err == nil && !strings.HasPrefix(redirect, "com.") {
+		if _, err := Parse([]byte(`{"redirect_uris":["`+redirect+`"]}`), Rules{Methods: documentMethods}); err == nil && !strings.HasPrefix(redirect, "com.") {
 			t.Errorf("%s: accepted without leave", redirect)
 		}
 	}
-	if _, err := Parse([]byte(`{"redirect_uris":["cursor://x/cb"],"application_type":"web"}`), []string{"cursor"}); !errors.Is(err, ErrRedirect) {
+	if _, err := Parse([]byte(`{"redirect_uris":["cursor://x/cb"],"application_type":"web"}`), Rules{Schemes: []string{"cursor"}, Methods: documentMethods}); !errors.Is(err, ErrRedirect) {
 		t.Errorf("a web client: %v", err)
 	}
 }

@@ -8,6 +8,10 @@ package store
 import (
 	"errors"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/postern-mcp/postern/authserver/clientdoc"
 )
 
 // The errors callers act on. Any other is a failure of the database.
@@ -36,6 +40,14 @@ type Client struct {
 	Resources  []string  `json:"resources,omitempty"` // of a resource server: tokens it may introspect
 	DPoPBound  bool      `json:"dpop_bound,omitzero"` // dpop_bound_access_tokens
 	CreatedAt  time.Time `json:"-"`
+
+	Keys               jsontext.Value            `json:"jwks,omitzero"` // a JWK Set, or it is at KeysURI
+	KeysURI            string                    `json:"jwks_uri,omitzero"`
+	AssertionAlgorithm string                    `json:"assertion_algorithm,omitzero"` // the only one it signs assertions with
+	Certificate        clientdoc.CertificateName `json:"certificate,omitzero"`         // what its certificate says
+	CertificateBound   bool                      `json:"certificate_bound,omitzero"`   // tls_client_certificate_bound_access_tokens
+	PushedOnly         bool                      `json:"pushed_only,omitzero"`         // require_pushed_authorization_requests
+	ManagementHash     []byte                    `json:"management_hash,omitzero"`     // SHA-256 of its registration access token
 }
 
 // User is a person who can sign in.

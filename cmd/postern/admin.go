@@ -30,7 +30,7 @@ func (p program) adminCommand() *cobra.Command {
 		group("user", "People who can sign in", p.createUserCommand(&path),
 			p.listCommand(&path, "List everybody who can sign in", (*authserver.Server).Users),
 			p.deleteCommand(&path, "delete NAME", "Delete a user with all sessions, consents and tokens", (*authserver.Server).DeleteUser)),
-		group("client", "Machines with a secret, and clients that registered", p.createClientCommand(&path),
+		group("client", "Machines, and clients that registered", p.createClientCommand(&path), p.registerClientCommand(&path),
 			p.listCommand(&path, "List the clients that are stored", (*authserver.Server).Clients),
 			p.deleteCommand(&path, "delete CLIENT_ID", "Delete a client with all consents and tokens it was given", (*authserver.Server).DeleteClient)),
 		group("resource-server", "Servers that may introspect tokens", p.createResourceServerCommand(&path)),
@@ -108,6 +108,7 @@ func (p program) createClientCommand(path *string) *cobra.Command {
 
 func (p program) createResourceServerCommand(path *string) *cobra.Command {
 	var resources []string
+	var keys string
 	c := &cobra.Command{
 		Use:   "create NAME --resource URL",
 		Short: "Create a client that may introspect the tokens of these resources; prints its id and secret, once",
@@ -117,10 +118,14 @@ func (p program) createResourceServerCommand(path *string) *cobra.Command {
 				return usageError{errors.New("--resource is required: a resource server without a resource sees nothing")}
 			}
 			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
-				return p.printAccount(s.CreateResourceServer(c.Context(), args[0], resources))
+				if keys == "" {
+					return p.printAccount(s.CreateResourceServer(c.Context(), args[0], resources))
+				}
+				return p.registerResourceServer(c.Context(), s, args[0], resources, keys)
 			})
 		},
 	}
+	c.Flags().StringVar(&keys, "jwks", "", "a file with the JWK Set of its public keys: it signs assertions (private_key_jwt) and has no secret")
 	c.Flags().StringSliceVar(&resources, "resource", nil, "a resource URL; repeat it, or separate by commas")
 	return c
 }

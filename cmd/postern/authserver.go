@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -95,6 +97,9 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		RedirectSchemes:   conf.RedirectSchemes, TrustedProxies: conf.Networks(),
 		Proofs: proofs, Log: log, Now: time.Now,
 	}
+	if c.Clients, err = clientPolicy(conf); err != nil {
+		return nil, usageError{fmt.Errorf("authserver.client_ca_file: %w", err)}
+	}
 	if c.Revocations, err = holder.announcer(s.file.State, conf.Issuer); err != nil {
 		return nil, usageError{fmt.Errorf("state.redis: %w", err)}
 	}
@@ -117,6 +122,24 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		return nil, fmt.Errorf("authorization server: %w", err)
 	}
 	return server, nil
+}
+
+func clientPolicy(conf *config.AuthServer) (authserver.ClientPolicy, error) {
+	policy := authserver.ClientPolicy{
+		Profile: authserver.Profile(conf.Profile), Certificates: conf.TLS.RequestsCertificates(), Hosts: conf.ClientDocuments.Hosts,
+	}
+	if conf.AuthoritiesFile == "" {
+		return policy, nil
+	}
+	text, err := os.ReadFile(conf.AuthoritiesFile)
+	if err != nil {
+		return policy, err
+	}
+	policy.Authorities = x509.NewCertPool()
+	if !policy.Authorities.AppendCertsFromPEM(text) {
+		return policy, fmt.Errorf("%s holds no PEM certificate", conf.AuthoritiesFile)
+	}
+	return policy, nil
 }
 
 // databaseURL is what the configuration says, or the file it names.

@@ -24,6 +24,7 @@ var allowed = map[string][]string{
 	"proxy/stdio":           {"proxy"},
 	"authserver":            {"authserver/*"},
 	"authserver/store":      {"authserver", "authserver/*"},
+	"authserver/clientdoc":  {"authserver/jose"},
 	"authserver/token":      {"authserver/jose"},
 	"authserver/dpop":       {"authserver/jose"},
 	"authserver/replay":     {"authserver/dpop"},

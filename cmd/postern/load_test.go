@@ -80,6 +80,11 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"keys for a minute", "registration: open", "registration: open\n  keys: {rotate_every: 1m}", ":39:24: authserver.keys.rotate_every: must lie between 1h0m0s and"},
 		{"keys nobody can know", "registration: open", "registration: open\n  keys: {publish_before: 14s}", "authserver.keys.publish_before: must lie between 15s"},
 		{"keys published too early", "registration: open", "registration: open\n  keys: {rotate_every: 2h, publish_before: 61m}", "authserver.keys.publish_before: must lie between 15s"},
+		{"an odd profile", "registration: open", "registration: open\n  profile: fapi1", "authserver.profile: must be one of: mcp, fapi2"},
+		{"codes for longer than the profile has them", "registration: open", "registration: open\n  profile: fapi2\n  code_life: 2m", "authserver.code_life: must be at most 1m0s with profile: fapi2"},
+		{"an algorithm the profile does not have", "registration: open", "registration: open\n  profile: fapi2\n  keys: {algorithm: RS256}", "authserver.keys.algorithm: must be ES256, PS256 or EdDSA with profile: fapi2"},
+		{"authorities of certificates that cannot be shown", "registration: open", "registration: open\n  client_ca_file: ca.pem", "authserver.client_ca_file: needs authserver.tls with client_certificates: request"},
+		{"a host with a port", "client_documents: {loopback: true}", "client_documents: {hosts: ['a.example:8443']}", "authserver.client_documents.hosts[0]: \"a.example:8443\" must be a host name"},
 		{"short code life", "registration: open", "registration: open\n  code_life: 1h", "must lie between 10s and 10m0s"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
