@@ -41,6 +41,16 @@ func (s *Size) UnmarshalText(text []byte) error {
 	return errors.New("must be a size like 512MiB: a whole number of KiB, MiB or GiB")
 }
 
+// SubjectInFlight is how many requests one subject may have at the server at a
+// time: half of what a child takes, so that one caller alone cannot keep out
+// all others. 0 is no bound but those of limits.
+func (s Server) SubjectInFlight() int {
+	if s.Stdio == nil {
+		return 0
+	}
+	return s.Stdio.InFlight / 2
+}
+
 func (s *Stdio) complete(folder string) {
 	if len(s.Command) > 0 && strings.Contains(s.Command[0], "/") {
 		absolute(folder, &s.Command[0])

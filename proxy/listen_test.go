@@ -8,6 +8,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postern-mcp/postern/authserver/token"
+	"github.com/postern-mcp/postern/proxy"
 )
 
 // endless is a stream that says one thing and stays open.
@@ -80,4 +83,25 @@ func TestNewsOfWhatNobodyMaySee(t *testing.T) {
 			t.Errorf("%s: tells of what the caller may not see: %s", method, r.body)
 		}
 	}
+}
+
+// A server that takes few requests is not one subject's alone; what ends is
+// given back.
+func TestShareAtOneServer(t *testing.T) {
+	s := newStand(t, func(c *proxy.Config) { c.Servers[0].SubjectInFlight = 2 })
+	s.upstream.answers(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			endless(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"jsonrpc":"2.0","id":1,"result":{}}`)
+	})
+	access := s.token()
+	first := s.listen(t, access)
+	s.listen(t, access)
+	s.wants(s.bear(access), 429, "subject_in_flight")
+	s.wants(s.bear(s.token(func(c *token.Claims) { c.Subject = "eve" })), 200, "")
+	_ = first.Body.Close()
+	s.eventually("its place is not given back", func() bool { return s.bear(access).StatusCode == 200 })
 }

@@ -78,6 +78,10 @@ type Server struct {
 	Audiences  []string // accepted beside the resource URL
 	DPoP       Mode     // "" leaves it to the issuer
 	Credential Credential
+
+	// SubjectInFlight bounds the requests of one subject at this server at a
+	// time, beside Limits: for servers that take few. 0 is no further bound.
+	SubjectInFlight int
 }
 
 // Limits bound requests and answers. None may be zero but those of Rates.

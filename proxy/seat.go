@@ -53,13 +53,23 @@ type seated struct {
 
 func (p *Proxy) seat(c caller, event *event) (seated, error) {
 	event.Stage = stageSeat
-	s := subjectOf(c)
-	if !p.requests.enter(s) {
+	s, here := subjectOf(c), c.visit.server.requests
+	busy := func() (seated, error) {
 		why := placed(refused(stageSeat, reasonSubjectBusy, nil), c.visit)
 		why.scheme = c.scheme
 		return seated{}, why
 	}
-	return seated{caller: c, leave: func() { p.requests.leave(s) }}, nil
+	if !p.requests.enter(s) {
+		return busy()
+	}
+	if here == nil {
+		return seated{caller: c, leave: func() { p.requests.leave(s) }}, nil
+	}
+	if !here.enter(s) {
+		p.requests.leave(s)
+		return busy()
+	}
+	return seated{caller: c, leave: func() { here.leave(s); p.requests.leave(s) }}, nil
 }
 
 func subjectOf(c caller) subject {

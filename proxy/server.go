@@ -32,6 +32,7 @@ type server struct {
 	asking     singleflight.Group
 	sessions   *sessions
 	credential Credential
+	requests   *tally // in flight, by subject; nil without a bound of its own
 	onward     *httputil.ReverseProxy
 }
 
@@ -72,6 +73,9 @@ func newServer(p *Proxy, conf Server, c Config, sessions *sessions) (*server, er
 	s := &server{
 		name: conf.Name, resource: r, target: target, policy: conf.Policy, grants: grants, turnedDown: turnedDown, noFor: cacheMost,
 		sessions: sessions, credential: conf.Credential,
+	}
+	if conf.SubjectInFlight > 0 {
+		s.requests = newTally(conf.SubjectInFlight)
 	}
 	s.onward = newOnward(p, conf)
 	return s, s.trust(p.issuers, conf)

@@ -22,6 +22,7 @@ func (s setup) servers(n *node, o outfit) ([]proxy.Server, error) {
 		servers = append(servers, proxy.Server{
 			Name: conf.Name, Path: conf.Path, Upstream: upstream, Transport: transport, Policy: s.policies[conf.Name],
 			Audiences: conf.Audiences, DPoP: proxy.Mode(conf.DPoP), Credential: shown,
+			SubjectInFlight: conf.SubjectInFlight(),
 		})
 	}
 	return servers, nil

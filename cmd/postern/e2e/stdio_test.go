@@ -119,6 +119,25 @@ func TestLeavingReachesTheChild(t *testing.T) {
 	c.send(t, legacyCall("echo", `{"words":"x"}`)).expect(t, http.StatusOK)
 }
 
+// Half of a child is the most that one caller holds, so that others get in.
+func TestNobodyHasAChildToHimself(t *testing.T) {
+	s := startSeveral(t, peer(t, ", in_flight: 2"))
+	ada, eve := s.caller("ada", "peer"), s.caller("eve", "peer")
+	held := ada.open(t, legacyPost(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"_meta":{"progressToken":1},"name":"hold","arguments":{"words":"long work"}}}`))
+	nextEvent(t, bufio.NewReader(held.Body))
+	if got := ada.send(t, legacyCall("echo", `{"words":"x"}`)).expect(t, http.StatusTooManyRequests); !strings.Contains(got.body, "subject_in_flight") {
+		t.Errorf("more than half: %s", got.body)
+	}
+	eve.send(t, legacyCall("echo", `{"words":"x"}`)).expect(t, http.StatusOK)
+	held.Body.Close()
+	eventually(t, func() error {
+		if got := ada.send(t, legacyCall("echo", `{"words":"x"}`)); got.status != http.StatusOK {
+			return errors.New(got.body)
+		}
+		return nil
+	})
+}
+
 func TestChildIsStartedAgain(t *testing.T) {
 	s := startSeveral(t, peer(t, ""))
 	c := s.caller("ada", "peer")
