@@ -83,21 +83,22 @@ func (s *Server) RotateKey(ctx context.Context, after time.Duration) (Key, error
 	if err := s.lookAtKeys(ctx); err != nil {
 		return Key{}, err
 	}
-	keys := *s.keys.seen.Load()
-	if len(keys) >= mostKeys {
-		return Key{}, ErrManyKeys
-	}
-	var err error
-	if at := signerAt(keys, s.config.Now()); at+1 < len(keys) {
-		next := keys[at+1]
-		err = s.store.HastenSigningKey(ctx, next.ID, later(next.CreatedAt.Add(after), s.config.Now()))
-	} else {
-		err = s.addNext(ctx, after)
-	}
-	if err != nil {
+	if err := s.bringNext(ctx, *s.keys.seen.Load(), after); err != nil {
 		return Key{}, err
 	}
 	return s.nextKey(ctx)
+}
+
+func (s *Server) bringNext(ctx context.Context, keys []signingKey, after time.Duration) error {
+	now := s.config.Now()
+	if at := signerAt(keys, now); at+1 < len(keys) {
+		next := keys[at+1]
+		return s.store.HastenSigningKey(ctx, next.ID, later(next.CreatedAt.Add(after), now))
+	}
+	if len(keys) >= mostKeys {
+		return ErrManyKeys
+	}
+	return s.addNext(ctx, after)
 }
 
 func later(a, b time.Time) time.Time {
@@ -152,7 +153,6 @@ func (s *Server) RevokeKey(ctx context.Context, id string) (Key, error) {
 	if err != nil {
 		return Key{}, atOnce(err)
 	}
-	s.config.Log.Warn("key.revoked", "kid", id, "instead", fresh.ID)
 	if err := s.lookAtKeys(ctx); err != nil {
 		return Key{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/store"
@@ -22,7 +23,7 @@ var ErrManyKeys = fmt.Errorf("%d keys are published already: wait until the olde
 func (s *Server) keepKeysUntil(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
-	told := keyNews{}
+	told := keyNews{known: *s.keys.seen.Load()}
 	for {
 		select {
 		case <-ctx.Done():
@@ -42,15 +43,17 @@ func (s *Server) keepKeys(ctx context.Context) error {
 
 // keyNews is what the log knows.
 type keyNews struct {
+	known   []signingKey
 	signer  string // kid
 	failing bool
 }
 
-// tellOfKeys logs which key signs when that is another than before, and of an
-// outage that it begins and that it ends.
+// tellOfKeys logs what became of the keys, whoever did it, which of them signs
+// when that is another than before, and of an outage that it begins and that it ends.
 func (s *Server) tellOfKeys(before keyNews, err error) keyNews {
 	signer := s.keys.signer()
-	now := keyNews{signer.Public().ID(), err != nil}
+	now := keyNews{*s.keys.seen.Load(), signer.Public().ID(), err != nil}
+	s.tellOfChanges(before.known, now.known)
 	if now.signer != before.signer {
 		s.config.Log.Info("key.signs", "kid", now.signer, "algorithm", string(signer.Algorithm()))
 	}
@@ -63,6 +66,27 @@ func (s *Server) tellOfKeys(before keyNews, err error) keyNews {
 	return now
 }
 
+func (s *Server) tellOfChanges(before, now []signingKey) {
+	for i, k := range before {
+		switch {
+		case hasKey(now, k.ID):
+		case s.config.Now().Before(goneAt(before, i)):
+			s.config.Log.Warn("key.revoked", "kid", k.ID)
+		default:
+			s.config.Log.Info("key.gone", "kid", k.ID)
+		}
+	}
+	for _, k := range now {
+		if !hasKey(before, k.ID) {
+			s.config.Log.Info("key.published", "kid", k.ID, "algorithm", string(k.private.Algorithm()), "signs_from", k.SignsFrom)
+		}
+	}
+}
+
+func hasKey(keys []signingKey, id string) bool {
+	return slices.ContainsFunc(keys, func(k signingKey) bool { return k.ID == id })
+}
+
 // dropKeys forgets the keys that nobody needs any more.
 func (s *Server) dropKeys(ctx context.Context) error {
 	keys, now := *s.keys.seen.Load(), s.config.Now()
@@ -73,7 +97,6 @@ func (s *Server) dropKeys(ctx context.Context) error {
 		if err := s.store.DropSigningKey(ctx, k.ID); err != nil {
 			return err
 		}
-		s.config.Log.Info("key.gone", "kid", k.ID)
 	}
 	return nil
 }

@@ -192,9 +192,5 @@ func (s *Server) addKey(ctx context.Context, number int64, after time.Duration) 
 	if err != nil {
 		return err
 	}
-	if err := s.store.AddSigningKey(ctx, k); err != nil {
-		return err
-	}
-	s.config.Log.Info("key.published", "kid", k.ID, "algorithm", string(s.config.Keys.Algorithm), "signs_from", k.SignsFrom)
-	return nil
+	return s.store.AddSigningKey(ctx, k)
 }

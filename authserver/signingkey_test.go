@@ -387,9 +387,66 @@ func TestKeysOutliveTheStore(t *testing.T) {
 	if err == nil || g.signerID() != before || publishedBy(g).Len() != 1 {
 		t.Errorf("%v, signed by %s", err, g.signerID())
 	}
-	told := g.s.tellOfKeys(keyNews{signer: before}, err)
+	told := g.s.tellOfKeys(keyNews{known: *g.s.keys.seen.Load(), signer: before}, err)
 	g.s.tellOfKeys(g.s.tellOfKeys(told, err), nil)
 	if log := g.log.String(); !strings.Contains(log, "keys.neglected") || !strings.Contains(log, "keys.kept_again") {
 		t.Errorf("the log: %s", log)
+	}
+}
+
+// Every instance logs what became of the keys, whoever did it.
+func TestLogTellsOfKeys(t *testing.T) {
+	g := newRig(t)
+	ctx := t.Context()
+	first := g.signerID()
+	told := g.s.tellOfKeys(keyNews{known: *g.s.keys.seen.Load()}, nil)
+	next, err := g.s.RotateKey(ctx, soonest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	told = g.s.tellOfKeys(told, nil)
+	g.clock.forward(soonest + keptSigned)
+	told = g.s.tellOfKeys(told, nil)
+	for range 2 {
+		g.keep()
+	}
+	told = g.s.tellOfKeys(told, nil)
+	if _, err := g.s.RevokeKey(ctx, next.ID); err != nil {
+		t.Fatal(err)
+	}
+	g.s.tellOfKeys(told, nil)
+	for _, line := range []string{
+		`"msg":"key.signs","kid":"` + first + `","algorithm":"ES256"`, `"msg":"key.published","kid":"` + next.ID, `"msg":"key.signs","kid":"` + next.ID,
+		`"msg":"key.gone","kid":"` + first, `"level":"WARN","msg":"key.revoked","kid":"` + next.ID, `"msg":"key.signs","kid":"` + g.signerID(),
+	} {
+		if !strings.Contains(g.log.String(), line) {
+			t.Errorf("no %s in\n%s", line, g.log)
+		}
+	}
+}
+
+// A secret goes from instance to instance: those with the old one and those
+// with the new one open each other's keys, as long as each has the other's.
+func TestSecretsRollOverInstances(t *testing.T) {
+	g := newRig(t)
+	both := func(secret, previous []byte) *Server {
+		s, err := g.reopen(func(c *Config) { c.Secret, c.PreviousSecret = secret, previous })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = s.Close() })
+		return s
+	}
+	prepared, ahead := both(oldSecret, newer), both(newer, oldSecret)
+	next, err := ahead.RotateKey(t.Context(), soonest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := prepared.keepKeys(t.Context()); err != nil || !prepared.keys.published().Has(next.ID) {
+		t.Errorf("the prepared instance: %v", err)
+	}
+	err = g.s.keepKeys(t.Context()) // has the old secret alone
+	if err == nil || !strings.Contains(err.Error(), next.ID) || g.s.keys.published().Len() != 1 {
+		t.Errorf("the instance left behind: %v", err)
 	}
 }
