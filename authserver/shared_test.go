@@ -62,6 +62,7 @@ func TestTwoInstances(t *testing.T) {
 		{"code raced", codeRaced},
 		{"refresh token raced", refreshTokenRaced},
 		{"approval raced", approvalRaced},
+		{"assertion raced", assertionRaced},
 		{"person deleted meanwhile", deletedMeanwhile},
 	} {
 		t.Run(row.name+"/sqlite", func(t *testing.T) {
@@ -168,6 +169,22 @@ func approvalRaced(t *testing.T, g *rig) {
 	all.Wait()
 	if got := len(strings.Fields(strings.Join(codes, " "))); got != 1 {
 		t.Errorf("one approval gave %d codes", got)
+	}
+}
+
+// A client assertion is good once (RFC 7523 §3 (7)), wherever it is shown.
+func assertionRaced(t *testing.T, g *rig) {
+	key := newKey(t)
+	c := g.signingMachine(key, "")
+	for _, jti := range []string{"1", "2", "3"} {
+		form := asserting(sign(t, key, "JWT", g.saying(c, jti)))
+		good, bad := g.race("/token", with(form, "grant_type", "client_credentials", "resource", calculator))
+		if len(good) != 1 {
+			t.Fatalf("one assertion was good %d times, %s", len(good), bad[0].body)
+		}
+		for _, a := range bad {
+			g.expect(a, http.StatusUnauthorized, "invalid_client")
+		}
 	}
 }
 

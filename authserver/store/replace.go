@@ -15,6 +15,9 @@ func (s *DB) ReplaceClient(ctx context.Context, c Client, anew bool) error {
 		return err
 	}
 	return s.ending(ctx, func(tx ending) error {
+		if err := tx.lock(ctx, "SELECT 1 FROM clients WHERE id = $1", c.ID); err != nil {
+			return err
+		}
 		err := exactlyOne(ctx, tx.Tx, ErrNotFound, "UPDATE clients SET metadata = $1, secret_hash = $2 WHERE id = $3", string(doc), c.SecretHash, c.ID)
 		if err != nil {
 			return err
