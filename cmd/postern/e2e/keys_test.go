@@ -19,11 +19,16 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/postern-mcp/postern/internal/postgrestest"
 )
+
+// aFile is the database of an office in its own folder.
+const aFile = "sqlite:auth.db"
 
 // keyOffice is an office of several instances on one database, reached by one
 // address in turn.
-func keyOffice(t *testing.T, instances int, keys string) *office {
+func keyOffice(t *testing.T, instances int, database, keys string) *office {
 	t.Helper()
 	dir := t.TempDir()
 	o := &office{stage: &stage{dir: dir, issuer: "http://" + loopback(freePort(t))}, host: "http://" + loopback(freePort(t))}
@@ -35,10 +40,10 @@ func keyOffice(t *testing.T, instances int, keys string) *office {
 		o.config = write(t, filepath.Join(dir, fmt.Sprintf("postern%d.yaml", i)), fmt.Sprintf(`authserver:
   listen: %s
   issuer: %s
-  database: sqlite:auth.db
+  database: %s
   secret_file: %s
   resources: [{resource: %q, name: recorder, scopes: [{name: use, default: true}]}]
-%s`, address, o.issuer, secret, o.resource, keys))
+%s`, address, o.issuer, database, secret, o.resource, keys))
 		start(t, binary, "authserver", "-c", o.config)
 		eventually(t, func() error { return healthy("http://" + address + "/jwks.json") })
 		behind = append(behind, &url.URL{Scheme: "http", Host: address})
@@ -85,7 +90,7 @@ func TestEverySigningAlgorithmIsVerified(t *testing.T) {
 	up := newUpstream(t, echo)
 	for _, alg := range []string{"ES256", "RS256", "PS256", "EdDSA"} {
 		t.Run(alg, func(t *testing.T) {
-			o := keyOffice(t, 1, "  keys: {algorithm: "+alg+"}\n")
+			o := keyOffice(t, 1, aFile, "  keys: {algorithm: "+alg+"}\n")
 			c := o.caller(t, o.proxy(t, up, ""))
 			c.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
 			spoiled := c.token[:len(c.token)-8] + "AAAAAAAA"
@@ -240,7 +245,16 @@ func (c *throng) meets(t *testing.T, kid string) {
 // TestNoTokenIsRefusedWhileKeysRotate: two instances, two proxies, and the key
 // changes again and again, as quickly as it may.
 func TestNoTokenIsRefusedWhileKeysRotate(t *testing.T) {
-	o := keyOffice(t, 2, "")
+	for name, database := range map[string]string{"sqlite": aFile, "postgres": postgrestest.Database(t, postgrestest.Start(t))} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits, mostly
+			rotateUnderLoad(t, keyOffice(t, 2, database, ""))
+		})
+	}
+}
+
+func rotateUnderLoad(t *testing.T, o *office) {
+	t.Helper()
 	up := newUpstream(t, echo)
 	c := gather(t, o, o.proxy(t, up, ""), o.proxy(t, up, ""))
 	kids := []string{o.key(t, "list")[0][0]}
@@ -271,7 +285,7 @@ func TestNoTokenIsRefusedWhileKeysRotate(t *testing.T) {
 // TestRevokedSigningKeyIsRefused: everywhere within seconds, though nothing
 // else is wrong with the tokens it signed.
 func TestRevokedSigningKeyIsRefused(t *testing.T) {
-	o := keyOffice(t, 2, "")
+	o := keyOffice(t, 2, aFile, "")
 	up := newUpstream(t, echo)
 	first, second := o.proxy(t, up, ""), o.proxy(t, up, "")
 	lost := o.caller(t, first)
