@@ -47,16 +47,26 @@ func (l *life) enter(req *http.Request, m *message) *http.Response {
 	return resp
 }
 
-// evict ends the session that was idle longest. Callers hold mu.
+// evict ends the session that was idle longest; one that listens or waits for
+// an answer is not idle while there is another. Callers hold mu.
 func (l *life) evict() {
 	var oldest *session
 	for _, s := range l.sessions {
-		if oldest == nil || s.used.Before(oldest.used) {
+		if oldest == nil || s.idler(oldest) {
 			oldest = s
 		}
 	}
 	l.part(oldest)
 }
+
+func (s *session) idler(than *session) bool {
+	if s.busy() != than.busy() {
+		return than.busy()
+	}
+	return s.used.Before(than.used)
+}
+
+func (s *session) busy() bool { return s.stream != nil || len(s.calls) > 0 }
 
 // part ends a session, its stream and its subscriptions. Callers hold mu.
 func (l *life) part(s *session) {

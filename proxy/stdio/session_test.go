@@ -102,11 +102,18 @@ func TestUnsubscribingIsForOneself(t *testing.T) {
 	}
 }
 
-// TestSessionsAreBounded: the one that was idle longest goes, one in use stays.
+// TestSessionsAreBounded: the one that was idle longest goes, one in use and
+// one that listens stay.
 func TestSessionsAreBounded(t *testing.T) {
 	r := running(t, "legacy")
+	listener := r.enter(t)
+	stream, err := r.open(t.Context(), ask{method: "GET", session: listener})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
 	idle, used := r.enter(t), r.enter(t)
-	for i := range sessionsKept - 1 {
+	for i := range sessionsKept - 2 {
 		r.enter(t)
 		if i%1000 == 0 {
 			r.do(t, ask{session: used, body: `{"jsonrpc":"2.0","method":"notifications/initialized"}`})
@@ -114,6 +121,9 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 	if got := r.do(t, ask{session: used, body: tool("1", "echo").body}); got.status != 200 {
 		t.Errorf("the session in use: %+v", got)
+	}
+	if got := r.do(t, ask{session: listener, body: tool("1", "echo").body}); got.status != 200 {
+		t.Errorf("the session that listens: %+v", got)
 	}
 	if got := r.do(t, ask{session: idle, body: tool("1", "echo").body}); got.status != 404 {
 		t.Errorf("the idle session: %+v", got)
