@@ -57,6 +57,7 @@ type desk struct {
 	regulars  chan struct{}
 	strangers chan struct{}
 	failed    atomic.Int64 // unix nanoseconds of the last time it could not be reached
+	unknown   atomic.Bool  // the issuer does not take the proxy's own credentials: waiting mends nothing
 }
 
 func newDesk(conf Introspection, i *issuer) (*desk, error) {
@@ -98,7 +99,18 @@ func (d *desk) ask(ctx context.Context, now time.Time, b bearer) ([]byte, error)
 		return nil, err
 	}
 	defer resp.Body.Close()
+	d.unknown.Store(resp.StatusCode == http.StatusUnauthorized) // RFC 7662 §2.3
 	return readAnswer(resp)
+}
+
+var errUnknownHere = errors.New("it does not take client_id and secret_file of introspection")
+
+// ready is why asking must fail until somebody mends the configuration, or nil.
+func (d *desk) ready() error {
+	if d.unknown.Load() {
+		return errUnknownHere
+	}
+	return nil
 }
 
 func (d *desk) enter(known bool) (leave func(), err error) {
@@ -154,7 +166,7 @@ func (d *desk) request(ctx context.Context, endpoint, raw string) (*http.Request
 
 func readAnswer(resp *http.Response) ([]byte, error) {
 	if resp.StatusCode == http.StatusUnauthorized { // RFC 7662 §2.3
-		return nil, fmt.Errorf("%s answers %s: it does not take client_id and secret_file of introspection", resp.Request.URL, resp.Status)
+		return nil, fmt.Errorf("%s answers %s: %w", resp.Request.URL, resp.Status, errUnknownHere)
 	}
 	body, err := discovery.ReadAnswer(resp, answerLimit)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 )
 
 // Ready says why calls could not be carried out right now, or nil: every
-// issuer's keys are known, what its feed would tell of revocations is heard,
-// and audit lines can be written.
+// issuer's keys are known, what its feed would tell of revocations is heard, it
+// takes the credentials it is asked with, and audit lines can be written.
 func (p *Proxy) Ready(ctx context.Context) error {
 	var failures []error
 	if err := p.audit.ready(); err != nil {
@@ -17,6 +17,9 @@ func (p *Proxy) Ready(ctx context.Context) error {
 	for _, i := range p.issuers {
 		if _, err := i.keys(ctx, p.now()); err != nil {
 			failures = append(failures, fmt.Errorf("keys of %s: %w", i.conf.URL, err))
+		}
+		if desk := i.desk; desk != nil && desk.ready() != nil {
+			failures = append(failures, fmt.Errorf("introspection at %s: %w", i.conf.URL, desk.ready()))
 		}
 		if feed := i.conf.Feed; feed != nil && feed.Ready() != nil {
 			failures = append(failures, fmt.Errorf("revocations of %s: %w", i.conf.URL, feed.Ready()))

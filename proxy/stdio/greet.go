@@ -41,8 +41,19 @@ func (l *life) greet() error {
 		return errors.New("it answers neither initialize nor server/discover: is it an MCP server?")
 	}
 	l.child.up(l)
-	l.child.conf.Log.Info("the child process answers", "version", l.version, "stateless", l.modern)
+	l.child.conf.Log.Info("the child process answers", "eras", l.eras())
 	return nil
+}
+
+// eras are the protocol versions that callers can speak with the child.
+func (l *life) eras() string {
+	switch {
+	case l.welcome == nil:
+		return stateless
+	case l.modern:
+		return l.version + ", " + stateless
+	}
+	return l.version
 }
 
 // welcomed keeps the answer to initialize for callers. Log messages reach

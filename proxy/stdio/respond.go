@@ -37,7 +37,8 @@ func noSession(req *http.Request) *http.Response {
 	if req.Header.Get("Mcp-Session-Id") == "" {
 		status = http.StatusBadRequest
 	}
-	return respondError(req, status, []byte("null"), -32001, "Session not found: start one with initialize.")
+	const problem = `"error":{"code":-32001,"message":"Session not found: start one with initialize.","data":{"reason":"session_unknown"}}`
+	return respondJSON(req, status, answerOf([]byte("null"), problem))
 }
 
 func respondEvents(req *http.Request, e *events) *http.Response {

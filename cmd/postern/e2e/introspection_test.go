@@ -106,6 +106,9 @@ func TestIssuerThatDoesNotKnowTheProxy(t *testing.T) {
 			}
 			return nil
 		})
+		if unready := p.answers("/readyz"); (unready != nil) != (row.status == http.StatusServiceUnavailable) {
+			t.Errorf("%s: /readyz says %v", row.name, unready)
+		}
 	}
 	if n := len(up.all()); n != 0 {
 		t.Errorf("the upstream got %d requests", n)
