@@ -22,9 +22,6 @@ type DB struct {
 	dialect     dialect
 }
 
-// SQLite is DB.
-type SQLite = DB
-
 // dialect is what differs between the two.
 type dialect struct {
 	goose     goose.Dialect

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -169,5 +170,72 @@ func eventually(t *testing.T, f func() error) {
 		if time.Now().After(deadline) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A grant that is prolonged while the sweep is about to delete it stays.
+func TestSweepSparesWhatIsProlonged(t *testing.T) {
+	s := openServer(t)
+	a := approve(t, s, "1", "a")
+	due := a.Grant.ExpiresAt.Add(time.Second)
+	tx, err := s.write.BeginTx(t.Context(), s.dialect.locking)
+	must(t, err)
+	defer tx.Rollback()
+	must(t, keepGrant(t.Context(), tx, a.Grant.ID, due.Add(time.Hour)))
+	swept := make(chan error, 1)
+	go func() {
+		_, err := s.Sweep(context.Background(), due, t0, 10)
+		swept <- err
+	}()
+	eventually(t, func() error {
+		var waiting int
+		err := s.read.QueryRow("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'DELETE FROM grants%'").Scan(&waiting)
+		if err == nil && waiting == 0 {
+			err = errors.New("the sweep does not wait")
+		}
+		return err
+	})
+	must(t, tx.Commit())
+	must(t, <-swept)
+	if g, err := s.Grant(t.Context(), a.Grant.ID); err != nil || !g.ExpiresAt.Equal(due.Add(time.Hour)) {
+		t.Errorf("got %+v, %v", g, err)
+	}
+}
+
+// Sweeps of two instances beside each other and beside requests.
+func TestSweepsBesideWork(t *testing.T) {
+	address := newDatabase(t)
+	one, two := openURL(t, address), openURL(t, address)
+	a := approve(t, one, "1", "a")
+	for i := range 60 {
+		must(t, placed(one.Issue(t.Context(), AccessToken{ID: fmt.Sprint("old", i), GrantID: a.Grant.ID, ClientID: "c1", Subject: "u1", ExpiresAt: t0})))
+	}
+	must(t, one.RevokeGrant(t.Context(), a.Grant.ID, t0))
+	b := approve(t, two, "2", "a")
+	b.Grant.ExpiresAt = t0.Add(24 * time.Hour)
+	must(t, placed(two.Redeem(t.Context(), b.Code, nil, ofGrant(b, h("b")), t0, b.Grant.ExpiresAt)))
+	var all sync.WaitGroup
+	for _, s := range []*DB{one, two} {
+		all.Go(func() {
+			for more := true; more; {
+				var err error
+				if more, err = s.Sweep(context.Background(), t0.Add(time.Second), t0, 7); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+		all.Go(func() {
+			for i := range 30 {
+				if _, err := s.Issue(context.Background(), AccessToken{ID: fmt.Sprintf("%p %d", s, i), GrantID: b.Grant.ID, ClientID: "c1", Subject: "u1", ExpiresAt: t0.Add(time.Hour)}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	var kept, revoked int
+	must(t, one.read.QueryRow("SELECT (SELECT count(*) FROM access_tokens), (SELECT count(*) FROM revocations)").Scan(&kept, &revoked))
+	if kept != 61 || revoked != 0 {
+		t.Errorf("%d tokens and %d revocations left", kept, revoked)
 	}
 }
