@@ -29,6 +29,8 @@ type life struct {
 	mu       sync.Mutex
 	waiting  map[string]*exchange // by name
 	sessions map[string]*session
+	wanted   map[string]int // sessions that are subscribed, by URI
+	uriBytes int            // of the URIs of all subscriptions
 
 	// Fixed by greet, before any caller comes.
 	welcome []byte // result of initialize; nil when the child knows none
@@ -39,7 +41,7 @@ type life struct {
 func newLife(c *Child) *life {
 	return &life{
 		child: c, out: make(chan []byte, queued), gone: make(chan struct{}),
-		waiting: map[string]*exchange{}, sessions: map[string]*session{},
+		waiting: map[string]*exchange{}, sessions: map[string]*session{}, wanted: map[string]int{},
 	}
 }
 

@@ -8,7 +8,8 @@ import (
 
 const (
 	sessionsKept  = 10_000
-	subscriptions = 1000 // of one session
+	subscriptions = 1000     // of one session
+	uriBytesMost  = 64 << 20 // of the URIs of all subscriptions to a child
 )
 
 // session is what the bridge keeps of one caller of the handshake era. The
@@ -76,7 +77,7 @@ func (l *life) part(s *session) {
 		s.stream = nil
 	}
 	for uri := range s.uris {
-		if !l.wanted(uri) {
+		if l.unwant(s, uri) {
 			l.tell(unsubscription(uri))
 		}
 	}
@@ -95,14 +96,34 @@ func (l *life) leave(req *http.Request, s *session) *http.Response {
 	return respond(req, http.StatusNoContent)
 }
 
-// wanted says whether a session is subscribed to a resource. Callers hold mu.
-func (l *life) wanted(uri string) bool {
-	for _, s := range l.sessions {
-		if s.uris[uri] {
-			return true
-		}
+// want notes that a session is subscribed to a resource, if there is room.
+// Callers hold mu.
+func (l *life) want(s *session, uri string) bool {
+	if s.uris[uri] {
+		return true
 	}
-	return false
+	if len(s.uris) >= subscriptions || l.uriBytes+len(uri) > uriBytesMost {
+		return false
+	}
+	s.uris[uri] = true
+	l.wanted[uri]++
+	l.uriBytes += len(uri)
+	return true
+}
+
+// unwant says whether nobody is subscribed to the resource any more. Callers
+// hold mu.
+func (l *life) unwant(s *session, uri string) bool {
+	if s.uris[uri] {
+		delete(s.uris, uri)
+		l.wanted[uri]--
+		l.uriBytes -= len(uri)
+	}
+	if l.wanted[uri] > 0 {
+		return false
+	}
+	delete(l.wanted, uri)
+	return true
 }
 
 func unsubscription(uri string) []byte {
@@ -116,17 +137,18 @@ func (l *life) subscribe(req *http.Request, s *session, m *message) (*http.Respo
 		return noSession(req), nil
 	}
 	l.mu.Lock()
-	had, full := s.uris[m.uri], len(s.uris) >= subscriptions
-	if !full {
-		s.uris[m.uri] = true
-	}
+	ended, had := l.sessions[s.id] != s, s.uris[m.uri]
+	room := !ended && l.want(s, m.uri)
 	l.mu.Unlock()
-	if full && !had {
-		return respondError(req, http.StatusOK, m.of(m.id), -32602, "This session has too many subscriptions: end some first."), nil
+	if ended {
+		return noSession(req), nil
+	}
+	if !room {
+		return respondError(req, http.StatusOK, m.of(m.id), -32602, "There are too many subscriptions: end some first."), nil
 	}
 	undo := func(failed bool) {
 		if failed && !had {
-			delete(s.uris, m.uri)
+			l.unwant(s, m.uri)
 		}
 	}
 	resp, err := l.exchange(req, s, m, undo)
@@ -145,10 +167,9 @@ func (l *life) unsubscribe(req *http.Request, s *session, m *message) (*http.Res
 		return noSession(req), nil
 	}
 	l.mu.Lock()
-	delete(s.uris, m.uri)
-	others := l.wanted(m.uri)
+	last := l.unwant(s, m.uri)
 	l.mu.Unlock()
-	if others {
+	if !last {
 		return respondJSON(req, http.StatusOK, answerOf(m.of(m.id), `"result":{}`)), nil
 	}
 	return l.exchange(req, s, m, nil)

@@ -189,3 +189,22 @@ func TestCancellation(t *testing.T) {
 		t.Errorf("the other one got %+v", got)
 	}
 }
+
+// The URIs of all sessions together are bounded, and what ends is given back.
+func TestSubscriptionsShareOneMemory(t *testing.T) {
+	l := newLife(&Child{})
+	a, b := &session{uris: map[string]bool{}}, &session{uris: map[string]bool{}}
+	large := strings.Repeat("x", uriBytesMost-1)
+	if !l.want(a, large) || l.want(b, "ab") || !l.want(a, large) {
+		t.Error("64 MiB are not where it ends")
+	}
+	if !l.unwant(a, large) || !l.want(a, "ab") || !l.want(b, "ab") {
+		t.Error("no room after one has ended")
+	}
+	if l.unwant(a, "ab") || l.unwant(a, "ab") || !l.unwant(b, "ab") || !l.unwant(b, "ab") {
+		t.Error("the last one is not who ends it")
+	}
+	if l.uriBytes != 0 || len(l.wanted) != 0 {
+		t.Errorf("left at the end: %d bytes, %v", l.uriBytes, l.wanted)
+	}
+}
