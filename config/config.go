@@ -29,6 +29,8 @@ type File struct {
 	Limits     Limits      `yaml:"limits"`
 	TLS        *TLS        `yaml:"tls"` // of listen; absent: plain HTTP, and TLS ends in front
 	AuthServer *AuthServer `yaml:"authserver"`
+
+	doc *strictyaml.Document // where it was read from
 }
 
 // State is what outlives a request.
@@ -130,7 +132,14 @@ func Load(path string, lookup Lookup) (*File, error) {
 	if problems := file.validate(doc); len(problems) > 0 {
 		return nil, problems
 	}
+	file.doc = doc
 	return &file, nil
+}
+
+// At places an error that came up later at the key that led to it: file, line,
+// column, and the key's name.
+func (f *File) At(err error, key ...any) error {
+	return strictyaml.Problems{f.doc.Problem(keyPath(key)+": "+err.Error(), key...)}
 }
 
 func defaults() File {

@@ -49,14 +49,14 @@ func (o outfit) kit(server string) credential.Kit {
 func (o outfit) credential(conf config.Server, upstream *url.URL) (proxy.Credential, error) {
 	shown, err := o.own(conf, upstream)
 	if err != nil {
-		return nil, fmt.Errorf("credential of server %q: %w", conf.Name, err)
+		return nil, err
 	}
 	if conf.Identity == nil {
 		return shown, nil
 	}
 	told, err := credential.NewIdentified(shown, o.identities, conf.Identity.Audience, conf.Identity.Header)
 	if err != nil {
-		return nil, fmt.Errorf("identity for server %q: %w", conf.Name, err)
+		return nil, fmt.Errorf("identity: %w", err)
 	}
 	return told, nil
 }
@@ -96,7 +96,7 @@ func (o outfit) tls(conf config.Server) (func() *tls.Config, error) {
 	files := credential.TLSFiles{CA: conf.TLS.CAFile, Cert: conf.TLS.CertFile, Key: conf.TLS.KeyFile, ServerName: conf.TLS.ServerName}
 	settings, err := credential.NewTLS(o.kit(conf.Name), files)
 	if err != nil {
-		return nil, fmt.Errorf("tls of server %q: %w", conf.Name, err)
+		return nil, fmt.Errorf("tls: %w", err)
 	}
 	return settings, nil
 }

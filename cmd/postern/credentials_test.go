@@ -99,14 +99,14 @@ func TestMistakesInCredentials(t *testing.T) {
 	}
 }
 
-// What only the files can tell is told at the start, with the server's name.
+// What only the files can tell is told at the start, at the key it belongs to.
 func TestUnusableCredentialsDoNotStart(t *testing.T) {
 	for name, row := range map[string]struct{ lines, want string }{
-		"absent":          {`credential: {type: header, file: absent}`, `credential of server "calculator": `},
+		"absent":          {`credential: {type: header, file: absent}`, `servers[0].credential: `},
 		"no header":       {`credential: {type: header, header: Host, file: secrets/upstream}`, `the header Host is not for credentials`},
 		"not a key":       {`credential: {type: client_credentials, issuer: https://i.example, client_id: me, key_file: postern.yaml}`, "no PEM block"},
-		"no certificates": {"credential: {type: none}\n    tls: {ca_file: postern.yaml}", `tls of server "calculator": `},
-		"identity":        {"credential: {type: none}\n    identity: {audience: a, header: X_Who}", `identity for server "calculator": `},
+		"no certificates": {"credential: {type: none}\n    tls: {ca_file: postern.yaml}", `servers[0]: tls: `},
+		"identity":        {"credential: {type: none}\n    identity: {audience: a, header: X_Who}", `servers[0].credential: identity: `},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()

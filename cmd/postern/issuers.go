@@ -13,10 +13,10 @@ import (
 // issuers are those of the configuration, with what they need to be asked.
 func (s setup) issuers(n *node) ([]proxy.Issuer, error) {
 	var issuers []proxy.Issuer
-	for _, conf := range s.file.Issuers {
+	for i, conf := range s.file.Issuers {
 		issuer, err := n.issuer(conf, s.file.State)
 		if err != nil {
-			return nil, fmt.Errorf("issuer %q: %w", conf.Issuer, err)
+			return nil, s.file.At(err, "issuers", i)
 		}
 		issuers = append(issuers, issuer)
 	}

@@ -10,14 +10,14 @@ import (
 
 func (s setup) servers(n *node, o outfit) ([]proxy.Server, error) {
 	var servers []proxy.Server
-	for _, conf := range s.file.Servers {
+	for i, conf := range s.file.Servers {
 		upstream, transport, err := n.way(conf, o, s.lookup)
 		if err != nil {
-			return nil, err
+			return nil, s.file.At(err, "servers", i)
 		}
 		shown, err := o.credential(conf, upstream)
 		if err != nil {
-			return nil, err
+			return nil, s.file.At(err, "servers", i, "credential")
 		}
 		servers = append(servers, proxy.Server{
 			Name: conf.Name, Path: conf.Path, Upstream: upstream, Transport: transport, Policy: s.policies[conf.Name],
