@@ -72,14 +72,15 @@ func (l *logbook) String() string {
 	return l.text.String()
 }
 
-// rig is a server on a real socket over a real database file.
+// rig is a server on a real socket over a real database.
 type rig struct {
 	t     *testing.T
 	s     *Server
 	url   string
 	clock *clock
 	log   *logbook
-	path  string
+	path  string // of the database, when it is a file
+	db    string // URL of the database
 	serve http.Handler
 }
 
@@ -123,7 +124,8 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 	for _, f := range change {
 		f(&c)
 	}
-	s, err := New(context.Background(), c, "sqlite:"+g.path)
+	g.db = newDatabase(t, g.path)
+	s, err := New(context.Background(), c, g.db)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package authserver
 
 import (
 	"bytes"
-	"database/sql"
 	"strings"
 	"testing"
 	"time"
@@ -75,23 +74,13 @@ func TestResealingGoesInBatches(t *testing.T) {
 	for i := range resealBatch + 1 {
 		hash := hashOf(string(rune(i)))
 		sealed := g.s.seals.successors.close([]byte("x"), contextOf(hash))
-		if _, err := db.Exec("INSERT INTO refresh_tokens (hash, grant_id, thumbprint, expires_at, successor) SELECT ?, id, '', 0, ? FROM grants LIMIT 1", hash[:], sealed); err != nil {
+		if _, err := db.Exec("INSERT INTO refresh_tokens (hash, grant_id, thumbprint, expires_at, successor) SELECT $1, id, '', 0, $2 FROM grants LIMIT 1", hash[:], sealed); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if n, err := g.s.Reseal(t.Context()); err != nil || n != resealBatch+2 {
 		t.Errorf("%d sealed, %v", n, err)
 	}
-}
-
-func (g *rig) database() *sql.DB {
-	g.t.Helper()
-	db, err := sql.Open("sqlite", g.path)
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	g.t.Cleanup(func() { _ = db.Close() })
-	return db
 }
 
 // swap exchanges what two rows of a table hold in a column.
@@ -106,7 +95,7 @@ func (g *rig) swap(table, name, column string) {
 		}
 	}
 	for i := range names {
-		if _, err := db.Exec("UPDATE "+table+" SET "+column+" = ? WHERE "+name+" = ?", values[1-i], names[i]); err != nil {
+		if _, err := db.Exec("UPDATE "+table+" SET "+column+" = $1 WHERE "+name+" = $2", values[1-i], names[i]); err != nil {
 			g.t.Fatal(err)
 		}
 	}

@@ -3,7 +3,6 @@ package authserver
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"io"
 	"net/http"
 	"os"
@@ -19,14 +18,14 @@ func TestMetadata(t *testing.T) {
 	a := g.get(noRedirect(), "/.well-known/oauth-authorization-server")
 	for name, want := range map[string]string{
 		"issuer": g.url, "authorization_endpoint": g.url + "/authorize", "token_endpoint": g.url + "/token", "jwks_uri": g.url + "/jwks.json",
-		"registration_endpoint": g.url + "/register", "revocation_endpoint": g.url + "/revoke", "introspection_endpoint": g.url + "/introspect",
+		"registration_endpoint": g.url + "/register", "revocation_endpoint": g.url + "/revoke", "device_authorization_endpoint": g.url + "/device_authorization", "introspection_endpoint": g.url + "/introspect",
 	} {
 		if a.str(name) != want {
 			t.Errorf("%s: %q", name, a.str(name))
 		}
 	}
 	for name, want := range map[string]string{
-		"code_challenge_methods_supported": `["S256"]`, "grant_types_supported": `["authorization_code","refresh_token","client_credentials"]`,
+		"code_challenge_methods_supported": `["S256"]`, "grant_types_supported": `["authorization_code","refresh_token","client_credentials","` + grantDevice + `"]`,
 		"token_endpoint_auth_methods_supported": `["none","client_secret_basic","client_secret_post","private_key_jwt"]`, "response_types_supported": `["code"]`,
 		"scopes_supported": `["calc:basic","calc:power","db:read"]`, "protected_resources": `["` + calculator + `","` + database + `"]`,
 		"authorization_response_iss_parameter_supported": "true", "client_id_metadata_document_supported": "true",
@@ -142,7 +141,7 @@ func (g *rig) reopen(change ...func(*Config)) (*Server, error) {
 	for _, f := range change {
 		f(&c)
 	}
-	return New(context.Background(), c, "sqlite:"+g.path)
+	return New(context.Background(), c, g.db)
 }
 
 func TestRestartKeepsEverything(t *testing.T) {
@@ -181,12 +180,7 @@ func TestWrongSecretDoesNotStart(t *testing.T) {
 // The seal holds each key to its own row: what opens under one id does not under another.
 func TestStoredKeyCannotBeSwapped(t *testing.T) {
 	g := newRig(t)
-	db, err := sql.Open("sqlite", g.path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer db.Close()
-	if _, err := db.Exec("UPDATE signing_keys SET id = 'another'"); err != nil {
+	if _, err := g.database().Exec("UPDATE signing_keys SET id = 'another'"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := g.reopen(); err == nil {
