@@ -33,6 +33,7 @@ type Server struct {
 	keys      *keyring
 	rules     token.Rules
 	target    dpop.Target
+	devicesAt dpop.Target
 	seals     seals
 	passwords *passwords
 	limits    limits
@@ -109,6 +110,9 @@ func (s *Server) prepareTokens(ctx context.Context) (err error) {
 		return err
 	}
 	if s.target, err = dpop.ParseTarget(s.site.url("/token")); err != nil {
+		return err
+	}
+	if s.devicesAt, err = dpop.ParseTarget(s.site.url("/device_authorization")); err != nil {
 		return err
 	}
 	return nil

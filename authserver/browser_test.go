@@ -304,3 +304,39 @@ func TestBrowserShowsProblems(t *testing.T) {
 		t.Errorf("the name typed before is %q", got)
 	}
 }
+
+func TestBrowserConnectsADevice(t *testing.T) {
+	g := newRig(t)
+	id := g.television("")
+	c := startChromium(t)
+	for decision, end := range map[string]string{"allow": "Your device is connected", "deny": "Not connected"} {
+		c.fresh()
+		w := g.waits(id)
+		c.open(w.str("verification_uri"))
+		c.until(`!!document.querySelector("input[name=user_code]")`)
+		c.keep("device")
+		c.fits()
+		c.eval(`document.querySelector("input[name=user_code]").value = "BBBB-BBBB"`)
+		c.eval(`document.querySelector("form button").click()`)
+		c.until(`document.readyState == "complete" && !!document.querySelector("[role=alert]")`)
+		c.keep("device-wrong")
+		c.fits()
+		c.open(w.str("verification_uri_complete"))
+		c.until(`document.readyState == "complete" && document.body.innerText.includes("Compare this code")`)
+		c.keep("device-link")
+		c.fits()
+		c.eval(`document.querySelector("form button").click()`)
+		c.signIn()
+		c.until(`!!document.querySelector("button[name=decision]")`)
+		c.keep("device-consent")
+		c.fits()
+		c.decide(decision)
+		c.until(`document.readyState == "complete" && document.body.innerText.includes("` + end + `")`)
+		c.keep("device-" + decision)
+		c.fits()
+		want := map[string]int{"allow": 200, "deny": 400}[decision]
+		if a := g.post("/token", polling(id, w)); a.status != want {
+			t.Errorf("%s: %d %s", decision, a.status, a.body)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/store"
@@ -48,6 +49,9 @@ func (s *Server) revisit(r *http.Request, p pending) (redirection, error) {
 	c, err := s.client(r, p.Client)
 	if err != nil {
 		return redirection{}, err
+	}
+	if p.Device != "" {
+		return redirection{client: c}, nil
 	}
 	if !s.mayRedirect(c, p.Redirect) {
 		return redirection{}, refuse(UnregisteredTarget)
@@ -99,7 +103,7 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 		Request: sealed, User: v.UserName,
 		Client: to.client.label(), ClientHost: to.client.host, Verified: to.client.verified,
 		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),
-		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource,
+		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource, UserCode: p.UserCode,
 		New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)),
 	})
 }
@@ -161,10 +165,11 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection, p pending, v store.Session) error {
-	code, now := newSecret("pac_"), s.config.Now()
-	until := now.Add(s.config.CodeLife)
-	g := store.Grant{ID: newID("grant_"), ClientID: p.Client, UserID: v.UserID, Resource: p.Resource, Scope: p.Scope,
-		AuthTime: v.AuthTime, CreatedAt: now, ExpiresAt: until}
+	if p.Device != "" {
+		return s.answerDevice(w, r, to, p, v, true)
+	}
+	code, until := newSecret("pac_"), s.config.Now().Add(s.config.CodeLife)
+	g := s.newGrant(p, v, until)
 	err := s.store.Approve(r.Context(), store.Approval{
 		Request: hashOf(p.ID), RequestUntil: p.until(), Consent: consentOf(p, v), Grant: g,
 		Code: store.Code{Hash: hashOf(code), GrantID: g.ID, RedirectURI: p.Redirect, Challenge: p.Challenge, Thumbprint: p.Key, ExpiresAt: until},
@@ -181,7 +186,16 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection,
 	return nil
 }
 
+// newGrant is what the person of a session allows, kept until its first tokens are issued.
+func (s *Server) newGrant(p pending, v store.Session, until time.Time) store.Grant {
+	return store.Grant{ID: newID("grant_"), ClientID: p.Client, UserID: v.UserID, Resource: p.Resource, Scope: p.Scope,
+		AuthTime: v.AuthTime, CreatedAt: s.config.Now(), ExpiresAt: until}
+}
+
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, to redirection, p pending, v store.Session) error {
+	if p.Device != "" {
+		return s.answerDevice(w, r, to, p, v, false)
+	}
 	err := s.store.Spend(r.Context(), hashOf(p.ID), p.until())
 	if errors.Is(err, store.ErrSpent) {
 		return refuse(RequestSpent)

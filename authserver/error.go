@@ -44,6 +44,11 @@ const (
 	BadChallenge        Reason = "bad_code_challenge"
 	BadThumbprint       Reason = "bad_dpop_jkt"
 	BadCode             Reason = "bad_code"
+	BadDeviceCode       Reason = "bad_device_code"
+	BadUserCode         Reason = "bad_user_code"
+	DevicePending       Reason = "device_pending"
+	DeviceTooSoon       Reason = "device_too_soon"
+	DeviceExpired       Reason = "device_expired"
 	CodeReused          Reason = "code_reused"
 	BadVerifier         Reason = "bad_code_verifier"
 	WrongKey            Reason = "wrong_proof_key"
@@ -118,6 +123,11 @@ var answers = map[Reason]answer{
 	BadChallenge:        {400, "invalid_request", "PKCE is required: send code_challenge with code_challenge_method=S256."},
 	BadThumbprint:       {400, "invalid_request", "dpop_jkt must be a base64url SHA-256 key thumbprint."},
 	BadCode:             {400, "invalid_grant", "The code is unknown, expired, used, or another client's: authorize again."},
+	BadDeviceCode:       {400, "invalid_grant", "The device_code is unknown, used, or another client's: begin again at device_authorization_endpoint."},
+	BadUserCode:         {400, "invalid_request", "No device shows this code right now. Look at your device again, and begin anew there if its code is older than ten minutes."},
+	DevicePending:       {400, "authorization_pending", "The person has not answered yet: ask again after interval seconds."},
+	DeviceTooSoon:       {400, "slow_down", "Asked too soon: from now on wait five seconds longer between two questions."},
+	DeviceExpired:       {400, "expired_token", "Nobody answered in time: begin again at device_authorization_endpoint."},
 	CodeReused:          {400, "invalid_grant", "The code is unknown, expired, used, or another client's: authorize again."},
 	BadVerifier:         {400, "invalid_grant", "The code_verifier does not match the code_challenge."},
 	WrongKey:            {400, "invalid_grant", "The proof is not from the key this grant is bound to."},

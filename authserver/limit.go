@@ -17,6 +17,8 @@ type limits struct {
 	known     *limiter // by browser the account signed in at before, instead of the two above
 	documents *limiter // by address: fetches of client documents
 	register  *limiter // by address: registrations
+	devices   *limiter // by address: devices that begin to wait
+	userCodes *limiter // by address: codes that no device shows
 }
 
 func newLimits(now func() time.Time) limits {
@@ -30,6 +32,8 @@ func newLimits(now func() time.Time) limits {
 		known:     newLimiter(now, 15*time.Second, 10),
 		documents: newLimiter(now, 5*time.Second, 10),
 		register:  newLimiter(now, 2*time.Second, 30),
+		devices:   newLimiter(now, 2*time.Second, 60),
+		userCodes: newLimiter(now, 30*time.Second, 10),
 	}
 }
 

@@ -11,6 +11,7 @@ type metadata struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
+	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
 	JWKS                  string   `json:"jwks_uri"`
 	RegistrationEndpoint  string   `json:"registration_endpoint,omitzero"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
@@ -42,6 +43,7 @@ func (s *Server) describe() metadata {
 		Issuer:                s.config.Issuer,
 		AuthorizationEndpoint: s.site.url("/authorize"),
 		TokenEndpoint:         s.site.url("/token"),
+		DeviceEndpoint:        s.site.url("/device_authorization"),
 		JWKS:                  s.site.url("/jwks.json"),
 		RevocationEndpoint:    s.site.url("/revoke"),
 		RevocationAuth:        s.methods(),
@@ -51,7 +53,7 @@ func (s *Server) describe() metadata {
 		Scopes:                s.catalogue.scopes(),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
-		Grants:                []string{grantCode, grantRefresh, grantMachine},
+		Grants:                []string{grantCode, grantRefresh, grantMachine, grantDevice},
 		TokenAuth:             s.methods(),
 		AssertionAlgorithms:   s.profile.assertionAlgorithms(),
 		CertificateBound:      s.config.Clients.Certificates,

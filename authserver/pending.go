@@ -23,7 +23,9 @@ type pending struct {
 	Scope     []string `json:"scope"`
 	State     string   `json:"state"`
 	Challenge string   `json:"challenge"`
-	Key       string   `json:"key"` // dpop_jkt, or ""
+	Key       string   `json:"key"`             // dpop_jkt, or ""
+	Device    string   `json:"device,omitzero"` // of a device's request: the hash of its device code
+	UserCode  string   `json:"user_code,omitzero"`
 	Expires   int64    `json:"expires"`
 }
 

@@ -60,6 +60,7 @@ func TestTwoInstances(t *testing.T) {
 	}{
 		{"are one", oneServer},
 		{"code raced", codeRaced},
+		{"device code raced", deviceCodeRaced},
 		{"refresh token raced", refreshTokenRaced},
 		{"approval raced", approvalRaced},
 		{"assertion raced", assertionRaced},

@@ -20,6 +20,9 @@ type Store interface {
 	grantStore
 	codeStore
 	refreshStore
+	deviceStore
+	devicePolls
+	deviceAnswers
 	accessStore
 	statusStore
 	accountStore

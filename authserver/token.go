@@ -44,18 +44,23 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 		return s.tokenRefused(r, req, err, giveBack)
 	}
 	giveBack()
+	s.nextNonce(w, r)
+	w.Header().Set("Pragma", "no-cache")
+	return writeJSON(w, http.StatusOK, a)
+}
+
+// nextNonce tells a caller who sent a proof the nonce of the next one.
+func (s *Server) nextNonce(w http.ResponseWriter, r *http.Request) {
 	if nonce := s.config.Proofs.Nonce(r.Context(), s.config.Now()); nonce != "" && r.Header.Get("DPoP") != "" {
 		w.Header().Set("DPoP-Nonce", nonce)
 	}
-	w.Header().Set("Pragma", "no-cache")
-	return writeJSON(w, http.StatusOK, a)
 }
 
 // tokenRefused: what could be a guess costs the address something, a lesson
 // (a nonce, a missing parameter) does not.
 func (s *Server) tokenRefused(r *http.Request, req tokenRequest, err error, giveBack func()) error {
 	switch answerTo(err).code {
-	case "invalid_client", "invalid_grant", "invalid_dpop_proof":
+	case "invalid_client", "invalid_grant", "invalid_dpop_proof", "slow_down":
 	default:
 		giveBack()
 	}
@@ -101,8 +106,10 @@ func (s *Server) grant(r *http.Request, req tokenRequest) (tokenAnswer, error) {
 		return s.refresh(r, req)
 	case grantMachine:
 		return s.machineToken(r, req)
+	case grantDevice:
+		return s.redeemDevice(r, req)
 	}
-	return tokenAnswer{}, refuse(UnknownGrantType) // unreachable: readTokenRequest knows the same three
+	return tokenAnswer{}, refuse(UnknownGrantType) // unreachable: readTokenRequest knows the same
 }
 
 // proof checks the DPoP proof of a request to an endpoint and gives the

@@ -61,6 +61,7 @@ const (
 	web    = "web"
 
 	codeGrant    = "authorization_code"
+	deviceGrant  = "urn:ietf:params:oauth:grant-type:device_code"
 	machineGrant = "client_credentials"
 
 	maxRedirects = 10
@@ -124,12 +125,12 @@ func (m Metadata) checkFlows(rules Rules) error {
 		if g == machineGrant && rules.Machines {
 			continue
 		}
-		if g != codeGrant && g != "refresh_token" {
-			return fmt.Errorf("%w: grant_types may hold authorization_code and refresh_token; an operator creates machine clients", ErrMetadata)
+		if g != codeGrant && g != deviceGrant && g != "refresh_token" {
+			return fmt.Errorf("%w: grant_types may hold authorization_code, refresh_token and %s; an operator creates machine clients", ErrMetadata, deviceGrant)
 		}
 	}
-	if len(m.Grants) > 0 && !slices.Contains(m.Grants, codeGrant) && !slices.Contains(m.Grants, machineGrant) {
-		return fmt.Errorf("%w: grant_types must hold authorization_code", ErrMetadata)
+	if len(m.Grants) > 0 && !slices.ContainsFunc(m.Grants, begins) {
+		return fmt.Errorf("%w: grant_types must hold authorization_code or %s: a refresh token comes from one of them", ErrMetadata, deviceGrant)
 	}
 	for _, r := range m.Responses {
 		if r != "code" {
@@ -139,11 +140,16 @@ func (m Metadata) checkFlows(rules Rules) error {
 	return nil
 }
 
-// machine says whether no person is asked: nothing is redirected then.
-func (m Metadata) machine() bool { return len(m.Grants) > 0 && !slices.Contains(m.Grants, codeGrant) }
+// begins: the other grants go on with what these began.
+func begins(grant string) bool {
+	return grant == codeGrant || grant == deviceGrant || grant == machineGrant
+}
+
+// direct says whether nobody is redirected: no person is asked, or one at another device.
+func (m Metadata) direct() bool { return len(m.Grants) > 0 && !slices.Contains(m.Grants, codeGrant) }
 
 func (m *Metadata) checkRedirects(rules Rules) error {
-	if m.machine() && len(m.Redirects) == 0 {
+	if m.direct() && len(m.Redirects) == 0 {
 		return nil
 	}
 	if len(m.Redirects) == 0 || len(m.Redirects) > maxRedirects {

@@ -54,7 +54,22 @@ type Consent struct {
 	Scheme       string // the one that opens these links, "" for a loopback address
 	Resource     string
 	ResourceURL  string
+	UserCode     string // of a device that waits: then nobody is redirected
 	New, Held    []Scope
+}
+
+// Device asks for the code that a device shows.
+type Device struct {
+	Code    string // from the link, or ""
+	Given   bool   // there is one, to be compared
+	Problem string // why the last one failed, or ""
+}
+
+// Done says that a device has its answer.
+type Done struct {
+	Client   string
+	Resource string
+	Allowed  bool
 }
 
 // Problem says what went wrong.
@@ -80,6 +95,16 @@ func (f Frame) Login(w http.ResponseWriter, status int, p Login) error {
 // Consent writes the consent page.
 func (f Frame) Consent(w http.ResponseWriter, status int, p Consent) error {
 	return f.write(w, status, "consent.html", view{f, "Allow access?", p})
+}
+
+// Device writes the page that asks for a device's code.
+func (f Frame) Device(w http.ResponseWriter, status int, p Device) error {
+	return f.write(w, status, "device.html", view{f, "Connect a device", p})
+}
+
+// Done writes the page that ends a device's request.
+func (f Frame) Done(w http.ResponseWriter, status int, p Done) error {
+	return f.write(w, status, "done.html", view{f, "Go back to your device", p})
 }
 
 // Problem writes the page that says what went wrong.
