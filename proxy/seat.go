@@ -8,6 +8,8 @@ import (
 // subject is whom requests are shared out among.
 type subject struct{ issuer, name string }
 
+func (s subject) String() string { return s.issuer + " " + s.name }
+
 // tally counts what each subject has open at a time. Who has nothing open is
 // not in it.
 type tally struct {

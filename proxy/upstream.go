@@ -62,6 +62,21 @@ var framing = map[string]bool{
 	"X-Request-Id":      true,
 }
 
+type subjectKey struct{}
+
+// WithSubject marks the context of a request with whom it is carried out for,
+// so that ways to an upstream can hold everybody to a share.
+func WithSubject(ctx context.Context, subject string) context.Context {
+	return context.WithValue(ctx, subjectKey{}, subject)
+}
+
+// SubjectOf is whom a request to an upstream is carried out for, the same for
+// the same subject of one issuer; "" for nobody.
+func SubjectOf(ctx context.Context) string {
+	subject, _ := ctx.Value(subjectKey{}).(string)
+	return subject
+}
+
 // CheckCredentialHeader refuses canonical names that are not the proxy's to
 // fill with a credential.
 func CheckCredentialHeader(name string) error {

@@ -29,6 +29,7 @@ type life struct {
 	mu       sync.Mutex
 	waiting  map[string]*exchange // by name
 	sessions map[string]*session
+	owned    map[string]int // sessions, by owner
 	wanted   map[string]int // sessions that are subscribed, by URI
 	uriBytes int            // of the URIs of all subscriptions
 
@@ -41,7 +42,7 @@ type life struct {
 func newLife(c *Child) *life {
 	return &life{
 		child: c, out: make(chan []byte, queued), gone: make(chan struct{}),
-		waiting: map[string]*exchange{}, sessions: map[string]*session{}, wanted: map[string]int{},
+		waiting: map[string]*exchange{}, sessions: map[string]*session{}, owned: map[string]int{}, wanted: map[string]int{},
 	}
 }
 

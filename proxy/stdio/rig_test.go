@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/postern-mcp/postern/proxy"
 )
 
 const patience = 20 * time.Second
@@ -192,7 +194,17 @@ func (a answer) said(t *testing.T) (id, text string) {
 
 func (r *rig) enter(t *testing.T) string {
 	t.Helper()
-	got := r.do(t, ask{body: `{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`})
+	return r.enterAs(t, "")
+}
+
+// enterAs begins a session of a subject.
+func (r *rig) enterAs(t *testing.T, subject string) string {
+	t.Helper()
+	resp, err := r.open(proxy.WithSubject(t.Context(), subject), ask{body: `{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := finish(t, resp)
 	if got.status != 200 || got.session == "" {
 		t.Fatalf("%+v", got)
 	}

@@ -4,10 +4,13 @@ import (
 	"crypto/rand"
 	"net/http"
 	"time"
+
+	"github.com/postern-mcp/postern/proxy"
 )
 
 const (
 	sessionsKept  = 10_000
+	sessionsEach  = 500      // of one subject
 	subscriptions = 1000     // of one session
 	uriBytesMost  = 64 << 20 // of the URIs of all subscriptions to a child
 )
@@ -16,6 +19,7 @@ const (
 // child knows nothing of it.
 type session struct {
 	id     string
+	owner  string // subject it was begun for
 	used   time.Time
 	stream chan piece // of its GET request, nil while there is none
 	uris   map[string]bool
@@ -36,24 +40,34 @@ func (l *life) session(id string) *session {
 // enter answers initialize with what the child answered the bridge, and a
 // session of the caller's own.
 func (l *life) enter(req *http.Request, m *message) *http.Response {
-	s := &session{id: rand.Text(), used: time.Now(), uris: map[string]bool{}, calls: map[string]*exchange{}}
+	s := &session{id: rand.Text(), owner: proxy.SubjectOf(req.Context()), used: time.Now(), uris: map[string]bool{}, calls: map[string]*exchange{}}
 	l.mu.Lock()
-	if len(l.sessions) >= sessionsKept {
-		l.evict()
-	}
+	l.makeRoom(s.owner)
 	l.sessions[s.id] = s
+	l.owned[s.owner]++
 	l.mu.Unlock()
 	resp := respondJSON(req, http.StatusOK, answerOf(m.of(m.id), `"result":`+string(l.welcome)))
 	resp.Header.Set("Mcp-Session-Id", s.id)
 	return resp
 }
 
-// evict ends the session that was idle longest; one that listens or waits for
-// an answer is not idle while there is another. Callers hold mu.
-func (l *life) evict() {
+// makeRoom ends a session when there are too many: one of the owner's when it
+// has its share, so that nobody's sessions push out others'. Callers hold mu.
+func (l *life) makeRoom(owner string) {
+	switch {
+	case l.owned[owner] >= sessionsEach:
+		l.evict(func(s *session) bool { return s.owner == owner })
+	case len(l.sessions) >= sessionsKept:
+		l.evict(func(*session) bool { return true })
+	}
+}
+
+// evict ends the session that was idle longest among some; one that listens or
+// waits for an answer is not idle while there is another. Callers hold mu.
+func (l *life) evict(among func(*session) bool) {
 	var oldest *session
 	for _, s := range l.sessions {
-		if oldest == nil || s.idler(oldest) {
+		if among(s) && (oldest == nil || s.idler(oldest)) {
 			oldest = s
 		}
 	}
@@ -72,6 +86,9 @@ func (s *session) busy() bool { return s.stream != nil || len(s.calls) > 0 }
 // part ends a session, its stream and its subscriptions. Callers hold mu.
 func (l *life) part(s *session) {
 	delete(l.sessions, s.id)
+	if l.owned[s.owner]--; l.owned[s.owner] == 0 {
+		delete(l.owned, s.owner)
+	}
 	if s.stream != nil {
 		close(s.stream)
 		s.stream = nil

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -114,7 +115,7 @@ func TestSessionsAreBounded(t *testing.T) {
 	defer stream.Body.Close()
 	idle, used := r.enter(t), r.enter(t)
 	for i := range sessionsKept - 2 {
-		r.enter(t)
+		r.enterAs(t, strconv.Itoa(i/sessionsEach))
 		if i%1000 == 0 {
 			r.do(t, ask{session: used, body: `{"jsonrpc":"2.0","method":"notifications/initialized"}`})
 		}
@@ -127,6 +128,24 @@ func TestSessionsAreBounded(t *testing.T) {
 	}
 	if got := r.do(t, ask{session: idle, body: tool("1", "echo").body}); got.status != 404 {
 		t.Errorf("the idle session: %+v", got)
+	}
+}
+
+// TestSessionsOfASubjectAreBounded: whoever begins too many ends their own.
+func TestSessionsOfASubjectAreBounded(t *testing.T) {
+	r := running(t, "legacy")
+	ada, first := r.enterAs(t, "ada"), r.enterAs(t, "eve")
+	var last string
+	for range sessionsEach {
+		last = r.enterAs(t, "eve")
+	}
+	for name, row := range map[string]struct {
+		session string
+		status  int
+	}{"another's": {ada, 200}, "their first": {first, 404}, "their last": {last, 200}} {
+		if got := r.do(t, ask{session: row.session, body: tool("1", "echo").body}); got.status != row.status {
+			t.Errorf("%s: %+v, want %d", name, got, row.status)
+		}
 	}
 }
 
