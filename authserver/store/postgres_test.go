@@ -5,9 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -170,6 +172,44 @@ func eventually(t *testing.T, f func() error) {
 		if time.Now().After(deadline) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// What was confirmed is there when PostgreSQL has recovered from a crash.
+func TestServerCrashes(t *testing.T) {
+	s := openServer(t)
+	must(t, s.Spend(t.Context(), h("confirmed"), t0))
+	var pid int
+	must(t, s.write.QueryRow("SELECT pg_backend_pid()").Scan(&pid))
+	must(t, syscall.Kill(pid, syscall.SIGKILL)) // which ends every connection, and the server recovers
+	eventually(t, func() error {
+		err := s.Spend(t.Context(), h("confirmed"), t0)
+		if err == nil {
+			t.Fatal("what was confirmed is lost")
+		}
+		if errors.Is(err, ErrSpent) {
+			return nil
+		}
+		return err
+	})
+}
+
+// The role that docs/storage.md makes is enough.
+func TestOrdinaryRole(t *testing.T) {
+	page, err := os.ReadFile("../../docs/storage.md")
+	must(t, err)
+	_, script, _ := strings.Cut(string(page), "```sql\n")
+	script, _, _ = strings.Cut(script, "```")
+	for statement := range strings.Lines(script) {
+		postgrestest.Exec(t, server(t), statement)
+	}
+	address := strings.Replace(postgrestest.On(server(t), "postern"), "postgres@", "postern@", 1)
+	s := openURL(t, address)
+	approve(t, s, "1", "a")
+	var super bool
+	must(t, s.read.QueryRow("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").Scan(&super))
+	if super {
+		t.Error("this is the superuser: the test proves nothing")
 	}
 }
 
