@@ -34,6 +34,7 @@ type Server struct {
 	rules     token.Rules
 	target    dpop.Target
 	devicesAt dpop.Target
+	pushesAt  dpop.Target
 	seals     seals
 	passwords *passwords
 	limits    limits
@@ -48,7 +49,7 @@ type Server struct {
 }
 
 // seals has one key per purpose.
-type seals struct{ keys, requests, approvals, successors, known seal }
+type seals struct{ keys, requests, approvals, successors, known, pushed seal }
 
 // New opens the database (sqlite:PATH or postgres://…), migrates it, and loads or makes the
 // signing key. A secret that does not open the stored key is an error.
@@ -91,6 +92,7 @@ func (s *Server) deriveSeals() error {
 	for purpose, to := range map[string]*seal{
 		"signing keys": &s.seals.keys, "pending requests": &s.seals.requests,
 		"approvals": &s.seals.approvals, "successors": &s.seals.successors, "known browsers": &s.seals.known,
+		"pushed requests": &s.seals.pushed,
 	} {
 		v, err := newSeal(s.config.Secret, s.config.PreviousSecret, purpose)
 		if err != nil {
@@ -107,6 +109,9 @@ func (s *Server) prepareTokens(ctx context.Context) (err error) {
 		return err
 	}
 	if s.rules, err = token.NewRules(s.config.Issuer, s.catalogue.urls(), token.RFC9068, 0); err != nil {
+		return err
+	}
+	if s.pushesAt, err = dpop.ParseTarget(s.site.url("/par")); err != nil {
 		return err
 	}
 	if s.target, err = dpop.ParseTarget(s.site.url("/token")); err != nil {

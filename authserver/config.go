@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +92,7 @@ func (c Config) validate() error {
 		within("AccessTokenLife", c.AccessTokenLife, time.Minute, longestToken),
 		within("RefreshTokenLife", c.RefreshTokenLife, time.Minute, 366*24*time.Hour),
 		c.Clients.validate(),
+		demand(slices.Contains(profiles[c.Clients.Profile].algorithms, c.Keys.Algorithm), "Keys.Algorithm is not one of the profile's"),
 		within("CodeLife", c.CodeLife, time.Second, profiles[c.Clients.Profile].codeLife),
 		demand(c.StepUpSecret == "" || len(c.StepUpSecret) >= minNoteAuth, "StepUpSecret must have at least 32 characters"),
 		demand(c.Proofs != nil, "Proofs is required"),

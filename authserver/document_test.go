@@ -5,7 +5,9 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 )
 
 // documentHost serves one client metadata document on loopback; id is its URL.
@@ -116,4 +118,78 @@ func TestDocumentsNameTheirGrants(t *testing.T) {
 	if a := g.tokens(id); a.str("refresh_token") != "" {
 		t.Errorf("a refresh token nobody asked for: %s", a.body)
 	}
+}
+
+// Consent is to what the document said, its keys included: a change of either
+// is shown, also when it comes while the page is open.
+func TestChangedDocumentIsAskedForAgain(t *testing.T) {
+	g := newRig(t)
+	var mu sync.Mutex
+	doc := ""
+	id := documentHost(t, func(d string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		return strings.Replace(strings.Replace(d, callback, "https://app.example/cb", 1), `"token_endpoint_auth_method":"none"`, doc, 1)
+	})
+	says := func(members string) {
+		mu.Lock()
+		defer mu.Unlock()
+		doc = members
+		g.clock.forward(6 * time.Minute) // past what is remembered of it
+	}
+	keys := func() string { return `"token_endpoint_auth_method":"private_key_jwt","jwks":` + setOf(t, newKey(t)) }
+	b := newBrowser(t)
+	query := with(authorization(id), "redirect_uri", "https://app.example/cb")
+	decide := func(page answerOf) answerOf {
+		return g.submit(b, "/consent", url.Values{"request": {formRequest(t, page.body)}, "decision": {"allow"}})
+	}
+	for _, members := range []string{`"token_endpoint_auth_method":"none"`, keys(), keys(), `"token_endpoint_auth_method":"none","client_uri":"https://app.example/"`} {
+		says(members)
+		page := g.consentPage(b, query)
+		if page.status != 200 {
+			t.Fatalf("%s: not asked: %d", members, page.status)
+		}
+		if g.redirected(decide(page)).Get("code") == "" {
+			t.Fatal("no code")
+		}
+		if page := g.consentPage(b, query); page.status != 303 {
+			t.Errorf("%s: asked again: %d", members, page.status)
+		}
+	}
+	says(keys())
+	page := g.consentPage(b, query)
+	says(keys())
+	again := decide(page)
+	if again.status != 200 || again.header.Get("Location") != "" {
+		t.Fatalf("a yes to what it does not say any more: %d", again.status)
+	}
+	if g.redirected(decide(again)).Get("code") == "" {
+		t.Error("no code")
+	}
+}
+
+func TestDocumentClientWithKeys(t *testing.T) {
+	g := newRig(t)
+	key := newKey(t)
+	id := documentHost(t, func(d string) string {
+		return strings.Replace(d, `"none"`, `"private_key_jwt","jwks":`+setOf(t, key), 1)
+	})
+	c := signing{id, key}
+	code := g.code(id)
+	g.expect(g.post("/token", redemption(id, code)), 401, "invalid_client")
+	g.expectReason(WrongMethod)
+	form := redemption(id, code)
+	for name, v := range asserting(sign(t, key, "JWT", g.saying(c, "1"))) {
+		form[name] = v
+	}
+	g.expect(g.post("/token", form), 200, "")
+}
+
+func TestDocumentsOfStrangersAreNotFetched(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Clients.Hosts = []string{"app.example"} })
+	a := g.get(newBrowser(t), "/authorize?"+authorization(documentHost(t, same)).Encode())
+	if a.status != 400 {
+		t.Errorf("got %d", a.status)
+	}
+	g.expectReason(UntrustedDocument)
 }

@@ -26,6 +26,7 @@ type pending struct {
 	Key       string   `json:"key"`             // dpop_jkt, or ""
 	Device    string   `json:"device,omitzero"` // of a device's request: the hash of its device code
 	UserCode  string   `json:"user_code,omitzero"`
+	Version   string   `json:"version,omitzero"` // of the client's document, as the person sees it
 	Expires   int64    `json:"expires"`
 }
 

@@ -26,6 +26,7 @@ func (s *Server) routes() http.Handler {
 		s.site.local("/.well-known/openid-configuration"): {get: s.openID, cors: true},
 		s.site.local("/jwks.json"):                        {get: s.jwks, cors: true},
 		s.site.local("/token"):                            {post: s.token, cors: true},
+		s.site.local("/par"):                              {post: s.push, cors: true},
 		s.site.local("/revoke"):                           {post: s.revoke, cors: true},
 		s.site.local("/introspect"):                       {post: s.introspect},
 		s.site.local("/status"):                           {get: s.statusIndex, cors: true},

@@ -116,15 +116,19 @@ func (s *Server) grant(r *http.Request, req tokenRequest) (tokenAnswer, error) {
 // thumbprint of its key: "" when there is none and none is demanded.
 // certificate is what tokens will be bound to anyway, or "".
 func (s *Server) proof(r *http.Request, c client, at dpop.Target, certificate string) (string, error) {
-	fields := r.Header.Values("DPoP")
-	if len(fields) == 0 {
+	if len(r.Header.Values("DPoP")) == 0 {
 		// RFC 9449 §5.2; FAPI 2.0 §5.3.2.1
 		if c.DPoPBound || s.profile.bound && certificate == "" {
 			return "", refuse(ProofRequired)
 		}
 		return "", nil
 	}
-	now := s.config.Now()
+	return s.verifyProof(r, at)
+}
+
+// verifyProof gives the thumbprint of the key of the request's proof.
+func (s *Server) verifyProof(r *http.Request, at dpop.Target) (string, error) {
+	fields, now := r.Header.Values("DPoP"), s.config.Now()
 	p, err := dpop.Verify(now, fields, dpop.AtEndpoint(r.Method, at, s.profile.proofs))
 	if err != nil {
 		return "", refuseFor(BadProof, err)

@@ -91,6 +91,7 @@ func (m *Metadata) checkKeys(rules Rules) error {
 	if m.KeysURI != "" && !webPage(m.KeysURI) && !(rules.Loopback && onLoopback(m.KeysURI)) {
 		return fmt.Errorf("%w: jwks_uri must be an https URL", ErrMetadata)
 	}
+	m.AssertionAlgorithm = string(jose.Named(m.AssertionAlgorithm))
 	if a := m.AssertionAlgorithm; a != "" && !slices.Contains(jose.Algorithms(), jose.Algorithm(a)) {
 		return fmt.Errorf("%w: token_endpoint_auth_signing_alg must be an asymmetric algorithm of token_endpoint_auth_signing_alg_values_supported", ErrMetadata)
 	}

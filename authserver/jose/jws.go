@@ -16,7 +16,7 @@ import (
 
 // Unverified is a compact JWS taken apart and not yet checked by any key.
 type Unverified struct {
-	Algorithm string // as claimed; compared with the key's, never obeyed
+	Algorithm string // as claimed, Ed25519 under its older name; compared with the key's, never obeyed
 	Type      string // typ, as sent
 	KeyID     string // kid, or ""
 	JWK       []byte // embedded public key as sent, or nil
@@ -72,7 +72,7 @@ func Parse(compact string, limit int) (Unverified, error) {
 		return Unverified{}, fmt.Errorf("%w: no signature", ErrMalformed)
 	}
 	return Unverified{
-		Algorithm: string(h.Algorithm), Type: string(h.Type), KeyID: string(h.KeyID), JWK: h.JWK,
+		Algorithm: string(Named(string(h.Algorithm))), Type: string(h.Type), KeyID: string(h.KeyID), JWK: h.JWK,
 		Payload: payload, signed: raw[:last], signature: signature,
 		header: h, encoded: raw[:first], key: known.key,
 	}, nil

@@ -86,11 +86,12 @@ func (m *members) public() (PublicKey, error) {
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("%w: %w", ErrKey, err)
 	}
-	if m.Algorithm != "" && !k.permits(Algorithm(m.Algorithm)) {
+	stated := Named(string(m.Algorithm))
+	if stated != "" && !k.permits(stated) {
 		return PublicKey{}, fmt.Errorf("%w: alg %q on this type of key", ErrKey, m.Algorithm)
 	}
-	if m.Algorithm != "" {
-		k.alg = Algorithm(m.Algorithm)
+	if stated != "" {
+		k.alg = stated
 	}
 	k.kid = string(m.KeyID)
 	digest := sha256.Sum256([]byte(k.required))

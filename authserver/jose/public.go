@@ -8,6 +8,15 @@ import (
 // Algorithms are those this project verifies, strong ones first.
 func Algorithms() []Algorithm { return []Algorithm{ES256, EdDSA, PS256, ES384, RS256} }
 
+// Named is an algorithm by a name others use. RFC 9864 §2.2: Ed25519 is what
+// EdDSA with an Ed25519 key was before, and here there is no other EdDSA.
+func Named(name string) Algorithm {
+	if name == "Ed25519" {
+		return EdDSA
+	}
+	return Algorithm(name)
+}
+
 // ImportPublic takes a public key that came in another form, such as that of a
 // certificate, under the bounds of ParsePublicKey. Every error is an ErrKey.
 func ImportPublic(raw crypto.PublicKey) (PublicKey, error) {
