@@ -31,18 +31,28 @@ func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, brow
 	if err != nil {
 		return err
 	}
-	if !ok {
-		return s.showLogin(w, http.StatusOK, to.client, p, browser, pages.Login{})
+	if !ok || !s.fresh(p, v) {
+		return s.askWho(w, r, to, p, browser, v)
 	}
-	p.Version = to.client.version
 	held, err := s.store.Consent(r.Context(), consentOf(p, v))
 	if err != nil {
 		return err
 	}
-	if held != nil && len(without(p.Scope, held)) == 0 && provable(p.Redirect) {
+	if held != nil && len(without(p.Scope, held)) == 0 && provable(p.Redirect) && !p.Ask {
 		return s.approve(w, r, to, p, v)
 	}
+	if p.Silent {
+		return s.sendError(w, r, to, refuse(ConsentRequired))
+	}
 	return s.showConsent(w, to, p, browser, v, held)
+}
+
+// askWho shows the sign-in page; v is who signed in too long ago, or nobody.
+func (s *Server) askWho(w http.ResponseWriter, r *http.Request, to redirection, p pending, browser string, v store.Session) error {
+	if p.Silent {
+		return s.sendError(w, r, to, refuse(LoginRequired))
+	}
+	return s.showLogin(w, http.StatusOK, to.client, p, browser, pages.Login{Username: v.UserName, Again: v.UserName != ""})
 }
 
 // revisit looks the client up again: it may be gone, or say something else by now.
@@ -65,11 +75,8 @@ func (s *Server) revisit(r *http.Request, p pending) (redirection, error) {
 // the page every time (RFC 8252 §8.6).
 func provable(redirect string) bool { return strings.HasPrefix(redirect, "https://") }
 
-// consentOf is what is remembered of a yes. A client with a metadata document
-// got it for what that says, keys included: another version is asked for anew.
 func consentOf(p pending, v store.Session) store.Consent {
-	host := strings.TrimSpace(redirectHost(p.Redirect) + " " + p.Version)
-	return store.Consent{UserID: v.UserID, ClientID: p.Client, RedirectHost: host, Resource: p.Resource, Scope: p.Scope}
+	return store.Consent{UserID: v.UserID, ClientID: p.Client, RedirectHost: redirectHost(p.Redirect), Resource: p.Resource, Scope: p.Scope}
 }
 
 // redirectHost is what consent is remembered for and people are shown: the
@@ -156,9 +163,6 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 	to, err := s.revisit(r, p)
 	if err != nil {
 		return err
-	}
-	if to.client.version != p.Version {
-		return s.advance(w, r, p, browser) // not what the person saw
 	}
 	switch form["decision"] {
 	case "allow":

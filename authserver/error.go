@@ -59,6 +59,11 @@ const (
 	ForeignToken        Reason = "foreign_token"
 	BadScope            Reason = "bad_scope"
 	BadTarget           Reason = "bad_target"
+	BadPrompt           Reason = "bad_prompt"
+	BadMaxAge           Reason = "bad_max_age"
+	UnmetACR            Reason = "unmet_acr"
+	LoginRequired       Reason = "login_required"
+	ConsentRequired     Reason = "consent_required"
 	Denied              Reason = "denied"
 	BadProof            Reason = "bad_proof"
 	ProofAlgorithm      Reason = "proof_algorithm"
@@ -76,11 +81,6 @@ const (
 	DocumentUnreachable Reason = "client_document_unreachable"
 	TooMany             Reason = "too_many_requests"
 	Busy                Reason = "busy"
-	NestedRequest       Reason = "nested_request_uri"
-	OtherThumbprint     Reason = "dpop_jkt_of_another_key"
-	PushTooLarge        Reason = "pushed_request_too_large"
-	PushRequired        Reason = "pushed_request_required"
-	BadRequestURI       Reason = "bad_request_uri"
 	BadRequestState     Reason = "bad_request_state"
 	RequestSpent        Reason = "request_spent"
 	CrossSite           Reason = "cross_site"
@@ -138,11 +138,16 @@ var answers = map[Reason]answer{
 	WrongKey:            {400, "invalid_grant", "The proof is not from the key this grant is bound to."},
 	BadRefreshToken:     {400, "invalid_grant", "The refresh token is unknown, expired, revoked, or another client's: authorize again."},
 	RefreshReused:       {400, "invalid_grant", "The refresh token is unknown, expired, revoked, or another client's: authorize again."},
-	StepUpPending:       {400, "interaction_required", "What the client last tried needs more scope than was granted: send the person through authorization again."},
+	StepUpPending:       {400, "interaction_required", "What the client last tried needs more than was granted, or a later sign-in: send the person through authorization again."},
 	BadStepUpSecret:     {401, "invalid_token", "Only a resource server that knows the shared secret may tell of a step-up."},
 	ForeignToken:        {400, "invalid_grant", "The token was not issued to this client."},
 	BadScope:            {400, "invalid_scope", "A requested scope does not exist here, or is more than this client may have."},
 	BadTarget:           {400, "invalid_target", "Name exactly one resource of protected_resources in the resource parameter."},
+	BadPrompt:           {400, "invalid_request", "prompt takes none alone, or login, consent and select_account."},
+	BadMaxAge:           {400, "invalid_request", "max_age takes a whole number of seconds."},
+	UnmetACR:            {400, "unmet_authentication_requirements", "Nobody can sign in here in any way of acr_values: see acr_values_supported."},
+	LoginRequired:       {400, "login_required", "The person has to sign in: ask again without prompt=none."},
+	ConsentRequired:     {400, "consent_required", "The person has to be asked: ask again without prompt=none."},
 	Denied:              {400, "access_denied", "The person said no."},
 	BadProof:            {400, "invalid_dpop_proof", "The DPoP proof is not valid for this request."},
 	ProofAlgorithm:      {400, "invalid_dpop_proof", "Proofs are not signed with this algorithm here: see dpop_signing_alg_values_supported."},
@@ -160,11 +165,6 @@ var answers = map[Reason]answer{
 	DocumentUnreachable: {503, "temporarily_unavailable", "The client's metadata document cannot be fetched right now: try again."},
 	TooMany:             {429, "temporarily_unavailable", "Too many requests: wait and try again."},
 	Busy:                {503, "temporarily_unavailable", "Too much to do right now: try again in a moment."},
-	NestedRequest:       {400, "invalid_request", "A pushed request carries the parameters themselves, and no request_uri."},
-	OtherThumbprint:     {400, "invalid_dpop_proof", "dpop_jkt is not the thumbprint of the key of the proof: send one of them, or the same key."},
-	PushTooLarge:        {413, "invalid_request", "The pushed request is larger than 8 KiB: send less, such as a shorter state."},
-	PushRequired:        {400, "invalid_request", "Authorization requests must be pushed first: see pushed_authorization_request_endpoint."},
-	BadRequestURI:       {400, "invalid_request_uri", "This request is too old, or was pushed by another application: start again from your application."},
 	BadRequestState:     {400, "invalid_request", "This page is too old or belongs to another browser: start again from your application."},
 	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},

@@ -75,7 +75,8 @@ func (s *Server) checkRefresh(req tokenRequest, t store.RefreshToken, g store.Gr
 	if t.Thumbprint != "" && t.Thumbprint != req.key {
 		return refuse(WrongKey)
 	}
-	if s.stepUps.lacks(stepUpKey{g.ClientID, g.UserID, g.Resource}, g.Scope, s.config.Now()) {
+	wanted, now := stepUpKey{g.ClientID, g.UserID, g.Resource}, s.config.Now()
+	if s.stepUps.lacks(wanted, g.Scope, now) || s.stepUps.stale(wanted, g.AuthTime, now) {
 		return refuse(StepUpPending)
 	}
 	return s.sameResource(req, g)

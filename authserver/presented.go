@@ -122,3 +122,82 @@ func (s *Server) end(ctx context.Context, t presented) error {
 	}
 	return s.store.RevokeToken(ctx, t.access.ID)
 }
+
+// introspection is RFC 7662 §2.2; an inactive token has nothing but that.
+type introspection struct {
+	Active    bool          `json:"active"`
+	Scope     string        `json:"scope,omitzero"`
+	ClientID  string        `json:"client_id,omitzero"`
+	TokenType string        `json:"token_type,omitzero"`
+	Expiry    int64         `json:"exp,omitzero"`
+	IssuedAt  int64         `json:"iat,omitzero"`
+	Subject   string        `json:"sub,omitzero"`
+	Audience  []string      `json:"aud,omitempty"`
+	Issuer    string        `json:"iss,omitzero"`
+	ID        string        `json:"jti,omitzero"`
+	AuthTime  int64         `json:"auth_time,omitzero"`
+	ACR       string        `json:"acr,omitzero"`
+	AMR       []string      `json:"amr,omitempty"`
+	Confirm   *confirmation `json:"cnf,omitzero"`
+}
+
+type confirmation struct {
+	Thumbprint  string `json:"jkt,omitzero"`
+	Certificate string `json:"x5t#S256,omitzero"` // RFC 8705 §3.2
+}
+
+// introspect: RFC 7662. Only a client with a secret may ask, and hears only of
+// its own tokens and, as a resource server, of access tokens for its resources.
+func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
+	c, raw, err := s.askAbout(w, r)
+	if err != nil {
+		return err
+	}
+	if c.public() {
+		return refuse(PublicNotAllowed)
+	}
+	t, err := s.present(r.Context(), raw)
+	if errors.Is(err, errDead) || err == nil && !t.visibleTo(c) {
+		return writeJSON(w, http.StatusOK, introspection{})
+	}
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, http.StatusOK, s.describeToken(t))
+}
+
+func (p presented) visibleTo(c client) bool {
+	if p.clientID() == c.ID {
+		return true
+	}
+	return p.access != nil && len(intersect(p.access.Audience, c.Resources)) > 0
+}
+
+func (s *Server) describeToken(p presented) introspection {
+	if p.access == nil {
+		return introspection{
+			Active: true, Scope: strings.Join(p.grant.Scope, " "), ClientID: p.grant.ClientID, Subject: p.grant.UserID,
+			Expiry: p.refresh.ExpiresAt.Unix(), Issuer: s.config.Issuer, Confirm: confirm(p.refresh.Thumbprint, ""),
+		}
+	}
+	c := p.access
+	i := introspection{
+		Active: true, Scope: strings.Join(c.Scope, " "), ClientID: c.ClientID, TokenType: "Bearer", Subject: c.Subject,
+		Expiry: c.Expiry.Unix(), IssuedAt: c.IssuedAt.Unix(), Audience: c.Audience, Issuer: c.Issuer, ID: c.ID,
+		Confirm: confirm(c.Thumbprint, c.Certificate), ACR: c.ACR, AMR: c.AMR,
+	}
+	if !c.AuthTime.IsZero() {
+		i.AuthTime = c.AuthTime.Unix()
+	}
+	if c.Thumbprint != "" {
+		i.TokenType = "DPoP" // RFC 9449 §6.2
+	}
+	return i
+}
+
+func confirm(thumbprint, certificate string) *confirmation {
+	if thumbprint == "" && certificate == "" {
+		return nil
+	}
+	return &confirmation{thumbprint, certificate}
+}

@@ -15,10 +15,11 @@ const (
 	minNoteAuth = 32 // bytes of Config.StepUpSecret
 )
 
-// stepUps are refusals for missing scope that resource servers told of. While
-// one is pending, a refresh that cannot bring the scope is answered with
-// interaction_required: clients that answer a 403 by refreshing would get the
-// same scope again and give up; so they ask the person.
+// stepUps are refusals that resource servers told of: for missing scope, or
+// because the person signed in too long ago. While one is pending, a refresh
+// that cannot mend it is answered with interaction_required: clients that answer
+// a refusal by refreshing would get the same again and give up; so they ask the
+// person, who then signs in anew where that was lacking.
 type stepUps struct {
 	mu      sync.Mutex
 	pending map[stepUpKey]stepUp
@@ -28,12 +29,13 @@ type stepUpKey struct{ client, user, resource string }
 
 type stepUp struct {
 	scope []string
+	since time.Time // the earliest sign-in that is good enough; zero: whenever
 	until time.Time
 }
 
 // note remembers one. When too many are pending, none is added: then clients
 // are as they were without.
-func (s *stepUps) note(k stepUpKey, scope []string, now time.Time) {
+func (s *stepUps) note(k stepUpKey, p stepUp, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending == nil {
@@ -47,23 +49,33 @@ func (s *stepUps) note(k stepUpKey, scope []string, now time.Time) {
 		}
 	}
 	if len(s.pending) < maxStepUps {
-		s.pending[k] = stepUp{scope: scope, until: now.Add(stepUpLife)}
+		p.until = now.Add(stepUpLife)
+		s.pending[k] = p
 	}
 }
 
 // lacks says whether a step-up is pending that a grant of this scope does not fulfil.
 func (s *stepUps) lacks(k stepUpKey, granted []string, now time.Time) bool {
+	p, ok := s.find(k, now)
+	return ok && slices.ContainsFunc(p.scope, func(name string) bool { return !slices.Contains(granted, name) })
+}
+
+// stale says whether a step-up is pending that wants a later sign-in.
+func (s *stepUps) stale(k stepUpKey, authTime, now time.Time) bool {
+	p, ok := s.find(k, now)
+	return ok && authTime.Before(p.since)
+}
+
+func (s *stepUps) find(k stepUpKey, now time.Time) (stepUp, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p, ok := s.pending[k]
-	if !ok || !now.Before(p.until) {
-		return false
-	}
-	return slices.ContainsFunc(p.scope, func(name string) bool { return !slices.Contains(granted, name) })
+	return p, ok && now.Before(p.until)
 }
 
-// stepUp takes the word of a resource server: POST client_id, sub, resource
-// and scope, with the shared secret as a bearer token. 204, whoever is named.
+// stepUp takes the word of a resource server: POST client_id, sub, resource, and
+// what was lacking, scope, max_age or acr_values (RFC 9470 §3), with the shared
+// secret as a bearer token. 204, whoever is named.
 func (s *Server) stepUp(w http.ResponseWriter, r *http.Request) error {
 	giveBack, err := s.limits.guess.try(s.network(r))
 	if err != nil {
@@ -77,17 +89,36 @@ func (s *Server) stepUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	k := stepUpKey{client: p["client_id"], user: p["sub"], resource: p["resource"]}
-	scope, err := scopeTokens(p["scope"])
+	now := s.config.Now()
+	lacking, err := readStepUp(p, now)
 	if err != nil {
 		return err
 	}
-	if k.client == "" || k.user == "" || k.resource == "" || len(scope) == 0 {
+	k := stepUpKey{client: p["client_id"], user: p["sub"], resource: p["resource"]}
+	if k.client == "" || k.user == "" || k.resource == "" {
 		return refuse(MissingParameter)
 	}
-	s.stepUps.note(k, scope, s.config.Now())
+	s.stepUps.note(k, lacking, now)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+func readStepUp(p params, now time.Time) (stepUp, error) {
+	scope, err := scopeTokens(p["scope"])
+	if err != nil {
+		return stepUp{}, err
+	}
+	since, err := readMaxAge(p["max_age"], now)
+	if err != nil {
+		return stepUp{}, err
+	}
+	if err := checkACR(p["acr_values"]); err != nil {
+		return stepUp{}, err
+	}
+	if len(scope) == 0 && p["max_age"] == "" && p["acr_values"] == "" {
+		return stepUp{}, refuse(MissingParameter)
+	}
+	return stepUp{scope: scope, since: since}, nil
 }
 
 func (s *Server) knowsStepUpSecret(r *http.Request) bool {

@@ -33,6 +33,7 @@ type Login struct {
 	Client   string
 	Resource string
 	Username string // as typed before
+	Again    bool   // the last sign-in is too long ago for what is asked
 	Problem  string // why the last try failed, or ""
 }
 

@@ -1,0 +1,100 @@
+package authserver
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// acrPassword says how people prove who they are: with a password, and
+// nothing else. It is the one class there is.
+const acrPassword = "urn:postern:acr:password"
+
+// amrPassword: RFC 8176.
+const amrPassword = "pwd"
+
+var prompts = []string{"none", "login", "consent", "select_account"}
+
+// demands is how a person must have signed in, and what may be shown.
+type demands struct {
+	silent bool
+	ask    bool
+	since  time.Time // zero: whenever
+}
+
+func readDemands(p params, now time.Time) (demands, error) {
+	d, err := readPrompt(p["prompt"], now)
+	if err != nil {
+		return demands{}, err
+	}
+	since, err := readMaxAge(p["max_age"], now)
+	if err != nil {
+		return demands{}, err
+	}
+	if since.After(d.since) {
+		d.since = since
+	}
+	return d, checkACR(p["acr_values"])
+}
+
+// readPrompt: OpenID Connect Core §3.1.2.1.
+func readPrompt(prompt string, now time.Time) (demands, error) {
+	var d demands
+	words := strings.Fields(prompt)
+	for _, w := range words {
+		if !slices.Contains(prompts, w) {
+			return demands{}, refuse(BadPrompt)
+		}
+		switch w {
+		case "none":
+			d.silent = true
+		case "consent":
+			d.ask = true
+		default:
+			d.since = now
+		}
+	}
+	if d.silent && len(words) > 1 {
+		return demands{}, refuse(BadPrompt)
+	}
+	return d, nil
+}
+
+// maxAgeLimit is far longer than any session.
+const maxAgeLimit = 1 << 31
+
+// readMaxAge: RFC 9470 §4: seconds since the person signed in.
+func readMaxAge(age string, now time.Time) (since time.Time, err error) {
+	if age == "" {
+		return time.Time{}, nil
+	}
+	seconds, err := strconv.ParseUint(age, 10, 64)
+	if err != nil {
+		return time.Time{}, refuseFor(BadMaxAge, err)
+	}
+	return now.Add(-time.Duration(min(seconds, maxAgeLimit)) * time.Second), nil
+}
+
+// checkACR: RFC 9470 §5: a token of another class than asked for would be
+// refused again, so it is not issued.
+func checkACR(values string) error {
+	if values == "" || slices.Contains(strings.Fields(values), acrPassword) {
+		return nil
+	}
+	return refuse(UnmetACR)
+}
+
+func (p pending) since() time.Time { return time.UnixMilli(p.SignedIn) }
+
+// fresh says whether the sign-in of a session is recent enough for the request,
+// and for what a resource server said of this client and person a moment ago: a
+// client that passes nothing of that on gets a good token all the same.
+func (s *Server) fresh(p pending, v store.Session) bool {
+	if v.AuthTime.Before(p.since()) {
+		return false
+	}
+	return !s.stepUps.stale(stepUpKey{p.Client, v.UserID, p.Resource}, v.AuthTime, s.config.Now())
+}
