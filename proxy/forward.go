@@ -104,6 +104,7 @@ func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) erro
 	onward := r.WithContext(ctx)
 	onward.Header = http.Header{} // nothing of the caller's is there to be carried over
 	s.onward.ServeHTTP(w, onward)
+	w.finish() // before the places of this call are free again
 	if t.failed == nil {
 		return nil
 	}
