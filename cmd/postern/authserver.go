@@ -61,6 +61,9 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 			return err
 		}
 	}
+	if onServer(s.file.AuthServer) && s.file.State.Redis == nil {
+		log.Warn("this process alone remembers which proofs were used: several instances need state.redis")
+	}
 	log.Info("the authorization server listens", "address", s.file.AuthServer.Listen, "issuer", s.file.AuthServer.Issuer)
 	return serve(ctx, log, grace, service{name: "authserver", listener: ln, handler: server.Handler(), answer: time.Minute})
 }
@@ -140,6 +143,11 @@ func clientPolicy(conf *config.AuthServer) (authserver.ClientPolicy, error) {
 		return policy, fmt.Errorf("%s holds no PEM certificate", conf.AuthoritiesFile)
 	}
 	return policy, nil
+}
+
+// onServer says whether other machines could share the database.
+func onServer(conf *config.AuthServer) bool {
+	return conf.DatabaseFile != "" || !strings.HasPrefix(conf.Database, "sqlite:")
 }
 
 // databaseURL is what the configuration says, or the file it names.

@@ -14,10 +14,19 @@ import (
 
 // Two processes on one database are one authorization server.
 func TestTwoProcessesOnOneDatabase(t *testing.T) {
-	t.Run("sqlite", func(t *testing.T) { raceProcesses(t, deskOnDatabase(t, "")) })
-	t.Run("postgres", func(t *testing.T) {
-		raceProcesses(t, deskOnDatabase(t, postgrestest.Database(t, postgrestest.Start(t))))
-	})
+	for name, shared := range map[string]bool{"sqlite": false, "postgres": true} {
+		t.Run(name, func(t *testing.T) {
+			address := ""
+			if shared {
+				address = postgrestest.Database(t, postgrestest.Start(t))
+			}
+			d := deskOnDatabase(t, address)
+			raceProcesses(t, d)
+			if told := strings.Contains(d.server.out.String(), "several instances need state.redis"); told != shared {
+				t.Errorf("warned of proofs that are not shared: %v", told)
+			}
+		})
+	}
 }
 
 // twin is a second process with the same configuration but for its address.
