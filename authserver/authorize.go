@@ -32,9 +32,15 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil || len(r.URL.RawQuery) > maxQuery {
 		return refuseFor(BadForm, err)
 	}
+	if query.Has("request_uri") {
+		return s.authorizePushed(w, r, query)
+	}
 	to, err := s.readRedirection(r, query)
 	if err != nil {
 		return err
+	}
+	if s.mustPush(to.client) {
+		return s.sendError(w, r, to, refuse(PushRequired))
 	}
 	p, err := s.readAuthorization(query, to)
 	if err != nil {
@@ -70,6 +76,14 @@ func (s *Server) readRedirection(r *http.Request, query url.Values) (redirection
 	c, err := s.client(r, query.Get("client_id"))
 	if err != nil {
 		return redirection{}, err
+	}
+	return s.redirectionOf(c, query)
+}
+
+// redirectionOf takes redirect_uri and state of a request that is this client's.
+func (s *Server) redirectionOf(c client, query url.Values) (redirection, error) {
+	if query.Get("redirect_uri") == "" {
+		return redirection{}, refuse(MissingParameter)
 	}
 	// OAuth 2.1 §4.1.1: exact, but for the port of a loopback address (A1).
 	if !s.mayRedirect(c, query.Get("redirect_uri")) {

@@ -34,6 +34,7 @@ func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, brow
 	if !ok || !s.fresh(p, v) {
 		return s.askWho(w, r, to, p, browser, v)
 	}
+	p.Version = to.client.version
 	held, err := s.store.Consent(r.Context(), consentOf(p, v))
 	if err != nil {
 		return err
@@ -75,8 +76,11 @@ func (s *Server) revisit(r *http.Request, p pending) (redirection, error) {
 // the page every time (RFC 8252 §8.6).
 func provable(redirect string) bool { return strings.HasPrefix(redirect, "https://") }
 
+// consentOf is what is remembered of a yes. A client with a metadata document
+// got it for what that says, keys included: another version is asked for anew.
 func consentOf(p pending, v store.Session) store.Consent {
-	return store.Consent{UserID: v.UserID, ClientID: p.Client, RedirectHost: redirectHost(p.Redirect), Resource: p.Resource, Scope: p.Scope}
+	host := strings.TrimSpace(redirectHost(p.Redirect) + " " + p.Version)
+	return store.Consent{UserID: v.UserID, ClientID: p.Client, RedirectHost: host, Resource: p.Resource, Scope: p.Scope}
 }
 
 // redirectHost is what consent is remembered for and people are shown: the
@@ -163,6 +167,9 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 	to, err := s.revisit(r, p)
 	if err != nil {
 		return err
+	}
+	if to.client.version != p.Version {
+		return s.advance(w, r, p, browser) // not what the person saw
 	}
 	switch form["decision"] {
 	case "allow":

@@ -81,6 +81,11 @@ const (
 	DocumentUnreachable Reason = "client_document_unreachable"
 	TooMany             Reason = "too_many_requests"
 	Busy                Reason = "busy"
+	NestedRequest       Reason = "nested_request_uri"
+	OtherThumbprint     Reason = "dpop_jkt_of_another_key"
+	PushTooLarge        Reason = "pushed_request_too_large"
+	PushRequired        Reason = "pushed_request_required"
+	BadRequestURI       Reason = "bad_request_uri"
 	BadRequestState     Reason = "bad_request_state"
 	RequestSpent        Reason = "request_spent"
 	CrossSite           Reason = "cross_site"
@@ -165,6 +170,11 @@ var answers = map[Reason]answer{
 	DocumentUnreachable: {503, "temporarily_unavailable", "The client's metadata document cannot be fetched right now: try again."},
 	TooMany:             {429, "temporarily_unavailable", "Too many requests: wait and try again."},
 	Busy:                {503, "temporarily_unavailable", "Too much to do right now: try again in a moment."},
+	NestedRequest:       {400, "invalid_request", "A pushed request carries the parameters themselves, and no request_uri."},
+	OtherThumbprint:     {400, "invalid_dpop_proof", "dpop_jkt is not the thumbprint of the key of the proof: send one of them, or the same key."},
+	PushTooLarge:        {413, "invalid_request", "The pushed request is larger than 8 KiB: send less, such as a shorter state."},
+	PushRequired:        {400, "invalid_request", "Authorization requests must be pushed first: see pushed_authorization_request_endpoint."},
+	BadRequestURI:       {400, "invalid_request_uri", "This request is too old, or was pushed by another application: start again from your application."},
 	BadRequestState:     {400, "invalid_request", "This page is too old or belongs to another browser: start again from your application."},
 	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},

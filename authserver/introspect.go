@@ -25,6 +25,8 @@ type introspection struct {
 	Issuer    string        `json:"iss,omitzero"`
 	ID        string        `json:"jti,omitzero"`
 	AuthTime  int64         `json:"auth_time,omitzero"`
+	ACR       string        `json:"acr,omitzero"`
+	AMR       []string      `json:"amr,omitempty"`
 	Confirm   *confirmation `json:"cnf,omitzero"`
 }
 
@@ -71,7 +73,7 @@ func (s *Server) describeToken(p presented) introspection {
 	i := introspection{
 		Active: true, Scope: strings.Join(c.Scope, " "), ClientID: c.ClientID, TokenType: "Bearer", Subject: c.Subject,
 		Expiry: c.Expiry.Unix(), IssuedAt: c.IssuedAt.Unix(), Audience: c.Audience, Issuer: c.Issuer, ID: c.ID,
-		Confirm: confirm(c.Thumbprint, c.Certificate),
+		Confirm: confirm(c.Thumbprint, c.Certificate), ACR: c.ACR, AMR: c.AMR,
 	}
 	if !c.AuthTime.IsZero() {
 		i.AuthTime = c.AuthTime.Unix()

@@ -12,12 +12,15 @@ type metadata struct {
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
 	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
+	PushEndpoint          string   `json:"pushed_authorization_request_endpoint"`
+	PushedOnly            bool     `json:"require_pushed_authorization_requests,omitzero"`
 	JWKS                  string   `json:"jwks_uri"`
 	RegistrationEndpoint  string   `json:"registration_endpoint,omitzero"`
 	RevocationEndpoint    string   `json:"revocation_endpoint"`
 	RevocationAuth        []string `json:"revocation_endpoint_auth_methods_supported"`
 	IntrospectionEndpoint string   `json:"introspection_endpoint"`
 	IntrospectionAuth     []string `json:"introspection_endpoint_auth_methods_supported"`
+	SignedIntrospection   []string `json:"introspection_signing_alg_values_supported"`
 	StatusLists           string   `json:"status_list_aggregation_endpoint"`
 	Scopes                []string `json:"scopes_supported,omitempty"`
 	ResponseTypes         []string `json:"response_types_supported"`
@@ -46,11 +49,14 @@ func (s *Server) describe() metadata {
 		AuthorizationEndpoint: s.site.url("/authorize"),
 		TokenEndpoint:         s.site.url("/token"),
 		DeviceEndpoint:        s.site.url("/device_authorization"),
+		PushEndpoint:          s.site.url("/par"),
+		PushedOnly:            s.profile.pushedOnly,
 		JWKS:                  s.site.url("/jwks.json"),
 		RevocationEndpoint:    s.site.url("/revoke"),
 		RevocationAuth:        s.methods(),
 		IntrospectionEndpoint: s.site.url("/introspect"),
 		IntrospectionAuth:     proving(s.methods()),
+		SignedIntrospection:   s.keys.algorithms(),
 		StatusLists:           s.site.url("/status"),
 		Scopes:                s.catalogue.scopes(),
 		ResponseTypes:         []string{"code"},
