@@ -210,3 +210,21 @@ func TestPushedRequestIsBounded(t *testing.T) {
 	}
 	g.expect(g.push(client, nil, "state", state+"x"), 400, "invalid_request")
 }
+
+// What a pushed request demands of the sign-in counts as if it stood in the address.
+func TestPushedDemandsCount(t *testing.T) {
+	g := newRig(t)
+	client := g.publicClient()
+	back := g.redirected(g.get(newBrowser(t), "/authorize?"+byReference(client, g.push(client, nil, "prompt", "none")).Encode()))
+	if back.Get("error") != "login_required" || back.Get("state") != "st&te=" {
+		t.Errorf("got %v", back)
+	}
+	g.expect(g.push(client, nil, "prompt", "none login"), 400, "invalid_request")
+	g.expectReason(BadPrompt)
+	b := newBrowser(t)
+	g.authorizeBy(b, authorization(client))
+	g.clock.forward(time.Minute)
+	if page := g.get(b, "/authorize?"+byReference(client, g.push(client, nil, "max_age", "30")).Encode()); !strings.Contains(page.body, `name="password"`) {
+		t.Errorf("an old sign-in is good enough: %d", page.status)
+	}
+}

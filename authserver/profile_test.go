@@ -241,3 +241,20 @@ func TestFAPI2Metadata(t *testing.T) {
 		}
 	}
 }
+
+// §5.4: everything a client or a person's browser holds has 128 bits at least.
+func TestSecretsCannotBeGuessed(t *testing.T) {
+	b := newBanker(t)
+	back := b.authorizeBy(newBrowser(t), byReference(b.id, b.pushes()))
+	a := b.post("/token", b.asserted(redemption(b.id, back.Get("code"))), b.proof(b.proofKey, ""))
+	registered := b.registerClient(`,"token_endpoint_auth_method":"private_key_jwt","jwks":` + setOf(t, newKey(t)))
+	for name, secret := range map[string]string{
+		"code": back.Get("code"), "refresh token": a.str("refresh_token"), "registration token": registered.str("registration_access_token"),
+	} {
+		_, random, ok := strings.Cut(secret, "_")
+		bits, err := base64.RawURLEncoding.DecodeString(random)
+		if !ok || err != nil || len(bits)*8 < 128 {
+			t.Errorf("%s %q: %d bits, %v", name, secret, len(bits)*8, err)
+		}
+	}
+}

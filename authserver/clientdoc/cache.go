@@ -17,21 +17,60 @@ const (
 	maxHosts     = 10_000
 )
 
-// lifetime is how long an answer stays fresh: max-age of Cache-Control (RFC
-// 9111 §5.2.2), within bounds. no-store and no-cache get the lower bound: the
-// steps of one login must see one document.
-func lifetime(h http.Header) time.Duration {
-	life := minLife
-	for d := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
-		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(d)), "=")
-		if name == "no-store" || name == "no-cache" {
-			return minLife
-		}
-		if n, err := strconv.ParseUint(strings.Trim(value, `"`), 10, 31); name == "max-age" && err == nil {
-			life = time.Duration(n) * time.Second
-		}
+// lifetime is how long an answer stays fresh (RFC 9111 §4.2.1, for a shared
+// cache): s-maxage, max-age or Expires, less what its Age has used up, within
+// bounds. What must not be stored or shared gets the lower bound: the steps of
+// one login must see one document.
+func lifetime(h http.Header, now time.Time) time.Duration {
+	c := directives(h)
+	if c.has("no-store") || c.has("no-cache") || c.has("private") {
+		return minLife
+	}
+	life, ok := c.seconds("s-maxage")
+	if !ok {
+		life, ok = c.seconds("max-age")
+	}
+	if !ok {
+		life = untilExpiry(h, now)
+	}
+	if age, err := strconv.ParseUint(h.Get("Age"), 10, 31); err == nil {
+		life -= time.Duration(age) * time.Second
 	}
 	return min(max(life, minLife), maxLife)
+}
+
+// cacheControl is the directives of Cache-Control (RFC 9111 §5.2) by name, in lower case.
+type cacheControl map[string]string
+
+func directives(h http.Header) cacheControl {
+	c := cacheControl{}
+	for d := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.ToLower(strings.TrimSpace(d)), "=")
+		c[name] = strings.Trim(value, `"`)
+	}
+	return c
+}
+
+func (c cacheControl) has(name string) bool {
+	_, ok := c[name]
+	return ok
+}
+
+func (c cacheControl) seconds(name string) (time.Duration, bool) {
+	n, err := strconv.ParseUint(c[name], 10, 31)
+	return time.Duration(n) * time.Second, err == nil
+}
+
+// untilExpiry: RFC 9111 §5.3: by the clock of the answer, where it names one.
+func untilExpiry(h http.Header, now time.Time) time.Duration {
+	expires, err := http.ParseTime(h.Get("Expires"))
+	if err != nil {
+		return 0
+	}
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = date
+	}
+	return expires.Sub(now)
 }
 
 // cache holds good answers only: an error is never remembered.

@@ -238,7 +238,7 @@ func (f *Fetcher) get(ctx context.Context, address string, u *url.URL, limit int
 	}
 	defer resp.Body.Close()
 	body, err := readDocument(resp, limit)
-	return body, lifetime(resp.Header), err
+	return body, lifetime(resp.Header, f.now()), err
 }
 
 func (f *Fetcher) clientFor(u *url.URL) *http.Client {

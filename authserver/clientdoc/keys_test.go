@@ -162,3 +162,36 @@ func TestVersions(t *testing.T) {
 		seen[v] = true
 	}
 }
+
+// RFC 9111, for a cache that many share.
+func TestLifetimes(t *testing.T) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	at := func(d time.Duration) string { return now.Add(d).Format(http.TimeFormat) }
+	for name, row := range map[string]struct {
+		header []string
+		want   time.Duration
+	}{
+		"nothing":                   {nil, minLife},
+		"max-age":                   {[]string{"Cache-Control", "max-age=3600"}, time.Hour},
+		"s-maxage first":            {[]string{"Cache-Control", "max-age=3600, s-maxage=7200"}, 2 * time.Hour},
+		"used up elsewhere":         {[]string{"Cache-Control", "max-age=3600", "Age", "600"}, 50 * time.Minute},
+		"older than fresh":          {[]string{"Cache-Control", "max-age=3600", "Age", "7200"}, minLife},
+		"an age that is none":       {[]string{"Cache-Control", "max-age=3600", "Age", "-600"}, time.Hour},
+		"private":                   {[]string{"Cache-Control", "private, max-age=3600"}, minLife},
+		"two lines":                 {[]string{"Cache-Control", "max-age=3600", "Cache-Control", "no-store"}, minLife},
+		"expires":                   {[]string{"Expires", at(time.Hour)}, time.Hour},
+		"expires by its own clock":  {[]string{"Expires", at(time.Hour), "Date", at(-time.Hour)}, 2 * time.Hour},
+		"max-age before expires":    {[]string{"Expires", at(time.Hour), "Cache-Control", "max-age=600"}, 10 * time.Minute},
+		"expired":                   {[]string{"Expires", "0"}, minLife},
+		"for a year":                {[]string{"Expires", at(365 * 24 * time.Hour)}, maxLife},
+		"a number beyond all years": {[]string{"Cache-Control", "max-age=99999999999999999999"}, minLife},
+	} {
+		h := http.Header{}
+		for i := 0; i < len(row.header); i += 2 {
+			h.Add(row.header[i], row.header[i+1])
+		}
+		if got := lifetime(h, now); got != row.want {
+			t.Errorf("%s: %v, want %v", name, got, row.want)
+		}
+	}
+}
