@@ -76,7 +76,10 @@ func read(raw []byte) (*message, error) {
 	if err := m.check(version); err != nil {
 		return nil, err
 	}
-	return m, m.look(params)
+	if err := m.look(params); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // check is the grammar of JSON-RPC 2.0 §4 and §5.
