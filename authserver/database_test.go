@@ -23,7 +23,7 @@ func onPostgres() bool { return os.Getenv(postgresServer) != "" }
 func newDatabase(t *testing.T, path string) string {
 	t.Helper()
 	if onPostgres() {
-		return postgrestest.Copy(t, os.Getenv(postgresServer), migrated)
+		return postgrestest.Borrow(t, os.Getenv(postgresServer), migrated)
 	}
 	return "sqlite:" + path
 }

@@ -43,7 +43,7 @@ func newFile(t *testing.T) string {
 
 func newDatabase(t *testing.T) string {
 	t.Helper()
-	return postgrestest.Copy(t, server(t), migrated(t))
+	return postgrestest.Borrow(t, server(t), migrated(t))
 }
 
 var running = struct {
