@@ -12,6 +12,8 @@ import (
 	"time"
 
 	modernc "modernc.org/sqlite"
+
+	"github.com/postern-mcp/postern/internal/postgrestest"
 )
 
 // hot is everything that requests do, and what goes on beside them.
@@ -55,7 +57,7 @@ var tables = []string{"clients", "users", "sessions", "consents", "spent_request
 
 // PostgreSQL counts how often it read a table whole, which it was told to avoid.
 func TestNoRequestReadsAWholeTableInPostgres(t *testing.T) {
-	address := newDatabase(t)
+	address := postgrestest.Copy(t, server(t), migrated(t)) // whose counts are its own
 	s, err := Open(t.Context(), address+"&enable_seqscan=off&plan_cache_mode=force_generic_plan")
 	must(t, err)
 	hot(t, s)
