@@ -10,9 +10,13 @@ import (
 	"github.com/postern-mcp/postern/authserver/token"
 )
 
-// rotationGrace is how long a rotated token still gets its successor again:
-// for a client that never received the answer.
-const rotationGrace = 10 * time.Second
+// How long a rotated token still gets its successor again: for a client that
+// never received the answer. Who shows the token's key has time to run into a
+// timeout and to try again; a token without a key may be a thief's as well.
+const (
+	rotationGrace = 10 * time.Second
+	boundGrace    = 2 * time.Minute
+)
 
 // refresh: OAuth 2.1 §4.3. Tokens of public clients are rotated at every use;
 // those of confidential clients stay, with a new expiry.
@@ -144,12 +148,19 @@ func (s *Server) repeat(r *http.Request, n renewal) (refresh string, place uint6
 	if err != nil {
 		return "", 0, gone(err)
 	}
-	late := s.config.Now().Sub(n.old.UsedAt) > rotationGrace
+	late := s.config.Now().Sub(n.old.UsedAt) > graceOf(n.old)
 	if late || !next.UsedAt.IsZero() || next.Thumbprint != "" && next.Thumbprint != n.key {
 		return "", 0, s.refreshReused(r, n.grant)
 	}
 	place, err = s.store.Issue(r.Context(), n.access())
 	return string(secret), place, gone(err)
+}
+
+func graceOf(t store.RefreshToken) time.Duration {
+	if t.Thumbprint != "" {
+		return boundGrace
+	}
+	return rotationGrace
 }
 
 func (s *Server) refreshReused(r *http.Request, g store.Grant) error {

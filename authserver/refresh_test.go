@@ -69,6 +69,23 @@ func TestReusedRefreshTokenRevokesTheFamily(t *testing.T) {
 	}
 }
 
+// Who shows the token's key may run into a timeout first.
+func TestGraceOfBoundRefreshTokens(t *testing.T) {
+	g := newRig(t)
+	id, key := g.publicClient(), newKey(t)
+	first := g.tokens(id, g.proof(key, ""))
+	second := g.post("/token", refreshing(id, first), g.proof(key, ""))
+	g.clock.forward(boundGrace)
+	again := g.post("/token", refreshing(id, first), g.proof(key, ""))
+	g.expect(again, 200, "")
+	if again.str("refresh_token") != second.str("refresh_token") {
+		t.Error("the repetition got another successor")
+	}
+	g.clock.forward(time.Second)
+	g.expect(g.post("/token", refreshing(id, first), g.proof(key, "")), 400, "invalid_grant")
+	g.expectReason(RefreshReused)
+}
+
 func TestRefreshTokenUsedByManyAtOnce(t *testing.T) {
 	g := newRig(t)
 	id := g.publicClient()

@@ -26,7 +26,8 @@ type desk struct {
 	public string // client id
 	other  string // client id, with the same redirect
 	robot  machine
-	target string // resource
+	target string  // resource
+	keeper machine // of target: may ask about its tokens
 	server *process
 }
 
@@ -78,6 +79,8 @@ func openDesk(t *testing.T) *desk {
 	d.administer(t, d.user.Password+"\n", "user", "create", d.user.Username, "--password-stdin")
 	d.public, d.other = d.register(t, deskCallback, "refresh_token"), d.register(t, deskCallback, "refresh_token")
 	d.robot, d.target = d.machine(t), d.resource("only")
+	made := d.administer(t, "", "resource-server", "create", "keeper", "--resource", d.target)
+	d.keeper = machine{ID: made["client_id"], Secret: made["client_secret"]}
 	return d
 }
 
