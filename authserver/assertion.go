@@ -89,7 +89,7 @@ func (s *Server) provesKey(r *http.Request, c client, cred credential) error {
 	if err != nil {
 		return err
 	}
-	if err := a.jws.VerifyIn(keys); err != nil {
+	if err := a.jws.VerifyInOwn(keys); err != nil {
 		return refuseFor(AssertionKey, err)
 	}
 	until, err := a.claims.check(s.config.Now(), c.ID, s.config.Issuer)

@@ -78,3 +78,43 @@ func TestImportPublic(t *testing.T) {
 		}
 	}
 }
+
+func TestVerifyInOwn(t *testing.T) {
+	key, err := GenerateKey(ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := GenerateKey(ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed, err := key.Sign("JWT", []byte("{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := Parse(signed, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	called := func(k PrivateKey, kid string) PublicKey {
+		public := k.public
+		public.kid = kid
+		return public
+	}
+	for _, row := range []struct {
+		name string
+		keys []PublicKey
+		want error
+	}{
+		{"by its name", []PublicKey{called(other, ""), key.Public()}, nil},
+		{"without a name", []PublicKey{called(other, ""), called(key, "")}, nil},
+		{"by another name", []PublicKey{called(key, "x")}, ErrUnknownKey},
+		{"another without a name", []PublicKey{called(other, "")}, ErrSignature},
+		{"another by its name, itself without", []PublicKey{called(other, u.KeyID), called(key, "")}, ErrSignature},
+		{"none", nil, ErrUnknownKey},
+	} {
+		if err := u.VerifyInOwn(NewKeySet(row.keys...)); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
+}

@@ -1,16 +1,19 @@
 package e2e
 
 import (
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -184,4 +187,48 @@ func claimsOf(t *testing.T, jwt string) string {
 		t.Fatal(err)
 	}
 	return string(payload)
+}
+
+// TestAssertionsAreUsedOnce: the running server takes an assertion once, at
+// whichever endpoint, for itself alone, and says why not as the standard has it.
+func TestAssertionsAreUsedOnce(t *testing.T) {
+	d, key := front.get(t), newSigner(t)
+	id := d.registered(t, `"grant_types":["client_credentials"],"scope":"everything","token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[`+key.jwk()+`]}`)
+	asserting := func(audience any, by signer) url.Values {
+		now := time.Now().Unix()
+		signed := by.sign(`{"alg":"ES256","typ":"JWT"}`, map[string]any{"iss": id, "sub": id, "aud": audience, "jti": rand.Text(), "iat": now, "exp": now + 60})
+		return url.Values{"grant_type": {"client_credentials"}, "resource": {d.target}, "token": {"x"},
+			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {signed}}
+	}
+	once := asserting(d.issuer, key)
+	if got := d.ask(t, "/token", once).expect(t, http.StatusOK).told(t); got.Access == "" {
+		t.Error("no token")
+	}
+	for _, path := range []string{"/token", "/introspect", "/revoke", "/par"} {
+		d.ask(t, path, once).refuses(t, http.StatusUnauthorized, "invalid_client")
+	}
+	d.ask(t, "/token", asserting(d.issuer+"/token", key)).refuses(t, http.StatusUnauthorized, "invalid_client")
+	d.ask(t, "/token", asserting([]string{d.issuer}, key)).refuses(t, http.StatusUnauthorized, "invalid_client")
+	d.ask(t, "/token", asserting(d.issuer, newSigner(t))).refuses(t, http.StatusUnauthorized, "invalid_client")
+	d.ask(t, "/introspect", asserting(d.issuer, key)).expect(t, http.StatusOK)
+}
+
+// TestProxyShowsItsKey: the proxy's own credential, an assertion, is good at
+// the bundled authorization server.
+func TestProxyShowsItsKey(t *testing.T) {
+	d, own, issuer, up := front.get(t), newSigner(t), newIssuer(t), newUpstream(t, echo)
+	der, err := x509.MarshalPKCS8PrivateKey(own.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := write(t, filepath.Join(t.TempDir(), "key"), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	id := d.registered(t, `"grant_types":["client_credentials"],"scope":"everything","token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[`+own.jwk()+`]}`)
+	p := startProxy(t, settings{issuer: issuer.url, dpop: "accepted", upstream: up.url,
+		shown: fmt.Sprintf("{type: client_credentials, issuer: %q, client_id: %s, key_file: %s, resource: %q, scope: [everything], dpop: required}", d.issuer, id, file, d.target)})
+	p.caller(issuer, "ada").send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
+	shown := up.all()[0].field(t, "Authorization")
+	scheme, token, _ := strings.Cut(shown, " ")
+	if scheme != "DPoP" || !strings.Contains(claimsOf(t, token), `"client_id":"`+id+`"`) {
+		t.Errorf("the upstream saw %q", shown)
+	}
 }
