@@ -116,6 +116,13 @@ func (s *Server) readAuthorization(query url.Values, to redirection) (pending, e
 	if !to.client.mayUse(grantCode) {
 		return pending{}, refuse(GrantNotAllowed)
 	}
+	// RFC 9101: what a request object says is not passed over
+	if p["request"] != "" {
+		return pending{}, refuse(RequestObject)
+	}
+	if len(p["nonce"]) > maxNonce {
+		return pending{}, refuse(BadForm)
+	}
 	if p["state"] != to.state {
 		return pending{}, refuse(BadForm)
 	}
@@ -131,7 +138,7 @@ func (s *Server) readAuthorization(query url.Values, to redirection) (pending, e
 	if err != nil {
 		return pending{}, err
 	}
-	scope, err := res.scope(p["scope"], to.client)
+	scope, err := res.personal(p["scope"], to.client)
 	if err != nil {
 		return pending{}, err
 	}
@@ -141,7 +148,7 @@ func (s *Server) readAuthorization(query url.Values, to redirection) (pending, e
 	}
 	return pending{
 		ID: newSecret(""), Client: to.client.ID, Redirect: to.uri, Resource: res.URL, Scope: scope, State: to.state,
-		Challenge: p["code_challenge"], Key: p["dpop_jkt"], Silent: d.silent, Ask: d.ask, SignedIn: d.since.UnixMilli(),
+		Challenge: p["code_challenge"], Key: p["dpop_jkt"], Nonce: p["nonce"], Silent: d.silent, Ask: d.ask, SignedIn: d.since.UnixMilli(),
 		Expires: s.config.Now().Add(requestLife).Unix(),
 	}, nil
 }

@@ -26,26 +26,27 @@ var ErrExists = store.ErrExists
 
 // Server is the authorization server.
 type Server struct {
-	config    Config
-	site      site
-	catalogue catalogue
-	store     Store
-	keys      *keyring
-	rules     token.Rules
-	target    dpop.Target
-	devicesAt dpop.Target
-	pushesAt  dpop.Target
-	seals     seals
-	passwords *passwords
-	limits    limits
-	documents *clientdoc.Fetcher
-	profile   profile
-	handler   http.Handler
-	beside    *background
-	arrival   time.Duration // within which a request must be here
-	patience  time.Duration // with the store and whoever else is asked, for one request
-	stepUps   stepUps
-	lists     statusLists
+	config     Config
+	site       site
+	catalogue  catalogue
+	store      Store
+	keys       *keyring
+	rules      token.Rules
+	target     dpop.Target
+	devicesAt  dpop.Target
+	userinfoAt dpop.Target
+	pushesAt   dpop.Target
+	seals      seals
+	passwords  *passwords
+	limits     limits
+	documents  *clientdoc.Fetcher
+	profile    profile
+	handler    http.Handler
+	beside     *background
+	arrival    time.Duration // within which a request must be here
+	patience   time.Duration // with the store and whoever else is asked, for one request
+	stepUps    stepUps
+	lists      statusLists
 }
 
 // seals has one key per purpose.
@@ -115,6 +116,9 @@ func (s *Server) prepareTokens(ctx context.Context) (err error) {
 		return err
 	}
 	if s.target, err = dpop.ParseTarget(s.site.url("/token")); err != nil {
+		return err
+	}
+	if s.userinfoAt, err = dpop.ParseTarget(s.site.url("/userinfo")); err != nil {
 		return err
 	}
 	if s.devicesAt, err = dpop.ParseTarget(s.site.url("/device_authorization")); err != nil {

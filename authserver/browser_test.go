@@ -340,3 +340,29 @@ func TestBrowserConnectsADevice(t *testing.T) {
 		}
 	}
 }
+
+func TestBrowserSignsOut(t *testing.T) {
+	g := newRig(t)
+	id := g.publicClient()
+	c := startChromium(t)
+	c.open(g.url + "/authorize?" + with(authorization(id), "scope", "openid profile calc:basic").Encode())
+	c.signIn()
+	c.until(`!!document.querySelector("button[name=decision]")`)
+	c.keep("consent-identity")
+	c.fits()
+	g.clock.forward(time.Second)
+	c.open(g.url + "/authorize?" + with(authorization(id), "prompt", "login").Encode())
+	c.until(`document.readyState == "complete" && document.body.innerText.includes("sign in once more")`)
+	c.keep("login-again")
+	c.fits()
+	c.open(g.url + "/logout")
+	c.until(`document.readyState == "complete" && document.body.innerText.includes("Sign out?")`)
+	c.keep("logout")
+	c.fits()
+	c.eval(`document.querySelector("form button").click()`)
+	c.until(`document.readyState == "complete" && document.body.innerText.includes("You are signed out")`)
+	c.keep("signed-out")
+	c.fits()
+	c.open(g.url + "/authorize?" + authorization(id).Encode())
+	c.until(`document.readyState == "complete" && !!document.querySelector("input[name=password]")`)
+}

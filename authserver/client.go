@@ -74,7 +74,7 @@ func (s *Server) documentClient(r *http.Request, id string) (client, error) {
 		return client{}, refuseFor(BadDocument, err)
 	}
 	c := store.Client{
-		ID: id, Name: d.Name, URI: d.URI, AuthMethod: d.AuthMethod, Type: d.Type, Redirects: d.Redirects,
+		ID: id, Name: d.Name, URI: d.URI, AuthMethod: d.AuthMethod, Type: d.Type, Redirects: d.Redirects, AfterLogout: d.AfterLogout,
 		Grants: documentGrants(d.Grants), Scope: d.Scope(), DPoPBound: d.DPoPBound, Dynamic: true,
 		Keys: d.Keys, KeysURI: d.KeysURI, AssertionAlgorithm: d.AssertionAlgorithm, Certificate: d.CertificateName,
 		CertificateBound: d.CertificateBound, PushedOnly: d.PushedOnly,

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,6 +133,12 @@ func (s *Server) resourceName(url string) string {
 
 func (r Resource) lines(scope []string) []pages.Scope {
 	var lines []pages.Scope
+	about := r.about(scope)
+	for _, s := range identityScopes {
+		if slices.Contains(about, s.Name) {
+			lines = append(lines, s)
+		}
+	}
 	for _, d := range r.Scopes {
 		for _, n := range scope {
 			if n == d.Name {
@@ -190,7 +197,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection,
 	g := s.newGrant(p, v, until)
 	err := s.store.Approve(r.Context(), store.Approval{
 		Request: hashOf(p.ID), RequestUntil: p.until(), Consent: consentOf(p, v), Grant: g,
-		Code: store.Code{Hash: hashOf(code), GrantID: g.ID, RedirectURI: p.Redirect, Challenge: p.Challenge, Thumbprint: p.Key, ExpiresAt: until},
+		Code: store.Code{Hash: hashOf(code), GrantID: g.ID, RedirectURI: p.Redirect, Challenge: p.Challenge, Thumbprint: p.Key, Nonce: p.Nonce, ExpiresAt: until},
 	})
 	if errors.Is(err, store.ErrSpent) {
 		return refuse(RequestSpent)

@@ -90,7 +90,7 @@ func (s *Server) readDeviceRequest(r *http.Request, p params, c client) (store.D
 	if err != nil {
 		return store.DeviceRequest{}, err
 	}
-	scope, err := res.scope(p["scope"], c)
+	scope, err := res.personal(p["scope"], c)
 	if err != nil {
 		return store.DeviceRequest{}, err
 	}
@@ -173,7 +173,11 @@ func (s *Server) redeemDevice(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return s.issue(r, req, claims, place, refresh)
+	a, err := s.issue(r, req, claims, place, refresh)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	return s.identify(a, claims, "")
 }
 
 // findDevice gives a request that was allowed.

@@ -59,6 +59,14 @@ const (
 	ForeignToken        Reason = "foreign_token"
 	BadScope            Reason = "bad_scope"
 	BadTarget           Reason = "bad_target"
+	RequestObject       Reason = "request_object"
+	NoAccessToken       Reason = "no_access_token"
+	DeadAccessToken     Reason = "dead_access_token"
+	TokenWithoutOpenID  Reason = "token_without_openid"
+	BadResourceProof    Reason = "bad_resource_proof"
+	ResourceNonce       Reason = "resource_nonce_needed"
+	ForeignHint         Reason = "foreign_id_token_hint"
+	UnregisteredLogout  Reason = "unregistered_logout_redirect"
 	BadPrompt           Reason = "bad_prompt"
 	BadMaxAge           Reason = "bad_max_age"
 	UnmetACR            Reason = "unmet_acr"
@@ -148,6 +156,14 @@ var answers = map[Reason]answer{
 	ForeignToken:        {400, "invalid_grant", "The token was not issued to this client."},
 	BadScope:            {400, "invalid_scope", "A requested scope does not exist here, or is more than this client may have."},
 	BadTarget:           {400, "invalid_target", "Name exactly one resource of protected_resources in the resource parameter."},
+	RequestObject:       {400, "request_not_supported", "Request objects (request) are not read here: send the parameters themselves, or push them."},
+	NoAccessToken:       {401, "invalid_token", "This endpoint needs one access token, in the Authorization header."},
+	DeadAccessToken:     {401, "invalid_token", "The access token is unknown, expired, revoked, or not shown as it is bound: with a proof (DPoP), its certificate, or neither (Bearer)."},
+	TokenWithoutOpenID:  {403, "insufficient_scope", "The access token lacks the scope openid."},
+	BadResourceProof:    {401, "invalid_dpop_proof", "The DPoP proof is not valid for this request, or not of the key the token is bound to."},
+	ResourceNonce:       {401, "use_dpop_nonce", "Repeat the request with a proof that carries the nonce of the DPoP-Nonce header."},
+	ForeignHint:         {400, "invalid_request", "The ID token was not issued to this application."},
+	UnregisteredLogout:  {400, "invalid_request", "The application asked to send you to an address (post_logout_redirect_uri) that it never registered, so we stopped."},
 	BadPrompt:           {400, "invalid_request", "prompt takes none alone, or login, consent and select_account."},
 	BadMaxAge:           {400, "invalid_request", "max_age takes a whole number of seconds."},
 	UnmetACR:            {400, "unmet_authentication_requirements", "Nobody can sign in here in any way of acr_values: see acr_values_supported."},

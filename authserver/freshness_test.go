@@ -32,7 +32,9 @@ func TestFreshness(t *testing.T) {
 	code := func(a answerOf) bool { return a.status == 303 && strings.Contains(a.header.Get("Location"), "code=") }
 	consent := func(a answerOf) bool { return a.status == 200 && strings.Contains(a.body, `value="allow"`) }
 	failed := func(code string) func(answerOf) bool {
-		return func(a answerOf) bool { return a.status == 303 && strings.Contains(a.header.Get("Location"), "error="+code+"&") }
+		return func(a answerOf) bool {
+			return a.status == 303 && strings.Contains(a.header.Get("Location"), "error="+code+"&")
+		}
 	}
 	for _, row := range []struct {
 		name  string

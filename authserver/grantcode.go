@@ -34,7 +34,11 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return s.issue(r, req, claims, place, refresh)
+	a, err := s.issue(r, req, claims, place, refresh)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	return s.identify(a, claims, code.Nonce)
 }
 
 func (s *Server) findCode(r *http.Request, req tokenRequest) (store.Code, store.Grant, error) {

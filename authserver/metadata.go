@@ -36,11 +36,18 @@ type metadata struct {
 	SendsIssuer           bool     `json:"authorization_response_iss_parameter_supported"`
 	ClientDocuments       bool     `json:"client_id_metadata_document_supported"`
 	Resources             []string `json:"protected_resources"`
+}
 
-	// Required members of OpenID Connect Discovery §3, in the alias only:
-	// some clients parse no document without them. There are no ID tokens.
-	SubjectTypes      []string `json:"subject_types_supported,omitempty"`
-	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported,omitempty"`
+// openIDMetadata is OpenID Connect Discovery §3.
+type openIDMetadata struct {
+	metadata
+	UserinfoEndpoint  string   `json:"userinfo_endpoint"`
+	LogoutEndpoint    string   `json:"end_session_endpoint"`
+	SubjectTypes      []string `json:"subject_types_supported"`
+	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported"`
+	Claims            []string `json:"claims_supported"`
+	RequestObjects    bool     `json:"request_parameter_supported"`
+	RequestURIs       bool     `json:"request_uri_parameter_supported"` // true when absent; pushed ones are another thing
 }
 
 func (s *Server) describe() metadata {
@@ -85,8 +92,13 @@ func (s *Server) metadata(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) openID(w http.ResponseWriter, _ *http.Request) error {
-	m := s.describe()
-	m.SubjectTypes, m.IDTokenAlgorithms = []string{"public"}, s.keys.algorithms()
+	m := openIDMetadata{
+		metadata:         s.describe(),
+		UserinfoEndpoint: s.site.url("/userinfo"), LogoutEndpoint: s.site.url("/logout"),
+		SubjectTypes: []string{"public"}, IDTokenAlgorithms: s.keys.algorithms(),
+		Claims: []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "preferred_username"},
+	}
+	m.Scopes = append(m.Scopes, scopeOpenID, scopeProfile)
 	w.Header().Set("Cache-Control", "public, max-age=300")
 	return writeJSON(w, http.StatusOK, m)
 }

@@ -25,6 +25,7 @@ type registered struct {
 	Name            string         `json:"client_name,omitzero"`
 	URI             string         `json:"client_uri,omitzero"`
 	Redirects       []string       `json:"redirect_uris"`
+	AfterLogout     []string       `json:"post_logout_redirect_uris,omitempty"`
 	AuthMethod      string         `json:"token_endpoint_auth_method"`
 	Algorithm       string         `json:"token_endpoint_auth_signing_alg,omitzero"`
 	Keys            jsontext.Value `json:"jwks,omitzero"`
@@ -140,7 +141,7 @@ func (s *Server) newClient(m clientdoc.Metadata) (store.Client, string) {
 func described(m clientdoc.Metadata) store.Client {
 	return store.Client{
 		Name: m.Name, URI: m.URI, AuthMethod: m.AuthMethod, Type: m.Type,
-		Redirects: m.Redirects, Grants: m.Grants, Scope: m.Scope(), DPoPBound: m.DPoPBound,
+		Redirects: m.Redirects, AfterLogout: m.AfterLogout, Grants: m.Grants, Scope: m.Scope(), DPoPBound: m.DPoPBound,
 		Keys: m.Keys, KeysURI: m.KeysURI, AssertionAlgorithm: m.AssertionAlgorithm, Certificate: m.CertificateName,
 		CertificateBound: m.CertificateBound, PushedOnly: m.PushedOnly,
 	}
@@ -148,7 +149,7 @@ func described(m clientdoc.Metadata) store.Client {
 
 func (s *Server) registration(c store.Client, secret, management string) registered {
 	v := registered{
-		ID: c.ID, IssuedAt: c.CreatedAt.Unix(), Secret: secret, Name: c.Name, URI: c.URI, Redirects: c.Redirects,
+		ID: c.ID, IssuedAt: c.CreatedAt.Unix(), Secret: secret, Name: c.Name, URI: c.URI, Redirects: c.Redirects, AfterLogout: c.AfterLogout,
 		AuthMethod: c.AuthMethod, Algorithm: c.AssertionAlgorithm, Keys: c.Keys, KeysURI: c.KeysURI,
 		Grants: c.Grants, Responses: []string{"code"}, Type: c.Type,
 		Scope: strings.Join(c.Scope, " "), DPoPBound: c.DPoPBound, CertBound: c.CertificateBound, PushedOnly: c.PushedOnly,

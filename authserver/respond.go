@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -40,7 +41,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	a := answerTo(err)
 	h := w.Header()
 	setRetryAfter(h, retryAfter(err))
-	if a.status == http.StatusUnauthorized {
+	if a.status == http.StatusUnauthorized || a.code == "insufficient_scope" {
 		h.Set("WWW-Authenticate", s.challenge(r, a))
 	}
 	if a.code == "use_dpop_nonce" {
@@ -60,8 +61,12 @@ func describe(err error) string {
 
 // challenge: RFC 9110 §11.6.1 wants one with every 401 (B9).
 func (s *Server) challenge(r *http.Request, a answer) string {
-	if a.code == "invalid_token" {
-		return `Bearer realm="` + s.config.Issuer + `", error="invalid_token"`
+	// RFC 9449 §7.1
+	if scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " "); strings.EqualFold(scheme, "DPoP") {
+		return `DPoP realm="` + s.config.Issuer + `", error="` + a.code + `", algs="` + strings.Join(s.profile.proofAlgorithms(), " ") + `"`
+	}
+	if a.code == "invalid_token" || a.code == "insufficient_scope" {
+		return `Bearer realm="` + s.config.Issuer + `", error="` + a.code + `"`
 	}
 	return `Basic realm="` + s.config.Issuer + `"`
 }

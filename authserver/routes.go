@@ -31,6 +31,8 @@ func (s *Server) routes() http.Handler {
 		s.site.local("/introspect"):                       {post: s.introspect},
 		s.site.local("/status"):                           {get: s.statusIndex, cors: true},
 		s.site.local("/device_authorization"):             {post: s.deviceAuthorization, cors: true},
+		s.site.local("/userinfo"):                         {get: s.userinfo, post: s.userinfo, cors: true},
+		s.site.local("/logout"):                           {get: s.logout, post: s.logoutByForm, page: true},
 		s.site.local(devicePath):                          {get: s.devicePage, post: s.enterDevice, page: true},
 		s.site.local("/authorize"):                        {get: s.authorize, post: s.authorizeByForm, page: true},
 		s.site.local("/login"):                            {post: s.login, page: true},

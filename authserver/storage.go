@@ -20,6 +20,7 @@ type Store interface {
 	grantStore
 	codeStore
 	refreshStore
+	personStore
 	deviceStore
 	devicePolls
 	deviceAnswers

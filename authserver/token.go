@@ -28,6 +28,7 @@ type tokenAnswer struct {
 	ExpiresIn    int64  `json:"expires_in"`
 	Scope        string `json:"scope"`
 	RefreshToken string `json:"refresh_token,omitzero"`
+	IDToken      string `json:"id_token,omitzero"` // OpenID Connect Core §3.1.3.3
 }
 
 func (s *Server) token(w http.ResponseWriter, r *http.Request) error {

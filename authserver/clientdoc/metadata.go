@@ -26,16 +26,17 @@ var (
 
 // Metadata is what a client says about itself, checked by Parse.
 type Metadata struct {
-	ClientID   string   `json:"client_id"` // of a document; not of a registration
-	Name       string   `json:"client_name"`
-	URI        string   `json:"client_uri"`
-	Redirects  []string `json:"redirect_uris"`
-	AuthMethod string   `json:"token_endpoint_auth_method"`
-	Grants     []string `json:"grant_types"`
-	Responses  []string `json:"response_types"`
-	ScopeText  string   `json:"scope"`
-	Type       string   `json:"application_type"` // native or web; derived from the redirect URIs when absent
-	DPoPBound  bool     `json:"dpop_bound_access_tokens"`
+	ClientID    string   `json:"client_id"` // of a document; not of a registration
+	Name        string   `json:"client_name"`
+	URI         string   `json:"client_uri"`
+	Redirects   []string `json:"redirect_uris"`
+	AfterLogout []string `json:"post_logout_redirect_uris"`
+	AuthMethod  string   `json:"token_endpoint_auth_method"`
+	Grants      []string `json:"grant_types"`
+	Responses   []string `json:"response_types"`
+	ScopeText   string   `json:"scope"`
+	Type        string   `json:"application_type"` // native or web; derived from the redirect URIs when absent
+	DPoPBound   bool     `json:"dpop_bound_access_tokens"`
 
 	Keys               jsontext.Value `json:"jwks"`     // a JWK Set, of public keys only
 	KeysURI            string         `json:"jwks_uri"` // where the set is, instead
@@ -149,6 +150,14 @@ func begins(grant string) bool {
 func (m Metadata) direct() bool { return len(m.Grants) > 0 && !slices.Contains(m.Grants, codeGrant) }
 
 func (m *Metadata) checkRedirects(rules Rules) error {
+	if len(m.AfterLogout) > maxRedirects {
+		return fmt.Errorf("%w: post_logout_redirect_uris must hold at most %d URIs", ErrRedirect, maxRedirects)
+	}
+	for i, r := range m.AfterLogout {
+		if err := checkRedirect(r, m.Type, rules.Schemes); err != nil {
+			return fmt.Errorf("%w: post_logout_redirect_uris[%d]: %w", ErrRedirect, i, err)
+		}
+	}
 	if m.direct() && len(m.Redirects) == 0 {
 		return nil
 	}

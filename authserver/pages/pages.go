@@ -73,6 +73,12 @@ type Done struct {
 	Allowed  bool
 }
 
+// Logout asks whether to end the session; the rest comes back with the yes.
+type Logout struct {
+	User                        string // "" when that is not known
+	Hint, Target, State, Client string
+}
+
 // Problem says what went wrong.
 type Problem struct {
 	Text     string
@@ -106,6 +112,16 @@ func (f Frame) Device(w http.ResponseWriter, status int, p Device) error {
 // Done writes the page that ends a device's request.
 func (f Frame) Done(w http.ResponseWriter, status int, p Done) error {
 	return f.write(w, status, "done.html", view{f, "Go back to your device", p})
+}
+
+// Logout writes the page that asks whether to sign out.
+func (f Frame) Logout(w http.ResponseWriter, status int, p Logout) error {
+	return f.write(w, status, "logout.html", view{f, "Sign out?", p})
+}
+
+// SignedOut writes the page at the end of a session.
+func (f Frame) SignedOut(w http.ResponseWriter, status int) error {
+	return f.write(w, status, "signedout.html", view{f, "Signed out", nil})
 }
 
 // Problem writes the page that says what went wrong.

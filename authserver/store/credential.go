@@ -11,8 +11,8 @@ func (s *DB) Code(ctx context.Context, h Hash) (Code, error) {
 	var expires int64
 	c := Code{Hash: h}
 	err := s.read.QueryRowContext(ctx,
-		"SELECT grant_id, redirect_uri, challenge, thumbprint, expires_at FROM codes WHERE hash = $1", h[:]).
-		Scan(&c.GrantID, &c.RedirectURI, &c.Challenge, &c.Thumbprint, &expires)
+		"SELECT grant_id, redirect_uri, challenge, thumbprint, nonce, expires_at FROM codes WHERE hash = $1", h[:]).
+		Scan(&c.GrantID, &c.RedirectURI, &c.Challenge, &c.Thumbprint, &c.Nonce, &expires)
 	if err != nil {
 		return Code{}, found(err)
 	}

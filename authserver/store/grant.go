@@ -44,8 +44,8 @@ func (s *DB) Approve(ctx context.Context, a Approval) error {
 			return err
 		}
 		_, err := tx.ExecContext(ctx,
-			`INSERT INTO codes (hash, grant_id, redirect_uri, challenge, thumbprint, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-			a.Code.Hash[:], a.Grant.ID, a.Code.RedirectURI, a.Code.Challenge, a.Code.Thumbprint, millis(a.Code.ExpiresAt))
+			`INSERT INTO codes (hash, grant_id, redirect_uri, challenge, thumbprint, nonce, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			a.Code.Hash[:], a.Grant.ID, a.Code.RedirectURI, a.Code.Challenge, a.Code.Thumbprint, a.Code.Nonce, millis(a.Code.ExpiresAt))
 		if err != nil {
 			return err
 		}

@@ -26,20 +26,21 @@ type Hash [32]byte
 
 // Client is a registered OAuth client (RFC 7591 §2).
 type Client struct {
-	ID         string    `json:"-"`
-	SecretHash []byte    `json:"-"` // SHA-256, nil for a public client
-	Dynamic    bool      `json:"-"` // registered by itself, not by an operator
-	Name       string    `json:"name"`
-	URI        string    `json:"uri,omitzero"`
-	AuthMethod string    `json:"auth_method"` // as registered
-	Type       string    `json:"type,omitzero"`
-	Redirects  []string  `json:"redirects,omitempty"`
-	Grants     []string  `json:"grants,omitempty"`
-	Scope      []string  `json:"scope,omitempty"`
-	Bounded    bool      `json:"bounded,omitzero"`    // Scope is all it may ever have, not just its default
-	Resources  []string  `json:"resources,omitempty"` // of a resource server: tokens it may introspect
-	DPoPBound  bool      `json:"dpop_bound,omitzero"` // dpop_bound_access_tokens
-	CreatedAt  time.Time `json:"-"`
+	ID          string    `json:"-"`
+	SecretHash  []byte    `json:"-"` // SHA-256, nil for a public client
+	Dynamic     bool      `json:"-"` // registered by itself, not by an operator
+	Name        string    `json:"name"`
+	URI         string    `json:"uri,omitzero"`
+	AuthMethod  string    `json:"auth_method"` // as registered
+	Type        string    `json:"type,omitzero"`
+	Redirects   []string  `json:"redirects,omitempty"`
+	AfterLogout []string  `json:"after_logout,omitempty"` // post_logout_redirect_uris
+	Grants      []string  `json:"grants,omitempty"`
+	Scope       []string  `json:"scope,omitempty"`
+	Bounded     bool      `json:"bounded,omitzero"`    // Scope is all it may ever have, not just its default
+	Resources   []string  `json:"resources,omitempty"` // of a resource server: tokens it may introspect
+	DPoPBound   bool      `json:"dpop_bound,omitzero"` // dpop_bound_access_tokens
+	CreatedAt   time.Time `json:"-"`
 
 	Keys               jsontext.Value            `json:"jwks,omitzero"` // a JWK Set, or it is at KeysURI
 	KeysURI            string                    `json:"jwks_uri,omitzero"`
@@ -95,6 +96,7 @@ type Code struct {
 	RedirectURI string
 	Challenge   string // PKCE, S256
 	Thumbprint  string // dpop_jkt, or ""
+	Nonce       string // of an OpenID request, or ""
 	ExpiresAt   time.Time
 }
 
