@@ -183,3 +183,29 @@ func TestNoRegistrationsWhereItIsClosed(t *testing.T) {
 	id, _ := g.machine("calc:basic")
 	g.expect(g.do(noRedirect(), g.request("GET", "/register/"+id, "", "", bearer("x"))), 404, "invalid_request")
 }
+
+// A page in a browser may manage its own registration: no cookie is read.
+func TestRegistrationIsManagedFromABrowser(t *testing.T) {
+	g := newRig(t)
+	r := g.registration(g.registerClient(""))
+	pre := r.do("OPTIONS", "", header("Origin", "https://app.example"), header("Access-Control-Request-Method", "DELETE"))
+	if pre.status != 204 || !strings.Contains(pre.header.Get("Access-Control-Allow-Methods"), "DELETE") || !strings.Contains(pre.header.Get("Access-Control-Allow-Methods"), "PUT") {
+		t.Errorf("preflight: %d %v", pre.status, pre.header)
+	}
+	if a := r.do("GET", "", bearer(r.token), header("Origin", "https://app.example")); a.status != 200 || a.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("got %d %v", a.status, a.header)
+	}
+}
+
+func TestGuessingRegistrationTokensIsSlowed(t *testing.T) {
+	g := newRig(t)
+	r := g.registration(g.registerClient(""))
+	for range 300 {
+		r.do("GET", "", bearer("prm_guess"))
+	}
+	a := r.do("GET", "", bearer("prm_guess"))
+	g.expect(a, 429, "temporarily_unavailable")
+	if a.header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}

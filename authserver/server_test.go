@@ -115,7 +115,7 @@ func TestPathsAndMethods(t *testing.T) {
 
 func TestOtherOriginsMayCallOnlyWhatReadsNoCookie(t *testing.T) {
 	g := newRig(t)
-	open := []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/jwks.json", "/token", "/revoke", "/register"}
+	open := []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration", "/jwks.json", "/token", "/revoke", "/register", "/register/x", "/par"}
 	for _, path := range append(open, "/authorize", "/login", "/consent", "/introspect", "/style.css") {
 		a := g.do(noRedirect(), g.request("POST", path, "", "", header("Origin", "https://app.example")))
 		want := ""
