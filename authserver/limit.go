@@ -12,6 +12,7 @@ import (
 type limits struct {
 	authorize *limiter // by address: authorization requests
 	guess     *limiter // by address: failed client authentications, codes, tokens
+	client    *limiter // by client that proved itself, instead: failed codes, tokens
 	login     *limiter // by address: failed sign-ins
 	account   *limiter // by account name, whether or not it exists: failed sign-ins
 	known     *limiter // by browser the account signed in at before, instead of the two above
@@ -27,6 +28,7 @@ func newLimits(now func() time.Time) limits {
 		// Codes, tokens and client secrets have 256 bits: this bounds the work,
 		// and is wide, because whole offices and hosted clients share an address.
 		guess:     newLimiter(now, time.Second/10, 300),
+		client:    newLimiter(now, time.Second/10, 300),
 		login:     newLimiter(now, 5*time.Second, 20),
 		account:   newLimiter(now, 15*time.Second, 10),
 		known:     newLimiter(now, 15*time.Second, 10),

@@ -40,6 +40,9 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.tokenRefused(r, req, err, giveBack)
 	}
+	if giveBack, err = s.chargeClient(req.client, giveBack); err != nil {
+		return s.tokenRefused(r, req, err, giveBack)
+	}
 	a, err := s.grant(r, req)
 	if err != nil {
 		return s.tokenRefused(r, req, err, giveBack)
@@ -48,6 +51,17 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	s.nextNonce(w, r)
 	w.Header().Set("Pragma", "no-cache")
 	return writeJSON(w, http.StatusOK, a)
+}
+
+// chargeClient moves the cost of a try from the address to a client that has
+// proved itself: its neighbours do not pay for it, and it pays wherever it is.
+// The name of a public client is anybody's, who could use it up.
+func (s *Server) chargeClient(c client, giveBack func()) (func(), error) {
+	if c.public() {
+		return giveBack, nil
+	}
+	giveBack()
+	return s.limits.client.try(c.ID)
 }
 
 // nextNonce tells a caller who sent a proof the nonce of the next one.
