@@ -142,13 +142,17 @@ func (s *Server) readAuthorization(query url.Values, to redirection) (pending, e
 	if err != nil {
 		return pending{}, err
 	}
+	details, err := s.readDetails(p, res.URL)
+	if err != nil {
+		return pending{}, err
+	}
 	d, err := readDemands(p, s.config.Now())
 	if err != nil {
 		return pending{}, err
 	}
 	return pending{
 		ID: newSecret(""), Client: to.client.ID, Redirect: to.uri, Resource: res.URL, Scope: scope, State: to.state,
-		Challenge: p["code_challenge"], Key: p["dpop_jkt"], Nonce: p["nonce"], Silent: d.silent, Ask: d.ask, SignedIn: d.since.UnixMilli(),
+		Challenge: p["code_challenge"], Key: p["dpop_jkt"], Nonce: p["nonce"], Details: details, Silent: d.silent, Ask: d.ask, SignedIn: d.since.UnixMilli(),
 		Expires: s.config.Now().Add(requestLife).Unix(),
 	}, nil
 }

@@ -64,6 +64,7 @@ type Config struct {
 	Keys              KeyPolicy
 	Clients           ClientPolicy
 	Resources         []Resource
+	DetailTypes       []DetailType // nil: no authorization details are taken
 	Registration      Registration
 	RegistrationToken string         // required with RegistrationToken
 	StepUpSecret      string         // shared with resource servers that tell of step-ups; "": none does, and /step-up does not exist
@@ -86,6 +87,7 @@ func (c Config) validate() error {
 		demand(c.PreviousSecret == nil || len(c.PreviousSecret) >= 32, "PreviousSecret must have at least 32 bytes"),
 		c.Keys.check(),
 		checkResources(c.Resources),
+		checkDetailTypes(c.DetailTypes),
 		c.checkRegistration(),
 		clientdoc.CheckSchemes(c.RedirectSchemes),
 		checkProxies(c.TrustedProxies),

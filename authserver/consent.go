@@ -40,7 +40,7 @@ func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, brow
 	if err != nil {
 		return err
 	}
-	if held != nil && len(without(p.Scope, held)) == 0 && provable(p.Redirect) && !p.Ask {
+	if held != nil && len(without(p.Scope, held)) == 0 && provable(p.Redirect) && !p.Ask && p.Details == "" {
 		return s.approve(w, r, to, p, v)
 	}
 	if p.Silent {
@@ -120,7 +120,7 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 		Client: to.client.label(), ClientHost: to.client.host, Verified: to.client.verified,
 		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),
 		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource, UserCode: p.UserCode,
-		New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)),
+		Details: s.inWords(p.Details), New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)),
 	})
 }
 
@@ -213,7 +213,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection,
 
 // newGrant is what the person of a session allows, kept until its first tokens are issued.
 func (s *Server) newGrant(p pending, v store.Session, until time.Time) store.Grant {
-	return store.Grant{ID: newID("grant_"), ClientID: p.Client, UserID: v.UserID, Resource: p.Resource, Scope: p.Scope,
+	return store.Grant{ID: newID("grant_"), ClientID: p.Client, UserID: v.UserID, Resource: p.Resource, Scope: p.Scope, Details: p.Details,
 		AuthTime: v.AuthTime, CreatedAt: s.config.Now(), ExpiresAt: until}
 }
 

@@ -94,7 +94,11 @@ func (s *Server) readDeviceRequest(r *http.Request, p params, c client) (store.D
 	if err != nil {
 		return store.DeviceRequest{}, err
 	}
-	return store.DeviceRequest{ClientID: c.ID, Resource: res.URL, Scope: scope, Thumbprint: key,
+	details, err := s.readDetails(p, res.URL)
+	if err != nil {
+		return store.DeviceRequest{}, err
+	}
+	return store.DeviceRequest{ClientID: c.ID, Resource: res.URL, Scope: scope, Details: details, Thumbprint: key,
 		ExpiresAt: s.config.Now().Add(deviceLife), Pace: devicePace}, nil
 }
 
@@ -165,7 +169,10 @@ func (s *Server) redeemDevice(r *http.Request, req tokenRequest) (tokenAnswer, e
 		return tokenAnswer{}, err
 	}
 	next, refresh := s.firstRefresh(req, g)
-	claims := s.claimsOf(req, g, g.Scope)
+	claims, err := detailed(req, g, s.claimsOf(req, g, g.Scope))
+	if err != nil {
+		return tokenAnswer{}, err
+	}
 	place, err := s.store.RedeemDevice(r.Context(), d, next, record(claims, g.ID), s.config.Now(), s.keepUntil())
 	if errors.Is(err, store.ErrSpent) || errors.Is(err, store.ErrNotFound) {
 		return tokenAnswer{}, refuse(BadDeviceCode)

@@ -64,7 +64,7 @@ func (s *Server) pendingDevice(r *http.Request, code string) (pending, error) {
 		return pending{}, refuse(BadUserCode)
 	}
 	giveBack()
-	return pending{ID: newSecret(""), Client: d.ClientID, Resource: d.Resource, Scope: d.Scope,
+	return pending{ID: newSecret(""), Client: d.ClientID, Resource: d.Resource, Scope: d.Scope, Details: d.Details,
 		Device: hex.EncodeToString(d.Hash[:]), UserCode: hyphenated(code), Expires: d.ExpiresAt.Unix()}, nil
 }
 

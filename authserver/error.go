@@ -67,6 +67,7 @@ const (
 	ResourceNonce       Reason = "resource_nonce_needed"
 	ForeignHint         Reason = "foreign_id_token_hint"
 	UnregisteredLogout  Reason = "unregistered_logout_redirect"
+	BadDetails          Reason = "bad_authorization_details"
 	BadPrompt           Reason = "bad_prompt"
 	BadMaxAge           Reason = "bad_max_age"
 	UnmetACR            Reason = "unmet_acr"
@@ -164,6 +165,7 @@ var answers = map[Reason]answer{
 	ResourceNonce:       {401, "use_dpop_nonce", "Repeat the request with a proof that carries the nonce of the DPoP-Nonce header."},
 	ForeignHint:         {400, "invalid_request", "The ID token was not issued to this application."},
 	UnregisteredLogout:  {400, "invalid_request", "The application asked to send you to an address (post_logout_redirect_uri) that it never registered, so we stopped."},
+	BadDetails:          {400, "invalid_authorization_details", "authorization_details must be a JSON array of objects of authorization_details_types_supported, with the members of their types, at most 4 KiB; in a token request, no more than was granted."},
 	BadPrompt:           {400, "invalid_request", "prompt takes none alone, or login, consent and select_account."},
 	BadMaxAge:           {400, "invalid_request", "max_age takes a whole number of seconds."},
 	UnmetACR:            {400, "unmet_authentication_requirements", "Nobody can sign in here in any way of acr_values: see acr_values_supported."},

@@ -23,7 +23,10 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 		return tokenAnswer{}, err
 	}
 	next, refresh := s.firstRefresh(req, g)
-	claims := s.claimsOf(req, g, g.Scope)
+	claims, err := detailed(req, g, s.claimsOf(req, g, g.Scope))
+	if err != nil {
+		return tokenAnswer{}, err
+	}
 	place, err := s.store.Redeem(r.Context(), code, next, record(claims, g.ID), s.config.Now(), s.keepUntil())
 	if errors.Is(err, store.ErrSpent) {
 		return tokenAnswer{}, s.codeReused(r, g)

@@ -32,7 +32,11 @@ func (s *Server) refresh(r *http.Request, req tokenRequest) (tokenAnswer, error)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	n := renewal{tokenRequest: req, old: t, grant: g, claims: s.claimsOf(req, g, scope)}
+	claims, err := detailed(req, g, s.claimsOf(req, g, scope))
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	n := renewal{tokenRequest: req, old: t, grant: g, claims: claims}
 	next, place, err := s.renew(r, n)
 	if err != nil {
 		return tokenAnswer{}, err

@@ -10,24 +10,26 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // introspection is RFC 7662 §2.2; an inactive token has nothing but that.
 type introspection struct {
-	Active    bool          `json:"active"`
-	Scope     string        `json:"scope,omitzero"`
-	ClientID  string        `json:"client_id,omitzero"`
-	TokenType string        `json:"token_type,omitzero"`
-	Expiry    int64         `json:"exp,omitzero"`
-	IssuedAt  int64         `json:"iat,omitzero"`
-	Subject   string        `json:"sub,omitzero"`
-	Audience  []string      `json:"aud,omitempty"`
-	Issuer    string        `json:"iss,omitzero"`
-	ID        string        `json:"jti,omitzero"`
-	AuthTime  int64         `json:"auth_time,omitzero"`
-	ACR       string        `json:"acr,omitzero"`
-	AMR       []string      `json:"amr,omitempty"`
-	Confirm   *confirmation `json:"cnf,omitzero"`
+	Active    bool           `json:"active"`
+	Scope     string         `json:"scope,omitzero"`
+	ClientID  string         `json:"client_id,omitzero"`
+	TokenType string         `json:"token_type,omitzero"`
+	Expiry    int64          `json:"exp,omitzero"`
+	IssuedAt  int64          `json:"iat,omitzero"`
+	Subject   string         `json:"sub,omitzero"`
+	Audience  []string       `json:"aud,omitempty"`
+	Issuer    string         `json:"iss,omitzero"`
+	ID        string         `json:"jti,omitzero"`
+	AuthTime  int64          `json:"auth_time,omitzero"`
+	Details   jsontext.Value `json:"authorization_details,omitzero"` // RFC 9396 §9.2
+	ACR       string         `json:"acr,omitzero"`
+	AMR       []string       `json:"amr,omitempty"`
+	Confirm   *confirmation  `json:"cnf,omitzero"`
 }
 
 type confirmation struct {
@@ -73,7 +75,7 @@ func (s *Server) describeToken(p presented) introspection {
 	i := introspection{
 		Active: true, Scope: strings.Join(c.Scope, " "), ClientID: c.ClientID, TokenType: "Bearer", Subject: c.Subject,
 		Expiry: c.Expiry.Unix(), IssuedAt: c.IssuedAt.Unix(), Audience: c.Audience, Issuer: c.Issuer, ID: c.ID,
-		Confirm: confirm(c.Thumbprint, c.Certificate), ACR: c.ACR, AMR: c.AMR,
+		Confirm: confirm(c.Thumbprint, c.Certificate), ACR: c.ACR, AMR: c.AMR, Details: c.Details,
 	}
 	if !c.AuthTime.IsZero() {
 		i.AuthTime = c.AuthTime.Unix()

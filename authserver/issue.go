@@ -51,6 +51,7 @@ func (s *Server) issue(r *http.Request, req tokenRequest, c token.Claims, place 
 	a := tokenAnswer{
 		AccessToken: signed, TokenType: "Bearer", Scope: strings.Join(c.Scope, " "),
 		ExpiresIn: int64(s.config.AccessTokenLife / time.Second), RefreshToken: refresh,
+		Details: c.Details,
 	}
 	if req.key != "" {
 		a.TokenType = "DPoP"

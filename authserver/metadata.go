@@ -29,6 +29,7 @@ type metadata struct {
 	TokenAuth             []string `json:"token_endpoint_auth_methods_supported"`
 	AssertionAlgorithms   []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	CertificateBound      bool     `json:"tls_client_certificate_bound_access_tokens,omitzero"`
+	DetailTypes           []string `json:"authorization_details_types_supported,omitempty"`
 	ACRs                  []string `json:"acr_values_supported"`
 	Prompts               []string `json:"prompt_values_supported"`
 	ChallengeMethods      []string `json:"code_challenge_methods_supported"`
@@ -79,6 +80,9 @@ func (s *Server) describe() metadata {
 		SendsIssuer:           true,
 		ClientDocuments:       true,
 		Resources:             s.catalogue.urls(),
+	}
+	for _, t := range s.config.DetailTypes {
+		m.DetailTypes = append(m.DetailTypes, t.Type)
 	}
 	if s.config.Registration != RegistrationClosed {
 		m.RegistrationEndpoint = s.site.url("/register")

@@ -26,6 +26,7 @@ type pending struct {
 	Key       string   `json:"key"`             // dpop_jkt, or ""
 	Device    string   `json:"device,omitzero"` // of a device's request: the hash of its device code
 	UserCode  string   `json:"user_code,omitzero"`
+	Details   string   `json:"details,omitzero"` // authorization_details, in canonical form
 	Nonce     string   `json:"nonce,omitzero"`
 	Silent    bool     `json:"silent,omitzero"`  // prompt=none: nothing may be shown
 	Ask       bool     `json:"ask,omitzero"`     // prompt=consent: whatever was allowed before

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/token"
@@ -23,12 +25,13 @@ type tokenRequest struct {
 
 // tokenAnswer is RFC 6749 §5.1.
 type tokenAnswer struct {
-	AccessToken  string `json:"access_token"`
-	TokenType    string `json:"token_type"`
-	ExpiresIn    int64  `json:"expires_in"`
-	Scope        string `json:"scope"`
-	RefreshToken string `json:"refresh_token,omitzero"`
-	IDToken      string `json:"id_token,omitzero"` // OpenID Connect Core §3.1.3.3
+	AccessToken  string         `json:"access_token"`
+	TokenType    string         `json:"token_type"`
+	ExpiresIn    int64          `json:"expires_in"`
+	Scope        string         `json:"scope"`
+	RefreshToken string         `json:"refresh_token,omitzero"`
+	Details      jsontext.Value `json:"authorization_details,omitzero"` // RFC 9396 §7
+	IDToken      string         `json:"id_token,omitzero"`              // OpenID Connect Core §3.1.3.3
 }
 
 func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
@@ -174,6 +177,9 @@ func (s *Server) spend(r *http.Request, p dpop.Proof, now time.Time) error {
 func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, error) {
 	if req.client.public() {
 		return tokenAnswer{}, refuse(PublicNotAllowed)
+	}
+	if req.params["authorization_details"] != "" {
+		return tokenAnswer{}, refuse(BadDetails) // nobody is there to allow them
 	}
 	res, err := s.catalogue.find(req.params["resource"])
 	if err != nil {

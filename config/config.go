@@ -81,6 +81,14 @@ type AuthServer struct {
 	RefreshLife     time.Duration   `yaml:"refresh_token_life"` // default 720h
 	CodeLife        time.Duration   `yaml:"code_life"`          // default 60s
 	Resources       []Resource      `yaml:"resources"`          // beside the servers of this file
+	Details         []DetailType    `yaml:"authorization_details"`
+}
+
+// DetailType is one type of authorization details (RFC 9396) that clients may ask for.
+type DetailType struct {
+	Type        string   `yaml:"type"`
+	Description string   `yaml:"description"` // words for the consent page
+	Fields      []string `yaml:"fields"`      // members it may have beside type and locations
 }
 
 // ClientDocuments governs client ID metadata documents.

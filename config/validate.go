@@ -160,6 +160,25 @@ func (a *AuthServer) validate(c *check) {
 	for i, resource := range a.Resources {
 		c.httpsOrLoopback(resource.Resource, "authserver", "resources", i, "resource")
 	}
+	validateDetails(c, a.Details)
+}
+
+func validateDetails(c *check, types []DetailType) {
+	seen := map[string]bool{}
+	for i, t := range types {
+		at := []any{"authserver", "authorization_details", i}
+		c.needs(t.Type, "missing: the type that clients name", append(at, "type")...)
+		c.needs(t.Description, "missing: words for the person who is asked", append(at, "description")...)
+		if seen[t.Type] {
+			c.fail("named before", append(at, "type")...)
+		}
+		seen[t.Type] = true
+		for j, field := range t.Fields {
+			if field == "" || field == "type" || field == "locations" {
+				c.fail("type and locations are there without being named", append(at, "fields", j)...)
+			}
+		}
+	}
 }
 
 // httpsOrLoopback: plain HTTP never leaves the machine.

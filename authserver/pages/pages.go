@@ -43,6 +43,15 @@ type Scope struct {
 	Words string // "" shows the name alone
 }
 
+// Detail is one authorization detail in words.
+type Detail struct {
+	Type, Words string
+	Fields      []Field
+}
+
+// Field is one member of it.
+type Field struct{ Name, Value string }
+
 // Consent asks for a decision.
 type Consent struct {
 	Request      string // sealed pending request, for this session
@@ -57,6 +66,7 @@ type Consent struct {
 	ResourceURL  string
 	UserCode     string // of a device that waits: then nobody is redirected
 	New, Held    []Scope
+	Details      []Detail
 }
 
 // Device asks for the code that a device shows.

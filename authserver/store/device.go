@@ -21,6 +21,7 @@ type DeviceRequest struct {
 	ClientID   string
 	Resource   string
 	Scope      []string
+	Details    string // authorization details, or ""
 	Thumbprint string // key of the first request's proof, or ""
 	ExpiresAt  time.Time
 	Pace       time.Duration // between two questions, at least
@@ -32,10 +33,10 @@ type DeviceRequest struct {
 func (s *DB) AddDeviceRequest(ctx context.Context, d DeviceRequest) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		return exactlyOne(ctx, tx, ErrExists,
-			`INSERT INTO device_requests (hash, user_code, client_id, resource, scope, thumbprint, expires_at, pace)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING`,
+			`INSERT INTO device_requests (hash, user_code, client_id, resource, scope, thumbprint, expires_at, pace, details)
+			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
 			d.Hash[:], d.UserCode[:], d.ClientID, d.Resource, strings.Join(d.Scope, " "), d.Thumbprint,
-			millis(d.ExpiresAt), d.Pace.Milliseconds())
+			millis(d.ExpiresAt), d.Pace.Milliseconds(), d.Details)
 	})
 }
 
@@ -49,7 +50,7 @@ func (s *DB) DeviceRequestOf(ctx context.Context, userCode Hash) (DeviceRequest,
 	return deviceRequest(s.read.QueryRowContext(ctx, deviceQuery+"WHERE user_code = $1", userCode[:]))
 }
 
-const deviceQuery = `SELECT hash, user_code, client_id, resource, scope, thumbprint, expires_at, pace, coalesce(grant_id, ''), denied_at
+const deviceQuery = `SELECT hash, user_code, client_id, resource, scope, thumbprint, expires_at, pace, coalesce(grant_id, ''), denied_at, details
 	FROM device_requests `
 
 func deviceRequest(row *sql.Row) (DeviceRequest, error) {
@@ -59,7 +60,7 @@ func deviceRequest(row *sql.Row) (DeviceRequest, error) {
 		scope                 string
 		expires, pace, denied int64
 	)
-	err := row.Scan(&hash, &code, &d.ClientID, &d.Resource, &scope, &d.Thumbprint, &expires, &pace, &d.GrantID, &denied)
+	err := row.Scan(&hash, &code, &d.ClientID, &d.Resource, &scope, &d.Thumbprint, &expires, &pace, &d.GrantID, &denied, &d.Details)
 	if err != nil {
 		return DeviceRequest{}, found(err)
 	}

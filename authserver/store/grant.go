@@ -71,10 +71,10 @@ func growConsent(ctx context.Context, tx *sql.Tx, c Consent, now time.Time) erro
 
 func insertGrant(ctx context.Context, tx *sql.Tx, g Grant) error {
 	_, err := tx.ExecContext(ctx,
-		`INSERT INTO grants (id, client_id, user_id, resource, scope, auth_time, created_at, expires_at)
-		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		`INSERT INTO grants (id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, details)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		g.ID, g.ClientID, g.UserID, g.Resource, strings.Join(g.Scope, " "),
-		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt))
+		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt), g.Details)
 	return err
 }
 
@@ -96,9 +96,9 @@ func (s *DB) Grant(ctx context.Context, id string) (Grant, error) {
 		auth, created, expires, revoked int64
 	)
 	err := s.read.QueryRowContext(ctx,
-		`SELECT id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, revoked_at
+		`SELECT id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, revoked_at, details
 		 FROM grants WHERE id = $1`, id).
-		Scan(&g.ID, &g.ClientID, &g.UserID, &g.Resource, &scope, &auth, &created, &expires, &revoked)
+		Scan(&g.ID, &g.ClientID, &g.UserID, &g.Resource, &scope, &auth, &created, &expires, &revoked, &g.Details)
 	if err != nil {
 		return Grant{}, found(err)
 	}

@@ -83,6 +83,7 @@ type Grant struct {
 	UserID    string
 	Resource  string
 	Scope     []string
+	Details   string // authorization details, or ""
 	AuthTime  time.Time
 	CreatedAt time.Time
 	ExpiresAt time.Time // after the last token of the family

@@ -31,6 +31,7 @@ type wireClaims struct {
 	AMR        list             `json:"amr,omitzero"`
 	Binding    jsontext.Value   `json:"cnf,omitzero"`
 	Status     jsontext.Value   `json:"status,omitzero"`
+	Details    jsontext.Value   `json:"authorization_details,omitzero"`
 }
 
 // list is a JSON string or an array of strings; nil means absent.
@@ -89,7 +90,7 @@ func (w *wireClaims) claims() (Claims, error) {
 		Issuer: string(w.Issuer), Subject: string(w.Subject), Audience: w.Audience,
 		ClientID: string(client), ID: string(w.ID), Scope: tokens,
 		IssuedAt: w.IssuedAt.Time, NotBefore: w.NotBefore.Time, Expiry: w.Expiry.Time,
-		AuthTime: w.AuthTime.Time, ACR: string(w.ACR), AMR: w.AMR,
+		AuthTime: w.AuthTime.Time, ACR: string(w.ACR), AMR: w.AMR, Details: w.Details,
 	}, nil
 }
 

@@ -70,7 +70,7 @@ func (c Claims) wire() (*wireClaims, error) {
 		ClientID: jose.Text(c.ClientID), ID: jose.Text(c.ID),
 		IssuedAt: jose.NumericDate{Time: c.IssuedAt}, NotBefore: jose.NumericDate{Time: c.NotBefore},
 		Expiry: jose.NumericDate{Time: c.Expiry}, AuthTime: jose.NumericDate{Time: c.AuthTime},
-		ACR: jose.Text(c.ACR), AMR: c.AMR,
+		ACR: jose.Text(c.ACR), AMR: c.AMR, Details: c.Details,
 	}
 	if len(c.Scope) > 0 {
 		w.Scope = single{strings.Join(c.Scope, " ")}

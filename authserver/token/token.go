@@ -11,6 +11,8 @@ package token
 import (
 	"fmt"
 	"time"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Reason is why a token was refused: a closed set, safe for metrics and audit.
@@ -64,9 +66,10 @@ type Claims struct {
 	AuthTime    time.Time
 	ACR         string
 	AMR         []string
-	Thumbprint  string // cnf.jkt, "" when the token is not bound to a proof key
-	Certificate string // cnf.x5t#S256, "" when the token is not bound to a client certificate
-	Status      Status // where to ask whether it was revoked; zero when the token names no list
+	Thumbprint  string         // cnf.jkt, "" when the token is not bound to a proof key
+	Certificate string         // cnf.x5t#S256, "" when the token is not bound to a client certificate
+	Details     jsontext.Value // authorization_details (RFC 9396 §9.1), nil for none; passed on, not understood
+	Status      Status         // where to ask whether it was revoked; zero when the token names no list
 }
 
 // Status is the place of a token in its issuer's status list: the claim

@@ -100,6 +100,9 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		RedirectSchemes:   conf.RedirectSchemes, TrustedProxies: conf.Networks(),
 		Proofs: proofs, Log: log, Now: time.Now,
 	}
+	for _, t := range conf.Details {
+		c.DetailTypes = append(c.DetailTypes, authserver.DetailType(t))
+	}
 	if c.Clients, err = clientPolicy(conf); err != nil {
 		return nil, usageError{fmt.Errorf("authserver.client_ca_file: %w", err)}
 	}

@@ -71,6 +71,8 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"a password in the file", "database: sqlite:authserver.db", "database: postgres://ada:secret@db/x", ":35:13: authserver.database: has a password"},
 		{"a password behind it", "database: sqlite:authserver.db", "database: 'postgres://db/x?password=secret'", ":35:13: authserver.database: has a password"},
 		{"a scheme of the browser's", "redirect_schemes: [cursor]", "redirect_schemes: [cursor, javascript]", ":40:30: authserver.redirect_schemes[1]: not a private-use scheme: browsers or systems act on javascript: themselves"},
+		{"details without words", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  authorization_details: [{type: file}]", ":41:27: authserver.authorization_details[0].description: missing: words for the person who is asked"},
+		{"details with a field for their type", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  authorization_details: [{type: file, description: Read, fields: [type]}]", ":41:68: authserver.authorization_details[0].fields[0]: type and locations are there without being named"},
 		{"a scheme with its colon", "redirect_schemes: [cursor]", "redirect_schemes: ['cursor:']", ":40:22: authserver.redirect_schemes[0]: not a private-use scheme: 2 to 40 lower-case letters"},
 		{"a proxy that is no network", "registration: open", "registration: open\n  trusted_proxies: [10.0.0.1]", ":39:21: item 1 of \"trusted_proxies\": must be a network in CIDR form"},
 		{"a proxy network with host bits", "registration: open", "registration: open\n  trusted_proxies: [fd00::/8, 10.0.0.1/8]", "write 10.0.0.0/8"},

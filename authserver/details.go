@@ -1,0 +1,246 @@
+package authserver
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/token"
+)
+
+// DetailType is one type of authorization details (RFC 9396 §2).
+type DetailType struct {
+	Type        string
+	Description string   // words for the consent page
+	Fields      []string // members it may have beside type and locations
+}
+
+const (
+	maxDetails     = 20      // objects of a request
+	maxDetailBytes = 4 << 10 // of all of them: they travel in addresses and tokens
+)
+
+// detail is one object: its members, each in canonical JSON.
+type detail map[string]jsontext.Value
+
+var errDetail = errors.New("authorization details")
+
+// details are the objects of a request or a grant, in its order.
+type details []detail
+
+// parseDetails reads the parameter strictly: an array of objects, no member twice.
+func parseDetails(text string) (details, error) {
+	if text == "" {
+		return nil, nil
+	}
+	if len(text) > maxDetailBytes {
+		return nil, refuse(BadDetails)
+	}
+	var all details
+	if err := json.Unmarshal([]byte(text), &all); err != nil {
+		return nil, refuseFor(BadDetails, err)
+	}
+	if len(all) == 0 || len(all) > maxDetails {
+		return nil, refuse(BadDetails)
+	}
+	for _, d := range all {
+		if err := d.canonical(); err != nil {
+			return nil, refuseFor(BadDetails, err)
+		}
+	}
+	return all, nil
+}
+
+func (d detail) canonical() error {
+	if d == nil {
+		return fmt.Errorf("%w: not an object", errDetail)
+	}
+	for name, v := range d {
+		if err := v.Canonicalize(); err != nil {
+			return err
+		}
+		d[name] = v
+	}
+	return nil
+}
+
+// text is the canonical form, "" for none.
+func (all details) text() string {
+	if len(all) == 0 {
+		return ""
+	}
+	doc, err := json.Marshal(all, json.Deterministic(true))
+	if err != nil {
+		return "" // unreachable: every member is JSON
+	}
+	return string(doc)
+}
+
+// readDetails checks a request's details against the types there are (RFC 9396
+// §5): an unknown type or member is refused, never passed over.
+func (s *Server) readDetails(p params, resource string) (string, error) {
+	all, err := parseDetails(p["authorization_details"])
+	if err != nil {
+		return "", err
+	}
+	for _, d := range all {
+		if err := s.checkDetail(d, resource); err != nil {
+			return "", refuseFor(BadDetails, err)
+		}
+	}
+	return all.text(), nil
+}
+
+func (s *Server) checkDetail(d detail, resource string) error {
+	known, ok := s.detailType(d)
+	if !ok {
+		return fmt.Errorf("%w: unknown type", errDetail)
+	}
+	for name, value := range d {
+		if name == "type" {
+			continue
+		}
+		if name == "locations" {
+			// RFC 9396 §2.2; a token here has one audience.
+			if l, ok := texts(value); !ok || !slices.Equal(l, []string{resource}) {
+				return fmt.Errorf("%w: locations must hold the resource, and nothing else", errDetail)
+			}
+			continue
+		}
+		if !slices.Contains(known.Fields, name) {
+			return fmt.Errorf("%w: a member that its type does not have", errDetail)
+		}
+	}
+	return nil
+}
+
+func (s *Server) detailType(d detail) (DetailType, bool) {
+	var name string
+	if json.Unmarshal(d["type"], &name) != nil {
+		return DetailType{}, false
+	}
+	i := slices.IndexFunc(s.config.DetailTypes, func(t DetailType) bool { return t.Type == name })
+	if i < 0 {
+		return DetailType{}, false
+	}
+	return s.config.DetailTypes[i], true
+}
+
+// texts reads an array of strings.
+func texts(v jsontext.Value) ([]string, bool) {
+	var l []string
+	return l, v.Kind() == '[' && json.Unmarshal(v, &l) == nil
+}
+
+// narrowedDetails: RFC 9396 §6: a token request asks for what was granted, or
+// less: fewer objects, and fewer members of their arrays of strings.
+func narrowedDetails(asked, granted string) (string, error) {
+	want, err := parseDetails(asked)
+	if err != nil || want == nil {
+		return granted, err
+	}
+	have, err := parseDetails(granted)
+	if err != nil {
+		return "", err
+	}
+	for _, w := range want {
+		if !slices.ContainsFunc(have, w.within) {
+			return "", refuse(BadDetails)
+		}
+	}
+	return want.text(), nil
+}
+
+// within says whether d allows nothing that granted does not. A member left
+// out would allow more than one that is there.
+func (d detail) within(granted detail) bool {
+	if len(d) != len(granted) {
+		return false
+	}
+	for name, value := range d {
+		whole, ok := granted[name]
+		if !ok || string(value) != string(whole) && !subset(value, whole) {
+			return false
+		}
+	}
+	return true
+}
+
+func subset(part, whole jsontext.Value) bool {
+	p, ok1 := texts(part)
+	w, ok2 := texts(whole)
+	return ok1 && ok2 && len(p) > 0 && len(intersect(p, w)) == len(p)
+}
+
+// detailed puts the details of a grant into a token of it.
+func detailed(req tokenRequest, g store.Grant, c token.Claims) (token.Claims, error) {
+	text, err := narrowedDetails(req.params["authorization_details"], g.Details)
+	if err != nil {
+		return token.Claims{}, err
+	}
+	if text != "" {
+		c.Details = jsontext.Value(text)
+	}
+	return c, nil
+}
+
+// inWords is a request's details as people read them.
+func (s *Server) inWords(text string) []pages.Detail {
+	all, err := parseDetails(text)
+	if err != nil {
+		return nil // unreachable: it was read before
+	}
+	var shown []pages.Detail
+	for _, d := range all {
+		known, _ := s.detailType(d)
+		line := pages.Detail{Type: known.Type, Words: known.Description}
+		for _, name := range known.Fields {
+			if value, ok := d[name]; ok {
+				line.Fields = append(line.Fields, pages.Field{Name: strings.ReplaceAll(name, "_", " "), Value: spoken(value)})
+			}
+		}
+		shown = append(shown, line)
+	}
+	return shown
+}
+
+// spoken writes strings and arrays of them without JSON's signs.
+func spoken(v jsontext.Value) string {
+	if l, ok := texts(v); ok {
+		return visible(strings.Join(l, ", "))
+	}
+	var one string
+	if v.Kind() == '"' && json.Unmarshal(v, &one) == nil {
+		return visible(one)
+	}
+	return visible(string(v))
+}
+
+// visible shows that there is something where a character shows nothing, or
+// turns others around.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, s)
+}
+
+func checkDetailTypes(types []DetailType) error {
+	seen := map[string]bool{}
+	for _, t := range types {
+		if t.Type == "" || t.Description == "" || seen[t.Type] || slices.Contains(t.Fields, "type") || slices.Contains(t.Fields, "locations") {
+			return demand(false, fmt.Sprintf("authorization details %q need a type, named once, and a description; type and locations are no fields", t.Type))
+		}
+		seen[t.Type] = true
+	}
+	return nil
+}
