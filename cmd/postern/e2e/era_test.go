@@ -48,6 +48,9 @@ func nextEvent(t *testing.T, stream *bufio.Reader) string {
 			t.Fatalf("the stream ends after %q: %v", data.String(), err)
 		}
 		line = strings.TrimRight(line, "\r\n")
+		if strings.HasPrefix(line, ":") { // a sign of life
+			continue
+		}
 		if line == "" && data.Len() > 0 {
 			return data.String()
 		}

@@ -6,7 +6,6 @@ import { createInterface } from 'node:readline';
 import { once } from 'node:events';
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js';
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js';
-import { InMemoryEventStore } from '@modelcontextprotocol/sdk/examples/shared/inMemoryEventStore.js';
 
 const text = words => ({ content: [{ type: 'text', text: words }] });
 
@@ -29,12 +28,38 @@ function mcp() {
   return server;
 }
 
+// Events in the order they came. (The SDK's example sorts them by a clock of
+// milliseconds and chance.)
+class Events {
+  #all = [];
+
+  async storeEvent(stream, message) {
+    this.#all.push({ stream, message });
+    return `${stream}_${this.#all.length - 1}`;
+  }
+
+  async getStreamIdForEventId(id) {
+    return this.#all[this.#at(id)]?.stream;
+  }
+
+  async replayEventsAfter(last, { send }) {
+    const from = this.#at(last);
+    const { stream } = this.#all[from];
+    for (let i = from + 1; i < this.#all.length; i++) {
+      if (this.#all[i].stream === stream && this.#all[i].message.jsonrpc) await send(`${stream}_${i}`, this.#all[i].message);
+    }
+    return stream;
+  }
+
+  #at = id => Number(id.slice(id.lastIndexOf('_') + 1));
+}
+
 const sessions = new Map();
 
 async function begun() {
   const transport = new StreamableHTTPServerTransport({
     sessionIdGenerator: randomUUID,
-    eventStore: new InMemoryEventStore(),
+    eventStore: new Events(),
     retryInterval: 10,
     onsessioninitialized: id => sessions.set(id, transport),
     onsessionclosed: id => sessions.delete(id),
