@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/store"
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // postgresServer names the environment variable with the URL of a PostgreSQL

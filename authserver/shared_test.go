@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // newPair is two servers on one database, started at the same time, that

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // opener opens a new store for the length of a test.

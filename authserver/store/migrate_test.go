@@ -10,7 +10,7 @@ import (
 
 	"github.com/pressly/goose/v3"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // dumps are databases as released versions left them, each with the same rows.

@@ -13,7 +13,7 @@ import (
 
 	modernc "modernc.org/sqlite"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // hot is everything that requests do, and what goes on beside them.

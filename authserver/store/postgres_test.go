@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 func TestPostgresURLs(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/mark3labs/mcp-go/server"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // within are limits that no test meets unless it means to.

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // TestPostgres gives every case a database of its own on one server.

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // The commands of docs/storage.md, in its words.

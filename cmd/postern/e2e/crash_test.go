@@ -20,7 +20,7 @@ import (
 	"github.com/go-json-experiment/json"
 	_ "modernc.org/sqlite" // the driver named "sqlite"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // crashing is how long an authorization server is killed over and over, on

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // Two processes on one database are one authorization server.

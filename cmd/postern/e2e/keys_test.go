@@ -20,7 +20,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
-	"github.com/postern-mcp/postern/internal/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // aFile is the database of an office in its own folder.
