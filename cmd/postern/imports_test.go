@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -96,4 +98,25 @@ func goList(t *testing.T) []listed {
 		t.Fatalf("go list found %d packages", len(all))
 	}
 	return all
+}
+
+// TestTopLevelIsFixed: whoever comes back finds the house as it was.
+func TestTopLevelIsFixed(t *testing.T) {
+	fixed := strings.Fields("cmd proxy authserver policy mcpservers config deploy docs go.mod go.sum Makefile README.md LICENSE .ci .gitignore .git")
+	ignored, err := os.ReadFile("../../.gitignore")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(ignored)) {
+		fixed = append(fixed, strings.Trim(strings.TrimSpace(line), "/"))
+	}
+	found, err := os.ReadDir("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range found {
+		if !slices.Contains(fixed, entry.Name()) {
+			t.Errorf("%s does not belong at the top level", entry.Name())
+		}
+	}
 }
