@@ -34,7 +34,8 @@ deps:
 fuzz:
 	.ci/fuzz $(FUZZ)
 
-# What authorization costs per call, against a bare reverse proxy.
+# What authorization costs per call, against a bare reverse proxy; then what
+# tokens cost, against the signatures in them.
 bench: build
 	$(GO) build -o bin/bench ./cmd/bench
 	./bin/bench -binary bin/postern

@@ -1,7 +1,10 @@
 // Command bench measures what authorization costs per call: direct, a bare
 // httputil.ReverseProxy, and the real postern binary with bearer tokens, DPoP
 // and DPoP with Redis, in one run on this machine. It prints calls per second,
-// CPU per call of the proxy process, latencies, memory and the ratios.
+// CPU per call of the proxy process, latencies, memory and the ratios. Then the
+// same of the authorization server: tokens by credentials, code and refresh
+// token, and introspection, on SQLite and PostgreSQL, against the signatures
+// that each call needs.
 package main
 
 import (
@@ -18,6 +21,8 @@ func main() {
 	flag.IntVar(&s.calls, "calls", 8000, "calls per case and round")
 	flag.IntVar(&s.rounds, "rounds", 5, "rounds; the median counts")
 	flag.IntVar(&s.clients, "clients", 8, "calls in flight at a time")
+	flag.IntVar(&s.grants, "grants", 1000, "calls of the authorization server per case and round")
+	flag.StringVar(&s.part, "part", "", "proxy or issuer: measure only that")
 	flag.StringVar(&s.role, "role", "", "internal: upstream or bare")
 	flag.StringVar(&s.address, "address", "", "internal: where the role listens")
 	flag.StringVar(&s.target, "target", "", "internal: where bare forwards to")
@@ -31,8 +36,9 @@ func main() {
 }
 
 type settings struct {
-	binary                 string
+	binary, part           string
 	calls, rounds, clients int
+	grants                 int
 	role, address, target  string
 }
 
@@ -43,7 +49,19 @@ func (s settings) run(ctx context.Context) error {
 	case "bare":
 		return serveBare(s.address, s.target)
 	case "":
-		return s.measure(ctx)
+		return s.parts(ctx)
 	}
 	return fmt.Errorf("unknown role %q", s.role)
+}
+
+func (s settings) parts(ctx context.Context) error {
+	if s.part != "issuer" {
+		if err := s.measure(ctx); err != nil {
+			return err
+		}
+	}
+	if s.part == "proxy" {
+		return nil
+	}
+	return s.measureIssuers(ctx)
 }

@@ -106,8 +106,8 @@ func (st *stand) start(s settings) error {
 	}
 	none := func(int) http.Header { return http.Header{} }
 	st.subjects = append(st.subjects,
-		&subject{name: "direct", url: "http://" + upstream + "/mcp", process: behind, header: none},
-		&subject{name: "bare proxy", url: "http://" + bare + "/mcp", process: floor, header: none})
+		mcp(subject{name: "direct", url: "http://" + upstream + "/mcp", process: behind, header: none}),
+		mcp(subject{name: "bare proxy", url: "http://" + bare + "/mcp", process: floor, header: none}))
 	return st.startProxies(s, upstream)
 }
 
@@ -158,7 +158,7 @@ func (st *stand) proxy(s settings, upstream, redis string) (*subject, error) {
 		return nil, err
 	}
 	p, err := st.child(listen, binary, "proxy", "-c", config)
-	return &subject{url: "http://" + listen + "/mcp", process: p}, err
+	return mcp(subject{url: "http://" + listen + "/mcp", process: p}), err
 }
 
 // arm gives a case its tokens, and for DPoP a fresh proof for every call.
@@ -182,18 +182,40 @@ func (st *stand) arm(sub *subject, calls int) error {
 	return err
 }
 
-// verification is the CPU time of one P-256 signature check in µs, with every
-// core as busy as the calls keep it.
+// verification is the CPU time of one P-256 signature check in µs.
 func verification(n int) (float64, error) {
+	key, digest, err := benchKey()
+	if err != nil {
+		return 0, err
+	}
+	sig, err := ecdsa.SignASN1(rand.Reader, key, digest)
+	if err != nil {
+		return 0, err
+	}
+	return perCore(n, func() bool { return ecdsa.VerifyASN1(&key.PublicKey, digest, sig) })
+}
+
+// signing is the same of one signature.
+func signing(n int) (float64, error) {
+	key, digest, err := benchKey()
+	if err != nil {
+		return 0, err
+	}
+	return perCore(n, func() bool {
+		_, err := ecdsa.SignASN1(rand.Reader, key, digest)
+		return err == nil
+	})
+}
+
+func benchKey() (*ecdsa.PrivateKey, []byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return 0, err
-	}
 	digest := sha256.Sum256([]byte("bench"))
-	sig, err := ecdsa.SignASN1(rand.Reader, key, digest[:])
-	if err != nil {
-		return 0, err
-	}
+	return key, digest[:], err
+}
+
+// perCore is the CPU time of what is done n times by every core, each as busy
+// as the calls keep it, in µs.
+func perCore(n int, operation func() bool) (float64, error) {
 	before, err := ownCPU()
 	if err != nil {
 		return 0, err
@@ -204,7 +226,7 @@ func verification(n int) (float64, error) {
 	for range workers {
 		group.Go(func() {
 			for range n {
-				if !ecdsa.VerifyASN1(&key.PublicKey, digest[:], sig) {
+				if !operation() {
 					wrong.Store(true)
 				}
 			}
@@ -212,7 +234,7 @@ func verification(n int) (float64, error) {
 	}
 	group.Wait()
 	if wrong.Load() {
-		return 0, errors.New("verification failed")
+		return 0, errors.New("a signature failed")
 	}
 	after, err := ownCPU()
 	return micros(after-before) / float64(n*workers), err
