@@ -71,6 +71,9 @@ func TestDeviceGetsTheTokensOfItsPerson(t *testing.T) {
 		t.Errorf("got %s %v", w.body, w.header)
 	}
 	g.expect(g.post("/token", polling(id, w)), 400, "authorization_pending")
+	if strings.Contains(g.log.String(), "token.refused") {
+		t.Error("waiting is told as a refusal")
+	}
 
 	b := newBrowser(t)
 	page := g.devicePages(b, strings.ToLower(strings.Replace(w.str("user_code"), "-", " ", 1)))

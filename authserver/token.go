@@ -82,6 +82,9 @@ func (s *Server) tokenRefused(r *http.Request, req tokenRequest, err error, give
 	default:
 		giveBack()
 	}
+	if reasonOf(err) == DevicePending {
+		return err // nothing was decided, every five seconds
+	}
 	s.audit(r, "token.refused", "client_id", req.client.ID, "grant_type", clip(req.params["grant_type"]), "reason", string(reasonOf(err)))
 	return err
 }
