@@ -347,8 +347,11 @@ func TestNoSecretLeavesByTheSideDoor(t *testing.T) {
 			t.Errorf("the log shows %.12s…", secret)
 		}
 	}
+	if whole := d.ask(t, "/introspect", url.Values{"token": {got.Access}}, "Authorization", basicAuth(d.keeper)).expect(t, 200).told(t); !whole.Active {
+		t.Error("the token is not active when it is whole")
+	}
 	for _, spoiled := range []string{got.Access[:len(got.Access)-1], got.Refresh[:len(got.Refresh)-1], flipped(got.Refresh), "x", strings.Repeat(".", 20_000)} {
-		answer := d.ask(t, "/introspect", url.Values{"token": {spoiled}}, "Authorization", basicAuth(d.robot)).expect(t, 200)
+		answer := d.ask(t, "/introspect", url.Values{"token": {spoiled}}, "Authorization", basicAuth(d.keeper)).expect(t, 200)
 		if strings.TrimSpace(answer.body) != `{"active":false}` {
 			t.Errorf("%.20s…: %s", spoiled, answer.body)
 		}
