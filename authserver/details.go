@@ -133,14 +133,22 @@ func (s *Server) detailType(d detail) (DetailType, bool) {
 	return s.config.DetailTypes[i], true
 }
 
-// texts reads an array of strings.
+// texts reads an array of strings, and of nothing else: null is none.
 func texts(v jsontext.Value) ([]string, bool) {
+	var all []jsontext.Value
+	if v.Kind() != '[' || json.Unmarshal(v, &all) != nil {
+		return nil, false
+	}
+	if slices.ContainsFunc(all, func(one jsontext.Value) bool { return one.Kind() != '"' }) {
+		return nil, false
+	}
 	var l []string
-	return l, v.Kind() == '[' && json.Unmarshal(v, &l) == nil
+	return l, json.Unmarshal(v, &l) == nil
 }
 
 // narrowedDetails: RFC 9396 §6: a token request asks for what was granted, or
-// less: fewer objects, and fewer members of their arrays of strings.
+// less: fewer objects, and fewer members of their arrays of strings. What was
+// granted once is not had twice.
 func narrowedDetails(asked, granted string) (string, error) {
 	want, err := parseDetails(asked)
 	if err != nil || want == nil {
@@ -150,12 +158,36 @@ func narrowedDetails(asked, granted string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, w := range want {
-		if !slices.ContainsFunc(have, w.within) {
-			return "", refuse(BadDetails)
-		}
+	if !want.eachWithin(have) {
+		return "", refuse(BadDetails)
 	}
 	return want.text(), nil
+}
+
+// eachWithin says whether every object of want lies within one of granted, and
+// no two within the same: an assignment, found by augmenting paths.
+func (want details) eachWithin(granted details) bool {
+	taken := make([]int, len(granted)) // by which object of want, counted from 1
+	var place func(i int, tried []bool) bool
+	place = func(i int, tried []bool) bool {
+		for j, g := range granted {
+			if tried[j] || !want[i].within(g) {
+				continue
+			}
+			tried[j] = true
+			if taken[j] == 0 || place(taken[j]-1, tried) {
+				taken[j] = i + 1
+				return true
+			}
+		}
+		return false
+	}
+	for i := range want {
+		if !place(i, make([]bool, len(granted))) {
+			return false
+		}
+	}
+	return true
 }
 
 // within says whether d allows nothing that granted does not. A member left

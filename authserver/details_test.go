@@ -80,6 +80,7 @@ func TestRefreshNarrowsDetails(t *testing.T) {
 		{"all actions, by none", `[{"type":"file","actions":[],"identifier":"a.txt","locations":["` + calculator + `"]}]`, ""},
 		{"every size, by leaving it out", `[{"type":"file","identifier":"<b>.txt"}]`, ""},
 		{"a larger size", `[{"type":"file","max_size":2,"identifier":"<b>.txt"}]`, ""},
+		{"one object twice", `[{"type":"file","max_size":1,"identifier":"<b>.txt"},{"type":"file","max_size":1,"identifier":"<b>.txt"}]`, ""},
 		{"not JSON", `[`, ""},
 	} {
 		a := g.post("/token", with(refreshing(id, current), "authorization_details", row.asked))
@@ -98,6 +99,25 @@ func TestRefreshNarrowsDetails(t *testing.T) {
 		t.Errorf("a refresh that names none: %s", got)
 	}
 	g.expect(g.post("/token", with(redemption(id, g.code(id)), "authorization_details", `[{"type":"file"}]`)), 400, "invalid_authorization_details")
+}
+
+func TestNarrowedDetailsAreEachWithinAnother(t *testing.T) {
+	const one, two = `{"type":"file","actions":["a","b"]}`, `{"type":"file","actions":["a"]}`
+	for _, row := range []struct {
+		asked, granted string
+		good           bool
+	}{
+		{"[" + two + "," + `{"type":"file","actions":["b"]}` + "]", "[" + one + "," + two + "]", true}, // whichever is asked for first
+		{"[" + two + "," + two + "]", "[" + one + "," + two + "]", true},
+		{"[" + two + "," + two + "]", "[" + one + "]", false},
+		{"[" + one + "," + one + "]", "[" + one + "," + two + "]", false},
+		{`[{"type":"file","actions":[null]}]`, `[{"type":"file","actions":["","b"]}]`, false},
+		{`[{"type":"file","actions":[""]}]`, `[{"type":"file","actions":[null,"b"]}]`, false},
+	} {
+		if _, err := narrowedDetails(row.asked, row.granted); (err == nil) != row.good {
+			t.Errorf("%s of %s: %v", row.asked, row.granted, err)
+		}
+	}
 }
 
 // Consent is remembered for scope, never for details.
