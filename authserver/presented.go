@@ -27,6 +27,16 @@ func (s *Server) present(ctx context.Context, raw string) (presented, error) {
 	if strings.Count(raw, ".") == 2 {
 		return s.presentAccess(ctx, raw)
 	}
+	t, err := s.presentRefresh(ctx, raw)
+	if err == nil && !t.refresh.UsedAt.IsZero() {
+		return presented{}, errDead
+	}
+	return t, err
+}
+
+// presentRefresh also gives a refresh token that was used, as long as its
+// grant lives.
+func (s *Server) presentRefresh(ctx context.Context, raw string) (presented, error) {
 	t, err := s.store.Refresh(ctx, hashOf(raw))
 	if errors.Is(err, store.ErrNotFound) {
 		return presented{}, errDead
@@ -38,7 +48,7 @@ func (s *Server) present(ctx context.Context, raw string) (presented, error) {
 	if err != nil {
 		return presented{}, err
 	}
-	if g.Revoked || !t.UsedAt.IsZero() || !s.config.Now().Before(t.ExpiresAt) {
+	if g.Revoked || !s.config.Now().Before(t.ExpiresAt) {
 		return presented{}, errDead
 	}
 	return presented{refresh: &t, grant: g, family: g.ID}, nil
@@ -93,13 +103,17 @@ func (s *Server) askAbout(w http.ResponseWriter, r *http.Request) (client, strin
 }
 
 // revoke: RFC 7009. A dead token is no error; a live one of another client is.
-// A refresh token takes its whole family along.
+// A refresh token takes its whole family along, also one that was used: who
+// never got the answer has no other to sign out with.
 func (s *Server) revoke(w http.ResponseWriter, r *http.Request) error {
 	c, raw, err := s.askAbout(w, r)
 	if err != nil {
 		return err
 	}
 	t, err := s.present(r.Context(), raw)
+	if errors.Is(err, errDead) {
+		t, err = s.presentRefresh(r.Context(), raw)
+	}
 	if errors.Is(err, errDead) {
 		return writeJSON(w, http.StatusOK, struct{}{})
 	}

@@ -41,6 +41,21 @@ func TestLostAnswerIsGivenAgain(t *testing.T) {
 	g.expect(g.post("/token", refreshing(id, again)), 200, "")
 }
 
+// Who never got the answer signs out with the only token it has; nobody keeps
+// the successor.
+func TestUsedRefreshTokenSignsOut(t *testing.T) {
+	g := newRig(t)
+	id, other := g.publicClient(), g.publicClient()
+	first := g.tokens(id)
+	second := g.post("/token", refreshing(id, first))
+	g.expect(second, 200, "")
+	used := url.Values{"token": {first.str("refresh_token")}}
+	g.expect(g.post("/revoke", with(used, "client_id", other)), 400, "invalid_grant")
+	g.expect(g.post("/revoke", with(used, "client_id", id)), 200, "")
+	g.expect(g.post("/token", refreshing(id, second)), 400, "invalid_grant")
+	g.expect(g.post("/revoke", with(used, "client_id", id)), 200, "")
+}
+
 func TestReusedRefreshTokenRevokesTheFamily(t *testing.T) {
 	for name, use := range map[string]func(g *rig, id string, second answerOf){
 		"after the grace":                  func(g *rig, _ string, _ answerOf) { g.clock.forward(rotationGrace + time.Second) },
