@@ -98,8 +98,7 @@ func (p *Proxy) forward(w *answer, r *http.Request, e errand, event *event) erro
 	defer t.close()
 	event.allow()
 	s := c.caller.visit.server
-	ctx := WithSubject(r.Context(), subjectOf(e.permit.call.caller).String())
-	ctx, done := p.bounded(context.WithValue(ctx, tripKey{}, t), t, r.Method)
+	ctx, done := p.bounded(context.WithValue(r.Context(), tripKey{}, t), t, r.Method)
 	defer done()
 	onward := r.WithContext(ctx)
 	onward.Header = http.Header{} // nothing of the caller's is there to be carried over

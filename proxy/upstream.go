@@ -62,19 +62,15 @@ var framing = map[string]bool{
 	"X-Request-Id":      true,
 }
 
-type subjectKey struct{}
-
-// WithSubject marks the context of a request with whom it is carried out for,
-// so that ways to an upstream can hold everybody to a share.
-func WithSubject(ctx context.Context, subject string) context.Context {
-	return context.WithValue(ctx, subjectKey{}, subject)
-}
-
-// SubjectOf is whom a request to an upstream is carried out for, the same for
-// the same subject of one issuer; "" for nobody.
+// SubjectOf is whom a request to an upstream is carried out for, by its
+// context: the same for the same subject of one issuer, "" for nobody. Ways to
+// an upstream hold everybody to a share by it.
 func SubjectOf(ctx context.Context) string {
-	subject, _ := ctx.Value(subjectKey{}).(string)
-	return subject
+	t, ok := ctx.Value(tripKey{}).(*trip)
+	if !ok {
+		return ""
+	}
+	return subjectOf(t.errand.permit.call.caller).String()
 }
 
 // CheckCredentialHeader refuses canonical names that are not the proxy's to

@@ -16,8 +16,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/postern-mcp/postern/proxy"
 )
 
 const patience = 20 * time.Second
@@ -74,6 +72,7 @@ func launch(t *testing.T, c Config) *rig {
 			t.Log(log.String())
 		}
 	})
+	child.subjectOf = markedSubject
 	return &rig{child, log}
 }
 
@@ -197,10 +196,18 @@ func (r *rig) enter(t *testing.T) string {
 	return r.enterAs(t, "")
 }
 
+// subjectKey marks whom a request of the rig is for.
+type subjectKey struct{}
+
+func markedSubject(ctx context.Context) string {
+	subject, _ := ctx.Value(subjectKey{}).(string)
+	return subject
+}
+
 // enterAs begins a session of a subject.
 func (r *rig) enterAs(t *testing.T, subject string) string {
 	t.Helper()
-	resp, err := r.open(proxy.WithSubject(t.Context(), subject), ask{body: `{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`})
+	resp, err := r.open(context.WithValue(t.Context(), subjectKey{}, subject), ask{body: `{"jsonrpc":"2.0","id":"i","method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`})
 	if err != nil {
 		t.Fatal(err)
 	}

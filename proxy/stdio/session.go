@@ -4,8 +4,6 @@ import (
 	"crypto/rand"
 	"net/http"
 	"time"
-
-	"github.com/postern-mcp/postern/proxy"
 )
 
 const (
@@ -40,7 +38,7 @@ func (l *life) session(id string) *session {
 // enter answers initialize with what the child answered the bridge, and a
 // session of the caller's own.
 func (l *life) enter(req *http.Request, m *message) *http.Response {
-	s := &session{id: rand.Text(), owner: proxy.SubjectOf(req.Context()), used: time.Now(), uris: map[string]bool{}, calls: map[string]*exchange{}}
+	s := &session{id: rand.Text(), owner: l.child.subjectOf(req.Context()), used: time.Now(), uris: map[string]bool{}, calls: map[string]*exchange{}}
 	l.mu.Lock()
 	l.makeRoom(s.owner)
 	l.sessions[s.id] = s

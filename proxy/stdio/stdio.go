@@ -14,6 +14,7 @@
 package stdio
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -95,6 +96,8 @@ type Child struct {
 	done   chan struct{} // closed once nothing runs any more
 	finish func()
 
+	subjectOf func(context.Context) string // whom a request is carried out for
+
 	mu    sync.Mutex
 	begun bool
 	life  *life     // nil while there is none that answers
@@ -109,7 +112,8 @@ func New(c Config) (*Child, error) {
 	}
 	c.Log = c.Log.With("server", c.Name)
 	child := &Child{
-		conf: c, calls: make(chan struct{}, c.InFlight), listens: make(chan struct{}, c.InFlight),
+		subjectOf: proxy.SubjectOf,
+		conf:      c, calls: make(chan struct{}, c.InFlight), listens: make(chan struct{}, c.InFlight),
 		ending: make(chan struct{}), done: make(chan struct{}), why: errors.New("it has not answered yet"),
 	}
 	child.finish = sync.OnceFunc(func() { close(child.ending) })
