@@ -16,12 +16,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/authserver/replay"
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy"
 	"github.com/postern-mcp/postern/proxy/credential"
-	"github.com/postern-mcp/postern/proxy/pace"
 )
 
 // reached counts what goes to an upstream.

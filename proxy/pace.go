@@ -5,9 +5,9 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/policy/rate"
-	"github.com/postern-mcp/postern/proxy/pace"
 )
 
 // Buckets count calls against rates; package pace has them.

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/policy/rate"
 	"github.com/postern-mcp/postern/proxy"
-	"github.com/postern-mcp/postern/proxy/pace"
 )
 
 // verdicts are buckets that answer as told.

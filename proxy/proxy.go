@@ -25,11 +25,11 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy/discovery"
 	"github.com/postern-mcp/postern/proxy/mcp"
-	"github.com/postern-mcp/postern/proxy/pace"
 )
 
 // Mode says whether tokens must be bound to a proof key (RFC 9449).

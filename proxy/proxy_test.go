@@ -21,12 +21,12 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/authserver/replay"
 	"github.com/postern-mcp/postern/authserver/token"
 	"github.com/postern-mcp/postern/policy"
 	"github.com/postern-mcp/postern/proxy"
 	"github.com/postern-mcp/postern/proxy/credential"
-	"github.com/postern-mcp/postern/proxy/pace"
 	"github.com/postern-mcp/postern/proxy/wire"
 )
 

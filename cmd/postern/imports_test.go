@@ -18,9 +18,8 @@ const module = "github.com/postern-mcp/postern/"
 var allowed = map[string][]string{
 	"config":                {"config/strictyaml", "policy/rate", "authserver/clientdoc"},
 	"policy":                {"config/strictyaml", "policy/rate"},
-	"proxy":                 {"policy", "policy/rate", "proxy/mcp", "proxy/pace", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "proxy/discovery"},
+	"proxy":                 {"policy", "policy/rate", "proxy/mcp", "authserver/pace", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "proxy/discovery"},
 	"proxy/mcp":             {"policy"},
-	"proxy/pace":            {"policy/rate"},
 	"proxy/credential":      {"proxy/watched", "proxy", "proxy/discovery", "authserver/token", "authserver/dpop", "authserver/jose"},
 	"proxy/handshake":       {"proxy/watched"},
 	"proxy/stdio":           {"proxy"},
@@ -30,6 +29,7 @@ var allowed = map[string][]string{
 	"authserver/token":      {"authserver/jose"},
 	"authserver/dpop":       {"authserver/jose"},
 	"authserver/replay":     {"authserver/dpop"},
+	"authserver/pace":       {"policy/rate"},
 	"authserver/status":     {"authserver/jose"},
 	"mcpservers/calculator": {"mcpservers"},
 	"mcpservers/externaldb": {"mcpservers"},

@@ -12,10 +12,10 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/authserver/replay"
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/proxy"
-	"github.com/postern-mcp/postern/proxy/pace"
 )
 
 const (
