@@ -71,10 +71,10 @@ func growConsent(ctx context.Context, tx *sql.Tx, c Consent, now time.Time) erro
 
 func insertGrant(ctx context.Context, tx *sql.Tx, g Grant) error {
 	_, err := tx.ExecContext(ctx,
-		`INSERT INTO grants (id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, details)
-		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		`INSERT INTO grants (id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, details, amr)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
 		g.ID, g.ClientID, g.UserID, g.Resource, strings.Join(g.Scope, " "),
-		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt), g.Details)
+		millis(g.AuthTime), millis(g.CreatedAt), millis(g.ExpiresAt), g.Details, strings.Join(g.Methods, " "))
 	return err
 }
 
@@ -92,18 +92,18 @@ func spend(ctx context.Context, tx *sql.Tx, request Hash, until time.Time) error
 func (s *DB) Grant(ctx context.Context, id string) (Grant, error) {
 	var (
 		g                               Grant
-		scope                           string
+		scope, methods                  string
 		auth, created, expires, revoked int64
 	)
 	err := s.read.QueryRowContext(ctx,
-		`SELECT id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, revoked_at, details
+		`SELECT id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, revoked_at, details, amr
 		 FROM grants WHERE id = $1`, id).
-		Scan(&g.ID, &g.ClientID, &g.UserID, &g.Resource, &scope, &auth, &created, &expires, &revoked, &g.Details)
+		Scan(&g.ID, &g.ClientID, &g.UserID, &g.Resource, &scope, &auth, &created, &expires, &revoked, &g.Details, &methods)
 	if err != nil {
 		return Grant{}, found(err)
 	}
 	g.Scope, g.AuthTime, g.CreatedAt = strings.Fields(scope), moment(auth), moment(created)
-	g.ExpiresAt, g.Revoked = moment(expires), revoked != 0
+	g.ExpiresAt, g.Revoked, g.Methods = moment(expires), revoked != 0, strings.Fields(methods)
 	return g, nil
 }
 

@@ -53,9 +53,15 @@ type Client struct {
 
 // User is a person who can sign in.
 type User struct {
-	ID           string
-	Name         string
-	PasswordHash string // PHC string
+	ID            string
+	Name          string // they sign in with
+	PasswordHash  string // PHC string; "" when no password lets them in
+	FullName      string
+	Email         string
+	EmailVerified bool
+	CreatedAt     time.Time
+	PasswordAt    time.Time // when the password was last changed; zero: never
+	DisabledAt    time.Time // zero while they may sign in
 }
 
 // Session is one browser in which a user signed in.
@@ -63,8 +69,13 @@ type Session struct {
 	Hash      Hash
 	UserID    string
 	UserName  string
+	Methods   []string // how they proved who they are (RFC 8176)
 	AuthTime  time.Time
+	CreatedAt time.Time
+	SeenAt    time.Time
 	ExpiresAt time.Time
+	Address   string // where they signed in from
+	Agent     string // with what browser, as that says
 }
 
 // Consent is what a user allowed a client at one redirect host for one resource.
@@ -83,7 +94,8 @@ type Grant struct {
 	UserID    string
 	Resource  string
 	Scope     []string
-	Details   string // authorization details, or ""
+	Details   string   // authorization details, or ""
+	Methods   []string // how the person proved who they are (RFC 8176)
 	AuthTime  time.Time
 	CreatedAt time.Time
 	ExpiresAt time.Time // after the last token of the family

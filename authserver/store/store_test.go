@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -152,6 +153,60 @@ func TestSessions(t *testing.T) {
 		want(t, err, ErrNotFound)
 		must(t, s.EndSession(t.Context(), next.Hash))
 		_, err = s.Session(t.Context(), next.Hash, t0)
+		want(t, err, ErrNotFound)
+	})
+}
+
+func TestSessionsOfAPerson(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		for _, name := range []string{"ada", "eve"} {
+			must(t, s.AddUser(t.Context(), User{ID: "of " + name, Name: name}, t0))
+		}
+		first := Session{Hash: h("1"), UserID: "of ada", UserName: "ada", Methods: []string{"pwd", "otp", "mfa"}, AuthTime: t0, CreatedAt: t0,
+			SeenAt: t0, ExpiresAt: t0.Add(time.Hour), Address: "192.0.2.1", Agent: "Firefox"}
+		second, third, hers := first, first, first
+		second.Hash, second.CreatedAt = h("2"), t0.Add(time.Minute)
+		third.Hash, third.ExpiresAt = h("3"), t0
+		hers.Hash, hers.UserID = h("4"), "of eve"
+		for _, v := range []Session{first, second, third, hers} {
+			must(t, s.StartSession(t.Context(), v, Hash{}))
+		}
+		got, err := s.Sessions(t.Context(), "of ada", t0)
+		must(t, err)
+		if want := []Session{second, first}; !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+		must(t, s.SeeSession(t.Context(), first.Hash, t0.Add(time.Second)))
+		if v, err := s.Session(t.Context(), first.Hash, t0); err != nil || !v.SeenAt.Equal(t0.Add(time.Second)) {
+			t.Errorf("%+v, %v", v, err)
+		}
+		if n, err := s.EndSessions(t.Context(), "of ada", second.Hash); err != nil || n != 2 {
+			t.Errorf("ended %d, %v", n, err)
+		}
+		for hash, kept := range map[Hash]bool{first.Hash: false, second.Hash: true, hers.Hash: true} {
+			if _, err := s.Session(t.Context(), hash, t0); (err == nil) != kept {
+				t.Errorf("session %x: %v", hash[:4], err)
+			}
+		}
+	})
+}
+
+func TestPeople(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		u := User{ID: "u1", Name: "ada", PasswordHash: "x", FullName: "Ada L.", Email: "ada@example.com", EmailVerified: true}
+		must(t, s.AddUser(t.Context(), u, t0))
+		u.CreatedAt, u.PasswordAt = t0, t0
+		for _, find := range []func() (User, error){
+			func() (User, error) { return s.User(t.Context(), "ada") },
+			func() (User, error) { return s.UserByID(t.Context(), "u1") },
+		} {
+			if got, err := find(); err != nil || got != u {
+				t.Errorf("got %+v, %v, want %+v", got, err, u)
+			}
+		}
+		_, err := s.UserByID(t.Context(), "u2")
 		want(t, err, ErrNotFound)
 	})
 }

@@ -3,38 +3,86 @@ package store
 import (
 	"context"
 	"database/sql"
+	"strings"
 	"time"
 )
 
+const userQuery = `SELECT id, name, password_hash, full_name, email, email_verified, created_at, password_at, disabled_at FROM users `
+
 // User finds a person by the name they sign in with.
 func (s *DB) User(ctx context.Context, name string) (User, error) {
+	return user(s.read.QueryRowContext(ctx, userQuery+"WHERE name = $1", name))
+}
+
+// UserByID finds a person by the id that tokens know them by.
+func (s *DB) UserByID(ctx context.Context, id string) (User, error) {
+	return user(s.read.QueryRowContext(ctx, userQuery+"WHERE id = $1", id))
+}
+
+// scanner is a row, or the current one of several.
+type scanner interface{ Scan(into ...any) error }
+
+func user(row scanner) (User, error) {
 	var u User
-	err := s.read.QueryRowContext(ctx, "SELECT id, name, password_hash FROM users WHERE name = $1", name).
-		Scan(&u.ID, &u.Name, &u.PasswordHash)
-	return u, found(err)
+	var created, password, disabled int64
+	err := row.Scan(&u.ID, &u.Name, &u.PasswordHash, &u.FullName, &u.Email, &u.EmailVerified, &created, &password, &disabled)
+	if err != nil {
+		return User{}, found(err)
+	}
+	u.CreatedAt, u.PasswordAt, u.DisabledAt = moment(created), moment(password), moment(disabled)
+	return u, nil
 }
 
 // AddUser adds a person, or ErrExists when the name is taken.
 func (s *DB) AddUser(ctx context.Context, u User, now time.Time) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		return exactlyOne(ctx, tx, ErrExists,
-			"INSERT INTO users (id, name, password_hash, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-			u.ID, u.Name, u.PasswordHash, millis(now))
+			`INSERT INTO users (id, name, password_hash, full_name, email, email_verified, created_at, password_at)
+			 VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING`,
+			u.ID, u.Name, u.PasswordHash, u.FullName, u.Email, flag(u.EmailVerified), millis(now))
 	})
 }
 
-// Session finds a session that has not expired.
+const sessionQuery = `SELECT s.hash, s.user_id, u.name, s.amr, s.auth_time, s.created_at, s.seen_at, s.expires_at, s.address, s.agent
+	FROM sessions s JOIN users u ON u.id = s.user_id `
+
+// Session finds a session that has not expired, of a person who is not disabled.
 func (s *DB) Session(ctx context.Context, h Hash, now time.Time) (Session, error) {
-	var auth, expires int64
-	v := Session{Hash: h}
-	err := s.read.QueryRowContext(ctx,
-		`SELECT s.user_id, u.name, s.auth_time, s.expires_at FROM sessions s JOIN users u ON u.id = s.user_id
-		 WHERE s.hash = $1 AND s.expires_at > $2`, h[:], millis(now)).
-		Scan(&v.UserID, &v.UserName, &auth, &expires)
+	return session(s.read.QueryRowContext(ctx,
+		sessionQuery+"WHERE s.hash = $1 AND s.expires_at > $2 AND u.disabled_at = 0", h[:], millis(now)))
+}
+
+// Sessions are those of a person that have not expired, the latest first.
+func (s *DB) Sessions(ctx context.Context, user string, now time.Time) ([]Session, error) {
+	rows, err := s.read.QueryContext(ctx,
+		sessionQuery+"WHERE s.user_id = $1 AND s.expires_at > $2 ORDER BY s.created_at DESC LIMIT 1000", user, millis(now))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []Session
+	for rows.Next() {
+		v, err := session(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+func session(row scanner) (Session, error) {
+	var v Session
+	var hash []byte
+	var methods string
+	var auth, created, seen, expires int64
+	err := row.Scan(&hash, &v.UserID, &v.UserName, &methods, &auth, &created, &seen, &expires, &v.Address, &v.Agent)
 	if err != nil {
 		return Session{}, found(err)
 	}
-	v.AuthTime, v.ExpiresAt = moment(auth), moment(expires)
+	copy(v.Hash[:], hash)
+	v.Methods = strings.Fields(methods)
+	v.AuthTime, v.CreatedAt, v.SeenAt, v.ExpiresAt = moment(auth), moment(created), moment(seen), moment(expires)
 	return v, nil
 }
 
@@ -45,8 +93,11 @@ func (s *DB) StartSession(ctx context.Context, v Session, before Hash) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", before[:]); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "INSERT INTO sessions (hash, user_id, auth_time, expires_at) VALUES ($1, $2, $3, $4)",
-			v.Hash[:], v.UserID, millis(v.AuthTime), millis(v.ExpiresAt))
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO sessions (hash, user_id, amr, auth_time, created_at, seen_at, expires_at, address, agent)
+			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+			v.Hash[:], v.UserID, strings.Join(v.Methods, " "), millis(v.AuthTime), millis(v.CreatedAt), millis(v.SeenAt),
+			millis(v.ExpiresAt), v.Address, v.Agent)
 		return err
 	})
 }
@@ -55,4 +106,20 @@ func (s *DB) StartSession(ctx context.Context, v Session, before Hash) error {
 func (s *DB) EndSession(ctx context.Context, h Hash) error {
 	_, err := s.write.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", h[:])
 	return err
+}
+
+// SeeSession notes that a session was used.
+func (s *DB) SeeSession(ctx context.Context, h Hash, now time.Time) error {
+	_, err := s.write.ExecContext(ctx, "UPDATE sessions SET seen_at = $1 WHERE hash = $2 AND seen_at < $1", millis(now), h[:])
+	return err
+}
+
+// EndSessions ends the sessions of a person but one (the zero hash for none),
+// and says how many those were.
+func (s *DB) EndSessions(ctx context.Context, user string, but Hash) (ended int64, err error) {
+	r, err := s.write.ExecContext(ctx, "DELETE FROM sessions WHERE user_id = $1 AND hash <> $2", user, but[:])
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
 }
