@@ -152,7 +152,7 @@ func (s *Server) readAuthorization(query url.Values, to redirection) (pending, e
 	}
 	return pending{
 		ID: newSecret(""), Client: to.client.ID, Redirect: to.uri, Resource: res.URL, Scope: scope, State: to.state,
-		Challenge: p["code_challenge"], Key: p["dpop_jkt"], Nonce: p["nonce"], Details: details, Silent: d.silent, Ask: d.ask, SignedIn: d.since.UnixMilli(),
+		Challenge: p["code_challenge"], Key: p["dpop_jkt"], Nonce: p["nonce"], Details: details, Silent: d.silent, Ask: d.ask, SignedIn: d.since.UnixMilli(), Level: d.level,
 		Expires: s.config.Now().Add(requestLife).Unix(),
 	}, nil
 }

@@ -50,7 +50,7 @@ type Server struct {
 }
 
 // seals has one key per purpose.
-type seals struct{ keys, requests, approvals, successors, known, pushed seal }
+type seals struct{ keys, requests, approvals, successors, known, pushed, entries seal }
 
 // New opens the database (sqlite:PATH or postgres://…), migrates it, and loads or makes the
 // signing key. A secret that does not open the stored key is an error.
@@ -93,7 +93,7 @@ func (s *Server) deriveSeals() error {
 	for purpose, to := range map[string]*seal{
 		"signing keys": &s.seals.keys, "pending requests": &s.seals.requests,
 		"approvals": &s.seals.approvals, "successors": &s.seals.successors, "known browsers": &s.seals.known,
-		"pushed requests": &s.seals.pushed,
+		"pushed requests": &s.seals.pushed, "sign-ins": &s.seals.entries,
 	} {
 		v, err := newSeal(s.config.Secret, s.config.PreviousSecret, purpose)
 		if err != nil {

@@ -32,8 +32,11 @@ func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, brow
 	if err != nil {
 		return err
 	}
-	if !ok || !s.fresh(p, v) {
+	if !ok || !s.recent(p, v) {
 		return s.askWho(w, r, to, p, browser, v)
+	}
+	if !levelOf(v.Methods).meets(p.Level) {
+		return s.askMore(w, r, to, p, v)
 	}
 	p.Version = to.client.version
 	held, err := s.store.Consent(r.Context(), consentOf(p, v))
@@ -55,6 +58,14 @@ func (s *Server) askWho(w http.ResponseWriter, r *http.Request, to redirection, 
 		return s.sendError(w, r, to, refuse(LoginRequired))
 	}
 	return s.showLogin(w, http.StatusOK, to.client, p, browser, pages.Login{Username: v.UserName, Again: v.UserName != ""})
+}
+
+// askMore goes on with a session that is not enough for the request.
+func (s *Server) askMore(w http.ResponseWriter, r *http.Request, to redirection, p pending, v store.Session) error {
+	if p.Silent {
+		return s.sendError(w, r, to, refuse(LoginRequired))
+	}
+	return s.proven(w, r, s.entryOf(p, v))
 }
 
 // revisit looks the client up again: it may be gone, or say something else by now.
@@ -214,7 +225,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection,
 // newGrant is what the person of a session allows, kept until its first tokens are issued.
 func (s *Server) newGrant(p pending, v store.Session, until time.Time) store.Grant {
 	return store.Grant{ID: newID("grant_"), ClientID: p.Client, UserID: v.UserID, Resource: p.Resource, Scope: p.Scope, Details: p.Details,
-		AuthTime: v.AuthTime, CreatedAt: s.config.Now(), ExpiresAt: until}
+		Methods: v.Methods, AuthTime: v.AuthTime, CreatedAt: s.config.Now(), ExpiresAt: until}
 }
 
 func (s *Server) deny(w http.ResponseWriter, r *http.Request, to redirection, p pending, v store.Session) error {
@@ -237,5 +248,5 @@ func (s *Server) switchUser(w http.ResponseWriter, r *http.Request, p pending, b
 	if err := s.endSession(w, r); err != nil {
 		return err
 	}
-	return s.toConsent(w, p, browser)
+	return s.goOn(w, p, browser)
 }

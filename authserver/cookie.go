@@ -59,17 +59,6 @@ func (s *Server) session(r *http.Request) (v store.Session, ok bool, err error) 
 	return v, err == nil, err
 }
 
-// startSession signs a user in under a new id; the old id of this browser ends.
-func (s *Server) startSession(w http.ResponseWriter, r *http.Request, u store.User) error {
-	id, now := newSecret(""), s.config.Now()
-	v := store.Session{Hash: hashOf(id), UserID: u.ID, AuthTime: now, ExpiresAt: now.Add(sessionLife)}
-	if err := s.store.StartSession(r.Context(), v, hashOf(s.cookie(r, sessionCookie))); err != nil {
-		return err
-	}
-	s.setCookie(w, sessionCookie, id, sessionLife)
-	return nil
-}
-
 func (s *Server) endSession(w http.ResponseWriter, r *http.Request) error {
 	if err := s.store.EndSession(r.Context(), hashOf(s.cookie(r, sessionCookie))); err != nil {
 		return err

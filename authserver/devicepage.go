@@ -42,7 +42,7 @@ func (s *Server) enterDevice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.deviceNotFound(w, r, err)
 	}
-	return s.toConsent(w, p, s.browser(w, r))
+	return s.goOn(w, p, s.browser(w, r))
 }
 
 func (s *Server) pendingDevice(r *http.Request, code string) (pending, error) {

@@ -71,6 +71,8 @@ const (
 	BadPrompt           Reason = "bad_prompt"
 	BadMaxAge           Reason = "bad_max_age"
 	UnmetACR            Reason = "unmet_acr"
+	UnmetLevel          Reason = "unmet_level"
+	AccountOff          Reason = "account_off"
 	LoginRequired       Reason = "login_required"
 	ConsentRequired     Reason = "consent_required"
 	Denied              Reason = "denied"
@@ -169,6 +171,8 @@ var answers = map[Reason]answer{
 	BadPrompt:           {400, "invalid_request", "prompt takes none alone, or login, consent and select_account."},
 	BadMaxAge:           {400, "invalid_request", "max_age takes a whole number of seconds."},
 	UnmetACR:            {400, "unmet_authentication_requirements", "Nobody can sign in here in any way of acr_values: see acr_values_supported."},
+	UnmetLevel:          {400, "unmet_authentication_requirements", "This needs a stronger sign-in than this person can do: they set up a second factor or a passkey first."},
+	AccountOff:          {403, "access_denied", "This account is switched off: an administrator can switch it on."},
 	LoginRequired:       {400, "login_required", "The person has to sign in: ask again without prompt=none."},
 	ConsentRequired:     {400, "consent_required", "The person has to be asked: ask again without prompt=none."},
 	Denied:              {400, "access_denied", "The person said no."},

@@ -9,13 +9,6 @@ import (
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
-// acrPassword says how people prove who they are: with a password, and
-// nothing else. It is the one class there is.
-const acrPassword = "urn:postern:acr:password"
-
-// amrPassword: RFC 8176.
-const amrPassword = "pwd"
-
 var prompts = []string{"none", "login", "consent", "select_account"}
 
 // demands is how a person must have signed in, and what may be shown.
@@ -23,6 +16,7 @@ type demands struct {
 	silent bool
 	ask    bool
 	since  time.Time // zero: whenever
+	level  level     // "": any
 }
 
 func readDemands(p params, now time.Time) (demands, error) {
@@ -37,7 +31,8 @@ func readDemands(p params, now time.Time) (demands, error) {
 	if since.After(d.since) {
 		d.since = since
 	}
-	return d, checkACR(p["acr_values"])
+	d.level, err = readACR(p["acr_values"])
+	return d, err
 }
 
 // readPrompt: OpenID Connect Core §3.1.2.1.
@@ -78,21 +73,12 @@ func readMaxAge(age string, now time.Time) (since time.Time, err error) {
 	return now.Add(-time.Duration(min(seconds, maxAgeLimit)) * time.Second), nil
 }
 
-// checkACR: RFC 9470 §5: a token of another class than asked for would be
-// refused again, so it is not issued.
-func checkACR(values string) error {
-	if values == "" || slices.Contains(strings.Fields(values), acrPassword) {
-		return nil
-	}
-	return refuse(UnmetACR)
-}
-
 func (p pending) since() time.Time { return time.UnixMilli(p.SignedIn) }
 
-// fresh says whether the sign-in of a session is recent enough for the request,
+// recent says whether the sign-in of a session is recent enough for the request,
 // and for what a resource server said of this client and person a moment ago: a
 // client that passes nothing of that on gets a good token all the same.
-func (s *Server) fresh(p pending, v store.Session) bool {
+func (s *Server) recent(p pending, v store.Session) bool {
 	if v.AuthTime.Before(p.since()) {
 		return false
 	}

@@ -58,8 +58,9 @@ func TestFreshness(t *testing.T) {
 		{"unknown prompt", []string{"prompt", "create"}, failed("invalid_request")},
 		{"negative age", []string{"max_age", "-1"}, failed("invalid_request")},
 		{"age that is no number", []string{"max_age", "1e3"}, failed("invalid_request")},
-		{"the class there is, among others", []string{"acr_values", "phr " + acrPassword}, code},
-		{"a class there is not", []string{"acr_values", "phr"}, failed("unmet_authentication_requirements")},
+		{"a class that was reached, among others", []string{"acr_values", "phr pwd"}, code},
+		{"a class the person cannot reach", []string{"acr_values", "phr"}, failed("unmet_authentication_requirements")},
+		{"a class there is not", []string{"acr_values", "gold"}, failed("unmet_authentication_requirements")},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if a := g.get(b, "/authorize?"+with(query, row.pairs...).Encode()); !row.got(a) {
@@ -97,7 +98,7 @@ func TestSigningInAgain(t *testing.T) {
 	g.clock.forward(10 * time.Minute)
 
 	old := g.post("/token", refreshing(id, first))
-	if c := g.verified(old); !c.AuthTime.Equal(signedIn) || c.ACR != acrPassword || strings.Join(c.AMR, " ") != "pwd" {
+	if c := g.verified(old); !c.AuthTime.Equal(signedIn) || c.ACR != "pwd" || strings.Join(c.AMR, " ") != "pwd" {
 		t.Errorf("a refresh made the sign-in younger: %+v", c)
 	}
 	again := redeem(g.authorizeBy(b, with(query, "max_age", "60")).Get("code"))
@@ -105,7 +106,7 @@ func TestSigningInAgain(t *testing.T) {
 		t.Errorf("signed in at %v, want %v", c.AuthTime, g.clock.Now())
 	}
 	i := g.post("/introspect", url.Values{"token": {old.str("access_token")}}, basic(watcher, secret))
-	if i.str("acr") != acrPassword || i.fields["auth_time"] != float64(signedIn.Unix()) {
+	if i.str("acr") != "pwd" || i.fields["auth_time"] != float64(signedIn.Unix()) {
 		t.Errorf("got %s", i.body)
 	}
 }
@@ -148,7 +149,7 @@ func TestStepUpsOfSignInConcernNobodyElse(t *testing.T) {
 	g.clock.forward(10 * time.Minute)
 	for name, change := range map[string][]string{
 		"another person": {"sub", "user_other"}, "another resource": {"resource", database}, "another client": {"client_id", "client_other"},
-		"young enough": {"max_age", "3600"}, "the class there is": {"max_age", "-", "acr_values", acrPassword},
+		"young enough": {"max_age", "3600"}, "the class that was reached": {"max_age", "-", "acr_values", "pwd"},
 	} {
 		user, err := g.s.store.User(t.Context(), testUser)
 		if err != nil {
@@ -161,6 +162,6 @@ func TestStepUpsOfSignInConcernNobodyElse(t *testing.T) {
 		}
 	}
 	notice := url.Values{"client_id": {id}, "sub": {"x"}, "resource": {calculator}}
-	g.expect(g.post("/step-up", with(notice, "acr_values", "phr"), bearer(sharedSecret)), 400, "unmet_authentication_requirements")
+	g.expect(g.post("/step-up", with(notice, "acr_values", "gold"), bearer(sharedSecret)), 400, "unmet_authentication_requirements")
 	g.expect(g.post("/step-up", with(notice, "max_age", "soon"), bearer(sharedSecret)), 400, "invalid_request")
 }

@@ -30,7 +30,7 @@ func (s *Server) draft(req tokenRequest, c token.Claims) token.Claims {
 func (s *Server) claimsOf(req tokenRequest, g store.Grant, scope []string) token.Claims {
 	return s.draft(req, token.Claims{
 		Subject: g.UserID, Audience: []string{g.Resource}, Scope: scope,
-		AuthTime: g.AuthTime, ACR: acrPassword, AMR: []string{amrPassword},
+		AuthTime: g.AuthTime, ACR: string(levelOf(g.Methods)), AMR: g.Methods,
 	})
 }
 

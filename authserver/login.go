@@ -28,12 +28,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.loginFailed(w, r, p, browser, form["username"], err)
 	}
-	if err := s.startSession(w, r, user); err != nil {
-		return err
-	}
-	s.remember(w, r, user.Name)
-	s.audit(r, "login.ok", "user", user.Name, "subject", user.ID)
-	return s.toConsent(w, p, browser)
+	return s.proven(w, r, s.newEntry(p, user, amrPassword))
 }
 
 // fromHere refuses forms that another site made the browser send.
@@ -111,7 +106,7 @@ func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, p pending, 
 	}
 	s.audit(r, "login.failed", "subject", s.subjectOf(r.Context(), name), "reason", string(reasonOf(cause)))
 	setRetryAfter(w.Header(), retryAfter(cause))
-	c, err := s.client(r, p.Client)
+	c, err := s.clientOf(r, p)
 	if err != nil {
 		return err
 	}
@@ -133,12 +128,28 @@ func (s *Server) showLogin(w http.ResponseWriter, status int, c client, p pendin
 	if err != nil {
 		return err
 	}
-	page.Request, page.Client, page.Resource = sealed, c.label(), s.resourceName(p.Resource)
+	page.Request = sealed
+	if p.Next == "" {
+		page.Client, page.Resource = c.label(), s.resourceName(p.Resource)
+	}
 	return s.pages(p.Redirect).Login(w, status, page)
 }
 
-// toConsent goes on by GET, so that the page can be reloaded.
-func (s *Server) toConsent(w http.ResponseWriter, p pending, browser string) error {
+// clientOf is whose request it is: nobody's, where the person goes to a page of ours.
+func (s *Server) clientOf(r *http.Request, p pending) (client, error) {
+	if p.Next != "" {
+		return client{}, nil
+	}
+	return s.client(r, p.Client)
+}
+
+// goOn takes a person who has signed in further, by GET, so that the page can
+// be reloaded.
+func (s *Server) goOn(w http.ResponseWriter, p pending, browser string) error {
+	if p.Next != "" {
+		seeOther(w, s.site.local(p.Next))
+		return nil
+	}
 	sealed, err := s.sealRequest(p, browser)
 	if err != nil {
 		return err

@@ -73,7 +73,7 @@ func (s *Server) describe() metadata {
 		TokenAuth:             s.methods(),
 		AssertionAlgorithms:   s.profile.assertionAlgorithms(),
 		CertificateBound:      s.config.Clients.Certificates,
-		ACRs:                  []string{acrPassword},
+		ACRs:                  acrValues(),
 		Prompts:               prompts,
 		ChallengeMethods:      []string{"S256"},
 		DPoPAlgorithms:        s.profile.proofAlgorithms(),

@@ -50,7 +50,7 @@ func TestIDToken(t *testing.T) {
 	half := sha256.Sum256([]byte(a.str("access_token")))
 	c := g.idToken(a)
 	for name, want := range map[string]any{
-		"iss": g.url, "sub": access.Subject, "aud": id, "nonce": "n-0S6&", "acr": acrPassword,
+		"iss": g.url, "sub": access.Subject, "aud": id, "nonce": "n-0S6&", "acr": "pwd",
 		"at_hash": base64.RawURLEncoding.EncodeToString(half[:16]), "auth_time": float64(access.AuthTime.Unix()),
 		"iat": float64(g.clock.Now().Unix()), "exp": float64(g.clock.Now().Add(10 * time.Minute).Unix()),
 	} {

@@ -12,9 +12,10 @@ import (
 
 const requestLife = 10 * time.Minute
 
-// pending is a checked authorization request on its way through sign-in and
-// consent. It travels sealed, in the forms and in one URL of ours; the server
-// keeps nothing until it is decided, and then that it was.
+// pending is where a person is going: a checked authorization request on its
+// way through sign-in and consent, or a page of ours. It travels sealed, in the
+// forms and in one URL of ours; the server keeps nothing until it is decided,
+// and then that it was.
 type pending struct {
 	ID        string   `json:"id"`
 	Client    string   `json:"client"`
@@ -31,7 +32,9 @@ type pending struct {
 	Silent    bool     `json:"silent,omitzero"`  // prompt=none: nothing may be shown
 	Ask       bool     `json:"ask,omitzero"`     // prompt=consent: whatever was allowed before
 	SignedIn  int64    `json:"signed_in"`        // the earliest sign-in that is good enough, in milliseconds
+	Level     level    `json:"level,omitzero"`   // the weakest sign-in that is good enough
 	Version   string   `json:"version,omitzero"` // of the client's document, as the person sees it
+	Next      string   `json:"next,omitzero"`    // the page, with its query; then there is no client
 	Expires   int64    `json:"expires"`
 }
 
@@ -64,7 +67,10 @@ func contextOf(hashes ...store.Hash) string {
 	return c
 }
 
-func sealPending(with seal, p pending, context string) (string, error) {
+// sealed is what travels through a browser and comes back as it was, or not at all.
+type sealed interface{ pending | entry }
+
+func sealPending[T sealed](with seal, p T, context string) (string, error) {
 	doc, err := json.Marshal(p)
 	if err != nil {
 		return "", err
@@ -73,23 +79,31 @@ func sealPending(with seal, p pending, context string) (string, error) {
 }
 
 func (s *Server) openPending(with seal, sealed, browser, context string) (pending, error) {
-	if browser == "" {
-		return pending{}, refuse(NoCookie)
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(sealed)
+	p, err := openSealed[pending](with, sealed, browser, context)
 	if err != nil {
-		return pending{}, refuseFor(BadRequestState, err)
-	}
-	doc, err := with.open(raw, context)
-	if err != nil {
-		return pending{}, refuseFor(BadRequestState, err)
-	}
-	var p pending
-	if err := json.Unmarshal(doc, &p); err != nil {
 		return pending{}, err
 	}
 	if !s.config.Now().Before(p.until()) {
 		return pending{}, refuse(BadRequestState)
 	}
 	return p, nil
+}
+
+func openSealed[T sealed](with seal, text, browser, context string) (v T, err error) {
+	if browser == "" {
+		return v, refuse(NoCookie)
+	}
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil {
+		return v, refuseFor(BadRequestState, err)
+	}
+	doc, err := with.open(raw, context)
+	if err != nil {
+		return v, refuseFor(BadRequestState, err)
+	}
+	if err := json.Unmarshal(doc, &v); err != nil {
+		var none T
+		return none, err
+	}
+	return v, nil
 }

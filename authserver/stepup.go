@@ -112,7 +112,7 @@ func readStepUp(p params, now time.Time) (stepUp, error) {
 	if err != nil {
 		return stepUp{}, err
 	}
-	if err := checkACR(p["acr_values"]); err != nil {
+	if _, err := readACR(p["acr_values"]); err != nil {
 		return stepUp{}, err
 	}
 	if len(scope) == 0 && p["max_age"] == "" && p["acr_values"] == "" {

@@ -16,6 +16,8 @@ type Store interface {
 	clientStore
 	userStore
 	sessionStore
+	sessionsSeen
+	userByID
 	consentStore
 	grantStore
 	codeStore
@@ -56,6 +58,12 @@ type sessionStore interface {
 	Session(ctx context.Context, h store.Hash, now time.Time) (store.Session, error)
 	StartSession(ctx context.Context, v store.Session, before store.Hash) error
 	EndSession(ctx context.Context, h store.Hash) error
+}
+
+type sessionsSeen interface {
+	SeeSession(ctx context.Context, h store.Hash, now time.Time) error
+	Sessions(ctx context.Context, user string, now time.Time) ([]store.Session, error)
+	EndSessions(ctx context.Context, user string, but store.Hash) (ended int64, err error)
 }
 
 type consentStore interface {

@@ -98,7 +98,7 @@ func (d *desk) peopleFlows(t *testing.T, f flows) {
 
 	var got flowsEnded
 	ask(t, "flows-client.mjs", f, &got)
-	want := who{Type: map[bool]string{true: "dpop", false: "bearer"}[f.Bound], Sub: got.Code.Sub, ACR: "urn:postern:acr:password", Hash: true, Name: d.user.Username}
+	want := who{Type: map[bool]string{true: "dpop", false: "bearer"}[f.Bound], Sub: got.Code.Sub, ACR: "pwd", Hash: true, Name: d.user.Username}
 	if got.Code != want || got.Device != want || !strings.HasPrefix(want.Sub, "user_") {
 		t.Errorf("by code %+v, by device %+v, want %+v", got.Code, got.Device, want)
 	}

@@ -1,0 +1,153 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+const entryLife = 10 * time.Minute
+
+// entry is a sign-in that is not finished: who it is, what they have proved,
+// and where they are going. It travels sealed in the forms, bound to the browser.
+type entry struct {
+	To       pending  `json:"to"`
+	UserID   string   `json:"user_id"`
+	UserName string   `json:"user_name"`
+	Methods  []string `json:"methods"`       // what was proved, as amr values
+	At       int64    `json:"at"`            // when the first of it was, in milliseconds
+	Why      []string `json:"why,omitempty"` // reasons for which more is asked
+	Held     bool     `json:"held,omitzero"` // it is a session that is not enough, not a new sign-in
+	Expires  int64    `json:"expires"`
+}
+
+type userByID interface {
+	UserByID(ctx context.Context, id string) (store.User, error)
+}
+
+// newEntry is the sign-in of somebody who has proved in one way who they are.
+func (s *Server) newEntry(to pending, u store.User, methods ...string) entry {
+	now := s.config.Now()
+	return entry{To: to, UserID: u.ID, UserName: u.Name, Methods: addMethods(nil, methods...), At: now.UnixMilli(), Expires: now.Add(entryLife).Unix()}
+}
+
+// entryOf goes on with a session, which is not enough for where the person is going.
+func (s *Server) entryOf(to pending, v store.Session) entry {
+	return entry{To: to, UserID: v.UserID, UserName: v.UserName, Methods: v.Methods, At: v.AuthTime.UnixMilli(), Held: true,
+		Expires: s.config.Now().Add(entryLife).Unix()}
+}
+
+func (s *Server) sealEntry(e entry, browser string) (string, error) {
+	return sealPending(s.seals.entries, e, contextOf(hashOf(browser)))
+}
+
+func (s *Server) openEntry(sealed, browser string) (entry, error) {
+	e, err := openSealed[entry](s.seals.entries, sealed, browser, contextOf(hashOf(browser)))
+	if err != nil {
+		return entry{}, err
+	}
+	if s.config.Now().Unix() >= e.Expires {
+		return entry{}, refuse(BadRequestState)
+	}
+	return e, nil
+}
+
+// proven is where every way of signing in leads to: it asks for more, or lets
+// the person in.
+func (s *Server) proven(w http.ResponseWriter, r *http.Request, e entry) error {
+	user, err := s.store.UserByID(r.Context(), e.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse(WrongPassword)
+	}
+	if err != nil {
+		return err
+	}
+	if !user.DisabledAt.IsZero() {
+		s.audit(r, "login.failed", "subject", user.ID, "reason", string(AccountOff))
+		return refuse(AccountOff)
+	}
+	if !levelOf(e.Methods).meets(e.To.Level) {
+		return s.unmet(w, r, e)
+	}
+	return s.letIn(w, r, e, user)
+}
+
+// unmet: nothing the person has makes the sign-in as strong as is wanted.
+func (s *Server) unmet(w http.ResponseWriter, r *http.Request, e entry) error {
+	if e.To.Client == "" || e.To.Device != "" {
+		return refuse(UnmetLevel)
+	}
+	to, err := s.revisit(r, e.To)
+	if err != nil {
+		return err
+	}
+	return s.sendError(w, r, to, refuse(UnmetLevel))
+}
+
+// letIn starts a session, under a new id, and takes the person on to where
+// they were going.
+func (s *Server) letIn(w http.ResponseWriter, r *http.Request, e entry, user store.User) error {
+	id, now := newSecret(""), s.config.Now()
+	v := store.Session{
+		Hash: hashOf(id), UserID: user.ID, Methods: e.Methods, AuthTime: time.UnixMilli(e.At), CreatedAt: now, SeenAt: now,
+		ExpiresAt: now.Add(sessionLife), Address: s.address(r), Agent: agentOf(r),
+	}
+	if err := s.store.StartSession(r.Context(), v, hashOf(s.cookie(r, sessionCookie))); err != nil {
+		return err
+	}
+	s.setCookie(w, sessionCookie, id, sessionLife)
+	s.remember(w, r, user.Name)
+	s.audit(r, "login.ok", "user", user.Name, "subject", user.ID, "amr", e.Methods)
+	return s.goOn(w, e.To, s.cookie(r, browserCookie))
+}
+
+const maxAgent = 300
+
+// agentOf is what the browser says it is, cut short.
+func agentOf(r *http.Request) string {
+	agent := []rune(r.UserAgent())
+	return string(agent[:min(len(agent), maxAgent)])
+}
+
+// visit is what a page of ours wants of a sign-in.
+type visit struct {
+	next  string        // where to come back to: a path of ours with its query
+	level level         // "": any
+	age   time.Duration // 0: any; a session lasts sessionLife
+}
+
+// visitor is who looks at a page of ours. ok is false when nobody is, or not
+// well enough: then they have been asked, and are on their way back to next.
+func (s *Server) visitor(w http.ResponseWriter, r *http.Request, d visit) (v store.Session, ok bool, err error) {
+	now := s.config.Now()
+	to := pending{ID: newSecret(""), Next: d.next, Level: d.level, Expires: now.Add(requestLife).Unix()}
+	if d.age > 0 {
+		to.SignedIn = now.Add(-d.age).UnixMilli()
+	}
+	v, ok, err = s.session(r)
+	if err != nil {
+		return store.Session{}, false, err
+	}
+	if !ok || v.AuthTime.Before(to.since()) {
+		browser := s.browser(w, r)
+		return store.Session{}, false, s.showLogin(w, http.StatusOK, client{}, to, browser, pages.Login{Username: v.UserName, Again: v.UserName != ""})
+	}
+	if !levelOf(v.Methods).meets(d.level) {
+		return store.Session{}, false, s.proven(w, r, s.entryOf(to, v))
+	}
+	return v, true, s.see(r.Context(), v)
+}
+
+const seenEvery = time.Minute
+
+// see notes now and then that a session is used.
+func (s *Server) see(ctx context.Context, v store.Session) error {
+	if s.config.Now().Sub(v.SeenAt) < seenEvery {
+		return nil
+	}
+	return s.store.SeeSession(ctx, v.Hash, s.config.Now())
+}
