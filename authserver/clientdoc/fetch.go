@@ -15,13 +15,13 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/reach"
 )
 
 // Why there is no document. ErrMetadata and ErrRedirect may come as well.
@@ -75,13 +75,11 @@ func NewFetcher(o Options) *Fetcher {
 	return &Fetcher{
 		rules: o.Rules, hosts: o.Hosts, now: o.Now, pace: newPace(), slots: make(chan struct{}, maxAtOnce),
 		documents: newCache[Document](), keys: newCache[jose.KeySet](),
-		public: newClient(guard(public), nil), local: newClient(guard(netip.Addr.IsLoopback), nil),
+		public: newClient(reach.Only(reach.Public), nil), local: newClient(reach.Only(netip.Addr.IsLoopback), nil),
 	}
 }
 
-type control = func(network, address string, c syscall.RawConn) error
-
-func newClient(c control, trust *tls.Config) *http.Client {
+func newClient(c reach.Control, trust *tls.Config) *http.Client {
 	dialer := &net.Dialer{Timeout: timeLimit, Control: c}
 	return &http.Client{
 		Timeout:       timeLimit,
@@ -230,7 +228,7 @@ func (f *Fetcher) get(ctx context.Context, address string, u *url.URL, limit int
 	}
 	req.Header.Set("Accept", "application/json")
 	resp, err := f.clientFor(u).Do(req)
-	if errors.Is(err, ErrForbidden) {
+	if errors.Is(err, reach.ErrForbidden) {
 		return nil, 0, fmt.Errorf("%w: %w", ErrForbidden, err)
 	}
 	if err != nil {

@@ -1,10 +1,20 @@
-package clientdoc
+// Package reach says which addresses this server may call when somebody else
+// named the host. Its law: the address decides, at the dial, after names are
+// resolved.
+package reach
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"syscall"
 )
+
+// ErrForbidden says that an address is not one that may be called.
+var ErrForbidden = errors.New("not an address that may be called")
+
+// Control is what a net.Dialer asks before it connects.
+type Control = func(network, address string, c syscall.RawConn) error
 
 // special are the IPv4 blocks, and the IPv6 blocks inside global unicast, that
 // are no public host (IANA special-purpose registries, RFC 6890).
@@ -28,8 +38,8 @@ func prefixes(list ...string) []netip.Prefix {
 	return p
 }
 
-// public says whether an address can be a public host's.
-func public(a netip.Addr) bool {
+// Public says whether an address can be a public host's.
+func Public(a netip.Addr) bool {
 	a = a.Unmap()
 	if a.Zone() != "" || (a.Is6() && !globalUnicast.Contains(a)) {
 		return false
@@ -42,9 +52,9 @@ func public(a netip.Addr) bool {
 	return a.IsValid()
 }
 
-// guard refuses a connection by its address: after names are resolved, so
+// Only refuses a connection by its address: after names are resolved, so
 // that no name and no second answer of a resolver leads inside.
-func guard(allowed func(netip.Addr) bool) func(network, address string, _ syscall.RawConn) error {
+func Only(allowed func(netip.Addr) bool) Control {
 	return func(network, address string, _ syscall.RawConn) error {
 		ap, err := netip.ParseAddrPort(address)
 		if err != nil {
