@@ -49,6 +49,7 @@ func deleteClient(ctx context.Context, tx *sql.Tx, id string) error {
 		"DELETE FROM clients WHERE id = $1",
 		"DELETE FROM consents WHERE client_id = $1",
 		"DELETE FROM grants WHERE client_id = $1",
+		"DELETE FROM client_roles WHERE client_id = $1",
 	} {
 		r, err := tx.ExecContext(ctx, query, id)
 		if err != nil {

@@ -90,15 +90,18 @@ func spend(ctx context.Context, tx *sql.Tx, request Hash, until time.Time) error
 
 // Grant finds a grant, revoked or not, by id.
 func (s *DB) Grant(ctx context.Context, id string) (Grant, error) {
+	return grant(s.read.QueryRowContext(ctx, grantQuery+"WHERE id = $1", id))
+}
+
+const grantQuery = `SELECT id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, revoked_at, details, amr FROM grants `
+
+func grant(row scanner) (Grant, error) {
 	var (
 		g                               Grant
 		scope, methods                  string
 		auth, created, expires, revoked int64
 	)
-	err := s.read.QueryRowContext(ctx,
-		`SELECT id, client_id, user_id, resource, scope, auth_time, created_at, expires_at, revoked_at, details, amr
-		 FROM grants WHERE id = $1`, id).
-		Scan(&g.ID, &g.ClientID, &g.UserID, &g.Resource, &scope, &auth, &created, &expires, &revoked, &g.Details, &methods)
+	err := row.Scan(&g.ID, &g.ClientID, &g.UserID, &g.Resource, &scope, &auth, &created, &expires, &revoked, &g.Details, &methods)
 	if err != nil {
 		return Grant{}, found(err)
 	}

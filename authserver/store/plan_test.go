@@ -39,6 +39,8 @@ func hot(t *testing.T, s *DB) {
 		failed(s.Refresh(ctx, first.Hash)), failed(s.Rotate(ctx, first.Hash, nil, second, ofGrant(a, h("2")), t0, t0)),
 		failed(s.Extend(ctx, second, ofGrant(a, h("3")), t0)), failed(s.Grant(ctx, a.Grant.ID)),
 		failed(s.AccessToken(ctx, "j1")), s.RevokeToken(ctx, "j1"), s.RevokeGrant(ctx, a.Grant.ID, t0),
+		s.SetRoles(ctx, "u1", Assigned, []string{"admin"}, t0), failed(s.RolesOf(ctx, "u1")), s.SetClientRoles(ctx, "m1", []string{"agent"}, t0),
+		failed(s.ClientRoles(ctx, "m1")), failed(s.LiveGrants(ctx, "u1", t0)), s.RevokeTokensOf(ctx, a.Grant.ID), s.RevokeMachineTokens(ctx, "m1"),
 		failed(s.RevokedPlaces(ctx, 0, 100)), failed(s.Revocations(ctx, 0, 10)),
 		s.AddClient(ctx, Client{ID: "d1", Dynamic: true, CreatedAt: t0}, 10),
 		failed(s.Sweep(ctx, t0, t0, 10)), s.DeleteClient(ctx, "c1"), s.DeleteUser(ctx, "ada"),
@@ -54,7 +56,8 @@ func hot(t *testing.T, s *DB) {
 func failed[T any](_ T, err error) error { return err }
 
 // tables must not be read whole. Signing keys are few, and always all wanted.
-var tables = []string{"clients", "users", "sessions", "consents", "spent_requests", "grants", "codes", "refresh_tokens", "access_tokens", "revocations", "device_requests"}
+var tables = []string{"clients", "users", "sessions", "consents", "spent_requests", "grants", "codes", "refresh_tokens", "access_tokens", "revocations", "device_requests",
+	"user_roles", "client_roles"}
 
 // PostgreSQL counts how often it read a table whole, which it was told to avoid.
 func TestNoRequestReadsAWholeTableInPostgres(t *testing.T) {
