@@ -16,7 +16,7 @@ const module = "github.com/postern-mcp/postern/"
 // allowed says, per room, which rooms of the project it may import. Rooms that
 // are not named here may import none.
 var allowed = map[string][]string{
-	"config":                {"config/strictyaml", "policy/rate", "authserver/clientdoc"},
+	"config":                {"config/strictyaml", "policy/rate", "authserver/clientdoc", "authserver/role"},
 	"policy":                {"config/strictyaml", "policy/rate"},
 	"proxy":                 {"policy", "policy/rate", "proxy/mcp", "authserver/pace", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "proxy/discovery"},
 	"proxy/mcp":             {"policy"},
@@ -31,6 +31,7 @@ var allowed = map[string][]string{
 	"authserver/dpop":       {"authserver/jose"},
 	"authserver/replay":     {"authserver/dpop"},
 	"authserver/pace":       {"policy/rate"},
+	"authserver/risk":       {"policy/rate"},
 	"authserver/status":     {"authserver/jose"},
 	"mcpservers/calculator": {"mcpservers"},
 	"mcpservers/externaldb": {"mcpservers"},
