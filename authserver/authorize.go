@@ -134,7 +134,7 @@ func (s *Server) readAuthorization(query url.Values, to redirection) (pending, e
 	if p["dpop_jkt"] != "" && !isDigest(p["dpop_jkt"]) {
 		return pending{}, refuse(BadThumbprint)
 	}
-	res, err := s.catalogue.find(p["resource"])
+	res, err := s.resourceFor(p["resource"], to.client)
 	if err != nil {
 		return pending{}, err
 	}

@@ -86,7 +86,7 @@ func (s *Server) readDeviceRequest(r *http.Request, p params, c client) (store.D
 	if err != nil {
 		return store.DeviceRequest{}, err
 	}
-	res, err := s.catalogue.find(p["resource"])
+	res, err := s.resourceFor(p["resource"], c)
 	if err != nil {
 		return store.DeviceRequest{}, err
 	}

@@ -59,6 +59,7 @@ const (
 	ForeignToken        Reason = "foreign_token"
 	BadScope            Reason = "bad_scope"
 	BadTarget           Reason = "bad_target"
+	TargetNotAllowed    Reason = "target_not_allowed"
 	RequestObject       Reason = "request_object"
 	NoAccessToken       Reason = "no_access_token"
 	DeadAccessToken     Reason = "dead_access_token"
@@ -159,6 +160,7 @@ var answers = map[Reason]answer{
 	ForeignToken:        {400, "invalid_grant", "The token was not issued to this client."},
 	BadScope:            {400, "invalid_scope", "A requested scope does not exist here, or is more than this client may have."},
 	BadTarget:           {400, "invalid_target", "Name exactly one resource of protected_resources in the resource parameter."},
+	TargetNotAllowed:    {400, "invalid_target", "This client has no scope of this resource: name another resource, or ask the operator for a client that may use this one."},
 	RequestObject:       {400, "request_not_supported", "Request objects (request) are not read here: send the parameters themselves, or push them."},
 	NoAccessToken:       {401, "invalid_token", "This endpoint needs one access token, in the Authorization header."},
 	DeadAccessToken:     {401, "invalid_token", "The access token is unknown, expired, revoked, or not shown as it is bound: with a proof (DPoP), its certificate, or neither (Bearer)."},

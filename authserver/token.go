@@ -184,7 +184,7 @@ func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if req.params["authorization_details"] != "" {
 		return tokenAnswer{}, refuse(BadDetails) // nobody is there to allow them
 	}
-	res, err := s.catalogue.find(req.params["resource"])
+	res, err := s.resourceFor(req.params["resource"], req.client)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
