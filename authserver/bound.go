@@ -1,5 +1,7 @@
 package authserver
 
+import "github.com/postern-mcp/postern/authserver/store"
+
 // resourceFor resolves the resource parameter for one client.
 func (s *Server) resourceFor(asked string, c client) (Resource, error) {
 	res, err := s.catalogue.find(asked)
@@ -17,4 +19,44 @@ func (c client) reaches(r Resource) error {
 		return refuse(TargetNotAllowed)
 	}
 	return nil
+}
+
+// allowed is the one place where scope is bounded, at every issue: what of it
+// the resource has now, or is about a person, and the client may have now.
+func (s *Server) allowed(resource string, c client, scope []string) ([]string, error) {
+	res, ok := s.catalogue.byURL[resource]
+	if !ok {
+		return nil, refuse(BadTarget)
+	}
+	if err := c.reaches(res); err != nil {
+		return nil, err
+	}
+	return c.within(intersect(scope, append(res.about(scope), res.names()...))), nil
+}
+
+// still is what of a scope and of details may be issued now. Nothing of
+// something is an error: a token that allows nothing would only be refused later.
+func (s *Server) still(resource string, c client, scope []string, details string) ([]string, string, error) {
+	left, err := s.allowed(resource, c, scope)
+	if err != nil {
+		return nil, "", err
+	}
+	kept, err := s.served(resource, details)
+	if err != nil {
+		return nil, "", err
+	}
+	if len(left) == 0 && kept == "" && (len(scope) > 0 || details != "") {
+		return nil, "", refuse(NothingLeft)
+	}
+	return left, kept, nil
+}
+
+// standing is a grant without what the operator has taken away since.
+func (s *Server) standing(c client, g store.Grant) (store.Grant, error) {
+	scope, details, err := s.still(g.Resource, c, g.Scope, g.Details)
+	if err != nil {
+		return store.Grant{}, err
+	}
+	g.Scope, g.Details = scope, details
+	return g, nil
 }

@@ -2,8 +2,103 @@ package authserver
 
 import (
 	"context"
+	"net/url"
+	"slices"
+	"strings"
 	"testing"
 )
+
+// reconfigure goes on with another configuration over the same database.
+func (g *rig) reconfigure(change ...func(*Config)) {
+	g.t.Helper()
+	s, err := g.reopen(change...)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = s.Close() })
+	g.s, g.serve = s, s.Handler()
+}
+
+// knows leaves the calculator these scopes.
+func knows(names ...string) func(*Config) {
+	return func(c *Config) {
+		c.Resources = slices.Clone(c.Resources)
+		r := c.Resources[0]
+		r.Scopes = slices.DeleteFunc(slices.Clone(r.Scopes), func(s Scope) bool { return !slices.Contains(names, s.Name) })
+		c.Resources[0] = r
+	}
+}
+
+func noDetails(c *Config) { c.DetailTypes = nil }
+
+const oneFile = `[{"type":"file","identifier":"a.txt"}]`
+
+// What the operator takes out of the configuration is issued no more, whatever
+// was granted before.
+func TestGrantsKeepToTheConfiguration(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		scope   string
+		details string
+		change  func(*Config)
+		left    string // scope of the tokens; "-": none are issued
+	}{
+		{"nothing changed", "calc:basic calc:power", oneFile, knows("calc:basic", "calc:power"), "calc:basic calc:power"},
+		{"one of two scopes", "calc:basic calc:power", "", knows("calc:basic"), "calc:basic"},
+		{"the only scope", "calc:power", "", knows("calc:basic"), "-"},
+		{"who the person is", "openid calc:power", "", knows("calc:basic"), "openid"},
+		{"the type of details", "calc:basic", oneFile, noDetails, "calc:basic"},
+		{"the only scope, not the details", "calc:power", oneFile, knows("calc:basic"), ""},
+		{"a member of the type", "calc:basic", oneFile, func(c *Config) { c.DetailTypes = []DetailType{{Type: "file", Description: "x", Fields: []string{"actions"}}} }, "calc:basic"},
+		{"everything", "calc:power", oneFile, func(c *Config) { noDetails(c); knows()(c) }, "-"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			g := newRig(t, takesDetails)
+			id, tv := g.publicClient(), g.television("")
+			details := row.details
+			if details == "" {
+				details = "-"
+			}
+			pairs := []string{"scope", row.scope, "authorization_details", details}
+			first := g.post("/token", redemption(id, g.code(id, pairs...)))
+			code := g.code(id, pairs...)
+			w := g.post("/device_authorization", deviceForm(tv, pairs...))
+			g.answerDevice(newBrowser(t), w.str("user_code"), "allow")
+			g.reconfigure(row.change)
+			kept := details != "-" && row.name != "the type of details" && row.name != "a member of the type"
+			for way, form := range map[string]url.Values{"refresh": refreshing(id, first), "code": redemption(id, code), "device": polling(tv, w)} {
+				a := g.post("/token", form)
+				if row.left == "-" {
+					g.expect(a, 400, "invalid_grant")
+					g.expectReason(NothingLeft)
+					continue
+				}
+				g.expect(a, 200, "")
+				if c := g.verified(a); strings.Join(c.Scope, " ") != row.left || a.str("scope") != row.left || (len(c.Details) > 0) != kept {
+					t.Errorf("%s: %q with %s", way, c.Scope, c.Details)
+				}
+			}
+		})
+	}
+}
+
+func TestRefreshNamesWhatIsLeft(t *testing.T) {
+	g := newRig(t)
+	id := g.publicClient()
+	a := g.post("/token", redemption(id, g.code(id, "scope", "calc:basic calc:power")))
+	g.reconfigure(knows("calc:basic"))
+	g.expect(g.post("/token", with(refreshing(id, a), "scope", "calc:power")), 400, "invalid_scope")
+	a = g.post("/token", with(refreshing(id, a), "scope", "calc:basic calc:power"))
+	g.expect(a, 200, "")
+	if a.str("scope") != "calc:basic" {
+		t.Errorf("got %s", a.body)
+	}
+	g.reconfigure(func(c *Config) { c.Resources = baseConfig("", g.clock, g.log).Resources })
+	a = g.post("/token", refreshing(id, a)) // the grant itself is as it was
+	if a.str("scope") != "calc:basic calc:power" {
+		t.Errorf("got %s", a.body)
+	}
+}
 
 // bounded registers a client of a person that an operator bounds by scope.
 func (g *rig) bounded(scope string) string {
@@ -14,6 +109,35 @@ func (g *rig) bounded(scope string) string {
 		g.t.Fatal(err)
 	}
 	return id
+}
+
+// rebound gives a client another bound, as an operator would.
+func (g *rig) rebound(id string, scope ...string) {
+	g.t.Helper()
+	c, err := g.s.store.Client(g.t.Context(), id)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	c.Scope = scope
+	if err := g.s.store.ReplaceClient(g.t.Context(), c, false); err != nil {
+		g.t.Fatal(err)
+	}
+}
+
+func TestGrantsKeepToTheClientsBound(t *testing.T) {
+	g := newRig(t)
+	id := g.bounded("calc:basic calc:power")
+	a := g.post("/token", redemption(id, g.code(id, "scope", "calc:basic calc:power")))
+	g.rebound(id, "calc:power", "db:read")
+	a = g.post("/token", refreshing(id, a))
+	if a.str("scope") != "calc:power" {
+		t.Errorf("got %s", a.body)
+	}
+	g.rebound(id, "calc:basic")
+	g.expect(g.post("/token", with(refreshing(id, a), "scope", "calc:power")), 400, "invalid_scope")
+	g.rebound(id, "db:read")
+	g.expect(g.post("/token", refreshing(id, a)), 400, "invalid_target")
+	g.expectReason(TargetNotAllowed)
 }
 
 // RFC 8707 §2: a bound of scopes bounds the resources.

@@ -98,6 +98,16 @@ func (s *Server) readDetails(p params, resource string) (string, error) {
 	return all.text(), nil
 }
 
+// served is what of a grant's details there is still a type for. An object with
+// a member that its type lost goes whole: without the member it would allow more.
+func (s *Server) served(resource, text string) (string, error) {
+	all, err := parseDetails(text)
+	if err != nil {
+		return "", err // unreachable: it was read before
+	}
+	return slices.DeleteFunc(all, func(d detail) bool { return s.checkDetail(d, resource) != nil }).text(), nil
+}
+
 func (s *Server) checkDetail(d detail, resource string) error {
 	known, ok := s.detailType(d)
 	if !ok {

@@ -168,11 +168,11 @@ func (s *Server) redeemDevice(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if err := s.sameResource(req, g); err != nil {
 		return tokenAnswer{}, err
 	}
-	next, refresh := s.firstRefresh(req, g)
-	claims, err := detailed(req, g, s.claimsOf(req, g, g.Scope))
+	claims, err := s.claimsOf(req, g, "")
 	if err != nil {
 		return tokenAnswer{}, err
 	}
+	next, refresh := s.firstRefresh(req, g)
 	place, err := s.store.RedeemDevice(r.Context(), d, next, record(claims, g.ID), s.config.Now(), s.keepUntil())
 	if errors.Is(err, store.ErrSpent) || errors.Is(err, store.ErrNotFound) {
 		return tokenAnswer{}, refuse(BadDeviceCode)

@@ -60,6 +60,7 @@ const (
 	BadScope            Reason = "bad_scope"
 	BadTarget           Reason = "bad_target"
 	TargetNotAllowed    Reason = "target_not_allowed"
+	NothingLeft         Reason = "nothing_left"
 	RequestObject       Reason = "request_object"
 	NoAccessToken       Reason = "no_access_token"
 	DeadAccessToken     Reason = "dead_access_token"
@@ -161,6 +162,7 @@ var answers = map[Reason]answer{
 	BadScope:            {400, "invalid_scope", "A requested scope does not exist here, or is more than this client may have."},
 	BadTarget:           {400, "invalid_target", "Name exactly one resource of protected_resources in the resource parameter."},
 	TargetNotAllowed:    {400, "invalid_target", "This client has no scope of this resource: name another resource, or ask the operator for a client that may use this one."},
+	NothingLeft:         {400, "invalid_grant", "Nothing of what was granted exists here any more: authorize again."},
 	RequestObject:       {400, "request_not_supported", "Request objects (request) are not read here: send the parameters themselves, or push them."},
 	NoAccessToken:       {401, "invalid_token", "This endpoint needs one access token, in the Authorization header."},
 	DeadAccessToken:     {401, "invalid_token", "The access token is unknown, expired, revoked, or not shown as it is bound: with a proof (DPoP), its certificate, or neither (Bearer)."},

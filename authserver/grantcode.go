@@ -22,11 +22,11 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 	if err := s.checkCode(req, code, g); err != nil {
 		return tokenAnswer{}, err
 	}
-	next, refresh := s.firstRefresh(req, g)
-	claims, err := detailed(req, g, s.claimsOf(req, g, g.Scope))
+	claims, err := s.claimsOf(req, g, "")
 	if err != nil {
 		return tokenAnswer{}, err
 	}
+	next, refresh := s.firstRefresh(req, g)
 	place, err := s.store.Redeem(r.Context(), code, next, record(claims, g.ID), s.config.Now(), s.keepUntil())
 	if errors.Is(err, store.ErrSpent) {
 		return tokenAnswer{}, s.codeReused(r, g)

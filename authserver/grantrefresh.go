@@ -28,11 +28,7 @@ func (s *Server) refresh(r *http.Request, req tokenRequest) (tokenAnswer, error)
 	if err := s.checkRefresh(req, t, g); err != nil {
 		return tokenAnswer{}, err
 	}
-	scope, err := narrowed(req.params["scope"], g.Scope)
-	if err != nil {
-		return tokenAnswer{}, err
-	}
-	claims, err := detailed(req, g, s.claimsOf(req, g, scope))
+	claims, err := s.claimsOf(req, g, req.params["scope"])
 	if err != nil {
 		return tokenAnswer{}, err
 	}
@@ -90,16 +86,20 @@ func (s *Server) checkRefresh(req tokenRequest, t store.RefreshToken, g store.Gr
 	return s.sameResource(req, g)
 }
 
-// narrowed: RFC 6749 §6: a refresh asks for the granted scope or less.
-func narrowed(asked string, granted []string) ([]string, error) {
+// narrowed: RFC 6749 §6: a refresh asks for the granted scope or less. What of
+// that is allowed no more is left out (§3.3), unless nothing else was asked for.
+func narrowed(asked string, granted, allowed []string) ([]string, error) {
 	names, err := scopeTokens(asked)
 	if err != nil || len(names) == 0 {
-		return granted, err
+		return allowed, err
 	}
 	for _, n := range names {
 		if !slices.Contains(granted, n) {
 			return nil, refuse(BadScope)
 		}
+	}
+	if names = intersect(names, allowed); len(names) == 0 {
+		return nil, refuse(BadScope)
 	}
 	return names, nil
 }

@@ -26,12 +26,21 @@ func (s *Server) draft(req tokenRequest, c token.Claims) token.Claims {
 	return c
 }
 
-// claimsOf drafts an access token of a grant.
-func (s *Server) claimsOf(req tokenRequest, g store.Grant, scope []string) token.Claims {
-	return s.draft(req, token.Claims{
+// claimsOf drafts an access token of a grant: of what may still be issued of
+// it, the scope that is asked for, "" for all.
+func (s *Server) claimsOf(req tokenRequest, g store.Grant, asked string) (token.Claims, error) {
+	now, err := s.standing(req.client, g)
+	if err != nil {
+		return token.Claims{}, err
+	}
+	scope, err := narrowed(asked, g.Scope, now.Scope)
+	if err != nil {
+		return token.Claims{}, err
+	}
+	return detailed(req, now, s.draft(req, token.Claims{
 		Subject: g.UserID, Audience: []string{g.Resource}, Scope: scope,
 		AuthTime: g.AuthTime, ACR: string(levelOf(g.Methods)), AMR: g.Methods,
-	})
+	}))
 }
 
 // record is what the store keeps of a token.

@@ -188,7 +188,11 @@ func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	scope, err := res.scope(req.params["scope"], req.client)
+	asked, err := res.scope(req.params["scope"], req.client)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	scope, err := s.allowed(res.URL, req.client, asked)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
