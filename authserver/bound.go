@@ -60,3 +60,17 @@ func (s *Server) standing(c client, g store.Grant) (store.Grant, error) {
 	g.Scope, g.Details = scope, details
 	return g, nil
 }
+
+// offered is a pending request without what the operator has taken away since
+// it was checked: what a person is shown is what they grant.
+func (s *Server) offered(c client, p pending) (pending, error) {
+	scope, details, err := s.still(p.Resource, c, p.Scope, p.Details)
+	if reasonOf(err) == NothingLeft {
+		return pending{}, refuse(BadScope)
+	}
+	if err != nil {
+		return pending{}, err
+	}
+	p.Scope, p.Details = scope, details
+	return p, nil
+}

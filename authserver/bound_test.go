@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -165,5 +166,73 @@ func TestBoundedClientsReachNoOtherResource(t *testing.T) {
 	g.expect(g.post("/device_authorization", deviceForm(id, "resource", database, "scope", "openid")), 400, "invalid_target")
 	if v := g.redirected(g.get(newBrowser(t), "/authorize?"+with(authorization(id), "resource", database, "scope", "-").Encode())); v.Get("error") != "invalid_target" {
 		t.Errorf("got %v", v)
+	}
+}
+
+// What is granted is what was shown, when the configuration changed between
+// the check of a request and the page, and between the page and the answer.
+func TestGrantIsWhatWasShown(t *testing.T) {
+	asked := []string{"scope", "calc:basic calc:power", "authorization_details", someFiles}
+	begin := map[string]func(g *rig, b *http.Client) (page func() answerOf, tokens func(answerOf) answerOf){
+		"pushed": func(g *rig, b *http.Client) (func() answerOf, func(answerOf) answerOf) {
+			id := g.publicClient()
+			a := g.push(id, nil, asked...)
+			return func() answerOf { return g.consentPage(b, byReference(id, a)) },
+				func(done answerOf) answerOf { return g.post("/token", redemption(id, g.redirected(done).Get("code"))) }
+		},
+		"device": func(g *rig, b *http.Client) (func() answerOf, func(answerOf) answerOf) {
+			id := g.television("")
+			w := g.post("/device_authorization", deviceForm(id, asked...))
+			return func() answerOf { return g.devicePages(b, w.str("user_code")) },
+				func(answerOf) answerOf { return g.post("/token", polling(id, w)) }
+		},
+	}
+	less := func(c *Config) { noDetails(c); knows("calc:basic")(c) }
+	shows := func(a answerOf) bool { return strings.Contains(a.body, "calc:power") || strings.Contains(a.body, "a.txt") }
+	for way, begins := range begin {
+		for _, when := range []string{"before the page", "on the page"} {
+			t.Run(way+" "+when, func(t *testing.T) {
+				g, b := newRig(t, takesDetails), newBrowser(t)
+				open, tokens := begins(g, b)
+				allow := func(page answerOf) answerOf {
+					return g.submit(b, "/consent", url.Values{"request": {formRequest(t, page.body)}, "decision": {"allow"}})
+				}
+				var page answerOf
+				if when == "before the page" {
+					g.reconfigure(less)
+					page = open()
+				} else {
+					before := open()
+					if !shows(before) {
+						t.Fatalf("nothing to take away: %s", before.body)
+					}
+					g.reconfigure(less)
+					page = allow(before)
+				}
+				if page.status != 200 || shows(page) || !strings.Contains(page.body, "calc:basic") {
+					t.Fatalf("the page: %d %s", page.status, page.body)
+				}
+				g.reconfigure(takesDetails, func(c *Config) { c.Resources = baseConfig("", g.clock, g.log).Resources }) // and back again
+				a := tokens(allow(page))
+				g.expect(a, 200, "")
+				if c := g.verified(a); strings.Join(c.Scope, " ") != "calc:basic" || len(c.Details) > 0 {
+					t.Errorf("granted %q and %s", c.Scope, c.Details)
+				}
+			})
+		}
+	}
+}
+
+func TestRequestOfWhichNothingIsLeft(t *testing.T) {
+	g := newRig(t)
+	id, tv := g.publicClient(), g.television("")
+	a := g.push(id, nil, "scope", "calc:power")
+	w := g.post("/device_authorization", deviceForm(tv, "scope", "calc:power"))
+	g.reconfigure(knows("calc:basic"))
+	if v := g.redirected(g.get(newBrowser(t), "/authorize?"+byReference(id, a).Encode())); v.Get("error") != "invalid_scope" || v.Get("state") != "st&te=" {
+		t.Errorf("got %v", v)
+	}
+	if page := g.devicePages(newBrowser(t), w.str("user_code")); page.status != 400 || !strings.Contains(page.body, "does not exist here") {
+		t.Errorf("got %d %s", page.status, page.body)
 	}
 }

@@ -28,6 +28,18 @@ func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, brow
 	if err != nil {
 		return err
 	}
+	now, err := s.offered(to.client, p)
+	if err != nil && p.Device == "" {
+		return s.sendError(w, r, to, err)
+	}
+	if err != nil {
+		return err
+	}
+	return s.ask(w, r, to, now, browser)
+}
+
+// ask asks who is there, and what they allow, as far as it is not known.
+func (s *Server) ask(w http.ResponseWriter, r *http.Request, to redirection, p pending, browser string) error {
 	v, ok, err := s.session(r)
 	if err != nil {
 		return err
@@ -186,7 +198,8 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if to.client.version != p.Version {
+	now, err := s.offered(to.client, p)
+	if err != nil || to.client.version != p.Version || !slices.Equal(now.Scope, p.Scope) || now.Details != p.Details {
 		return s.advance(w, r, p, browser) // not what the person saw
 	}
 	switch form["decision"] {
