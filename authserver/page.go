@@ -53,6 +53,7 @@ func (s *Server) showProblem(w http.ResponseWriter, _ *http.Request, err error, 
 	return s.pages("").Problem(w, a.status, p)
 }
 
-func (s *Server) style(w http.ResponseWriter, _ *http.Request) error {
-	return pages.WriteStyle(w)
+// asset serves what goes with the pages.
+func asset(write func(http.ResponseWriter) error) handle {
+	return func(w http.ResponseWriter, _ *http.Request) error { return write(w) }
 }

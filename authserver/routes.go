@@ -37,7 +37,9 @@ func (s *Server) routes() http.Handler {
 		s.site.local("/authorize"):                        {get: s.authorize, post: s.authorizeByForm, page: true},
 		s.site.local("/login"):                            {post: s.login, page: true},
 		s.site.local("/consent"):                          {get: s.resume, post: s.decide, page: true},
-		s.site.local(pages.StylePath):                     {get: s.style},
+		s.site.local(pages.StylePath):                     {get: asset(pages.WriteStyle)},
+		s.site.local(pages.IconPath):                      {get: asset(pages.WriteIcon)},
+		s.site.local(pages.ScriptPath):                    {get: asset(pages.WriteScript)},
 	}
 	if s.config.Registration != RegistrationClosed {
 		table[s.site.local("/register")] = route{post: s.register, cors: true}

@@ -1,0 +1,136 @@
+package pages
+
+import "net/http"
+
+// Login asks who the person is.
+type Login struct {
+	Request  string // sealed pending request
+	Client   string
+	Resource string
+	Username string // as typed before
+	Again    bool   // the last sign-in is too long ago for what is asked
+	Problem  string // why the last try failed, or ""
+}
+
+// Scope is one permission in words.
+type Scope struct {
+	Name  string
+	Words string // "" shows the name alone
+	Risk  string // low, medium or high; "" when nobody said
+}
+
+// RiskTag is the risk in words.
+func (s Scope) RiskTag() Tag {
+	switch s.Risk {
+	case "low":
+		return Tag{"low risk", Good}
+	case "medium":
+		return Tag{"medium risk", Warn}
+	case "high":
+		return Tag{"high risk", Bad}
+	}
+	return Tag{}
+}
+
+// Detail is one authorization detail in words.
+type Detail struct {
+	Type, Words string
+	Fields      []Field
+}
+
+// Field is one member of it.
+type Field struct{ Name, Value string }
+
+// Consent asks for a decision.
+type Consent struct {
+	Request      string // sealed pending request, for this session
+	User         string
+	Client       string
+	ClientHost   string // whose client it says it is, "" when nobody vouches
+	Verified     bool   // the host proved it
+	Known        bool   // an administrator of this server registered it
+	RedirectHost string // where the browser goes afterwards
+	Local        bool   // which is a program on the person's device
+	Scheme       string // the one that opens these links, "" for a loopback address
+	Resource     string
+	ResourceURL  string
+	UserCode     string // of a device that waits: then nobody is redirected
+	New, Held    []Scope
+	Details      []Detail
+}
+
+// Many says that the list is too long to be seen at once.
+func (c Consent) Many() bool { return len(c.New)+len(c.Held) > 12 }
+
+// List is some of its scopes in one style: new or held.
+func (c Consent) List(scopes []Scope, class string) scopeList { return scopeList{class, scopes} }
+
+type scopeList struct {
+	Class  string
+	Scopes []Scope
+}
+
+// Device asks for the code that a device shows.
+type Device struct {
+	Code    string // from the link, or ""
+	Given   bool   // there is one, to be compared
+	Problem string // why the last one failed, or ""
+}
+
+// Done says that a device has its answer.
+type Done struct {
+	Client   string
+	Resource string
+	Allowed  bool
+}
+
+// Logout asks whether to end the session; the rest comes back with the yes.
+type Logout struct {
+	User                        string // "" when that is not known
+	Hint, Target, State, Client string
+}
+
+// Problem says what went wrong.
+type Problem struct {
+	Text     string
+	Code     string // OAuth error code
+	Reason   string // stable name, for whoever is asked for help
+	Back     string // where the client would like to hear of it, or ""
+	BackHost string
+	Next     Link // what may help, when there is no way back
+}
+
+// Login writes the sign-in page.
+func (f Frame) Login(w http.ResponseWriter, status int, p Login) error {
+	return f.write(w, status, "login.html", view{f, "Sign in", p})
+}
+
+// Consent writes the consent page.
+func (f Frame) Consent(w http.ResponseWriter, status int, p Consent) error {
+	return f.write(w, status, "consent.html", view{f, "Allow access?", p})
+}
+
+// Device writes the page that asks for a device's code.
+func (f Frame) Device(w http.ResponseWriter, status int, p Device) error {
+	return f.write(w, status, "device.html", view{f, "Connect a device", p})
+}
+
+// Done writes the page that ends a device's request.
+func (f Frame) Done(w http.ResponseWriter, status int, p Done) error {
+	return f.write(w, status, "done.html", view{f, "Go back to your device", p})
+}
+
+// Logout writes the page that asks whether to sign out.
+func (f Frame) Logout(w http.ResponseWriter, status int, p Logout) error {
+	return f.write(w, status, "logout.html", view{f, "Sign out?", p})
+}
+
+// SignedOut writes the page at the end of a session.
+func (f Frame) SignedOut(w http.ResponseWriter, status int) error {
+	return f.write(w, status, "signedout.html", view{f, "Signed out", nil})
+}
+
+// Problem writes the page that says what went wrong.
+func (f Frame) Problem(w http.ResponseWriter, status int, p Problem) error {
+	return f.write(w, status, "problem.html", view{f, "That did not work", p})
+}

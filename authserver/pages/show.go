@@ -1,0 +1,47 @@
+package pages
+
+import (
+	"fmt"
+	"html/template"
+	"strings"
+	"unicode"
+)
+
+// shown is text of somebody else's as a page may show it: apart from the
+// writing direction around it, with a sign where a character shows nothing,
+// turns others around, or paints over its neighbours.
+func shown(text string) template.HTML {
+	var b strings.Builder
+	b.WriteString("<bdi>")
+	marks := 0
+	for _, r := range text {
+		marks = marksSoFar(marks, r)
+		if odd(r) || marks > maxMarks {
+			fmt.Fprintf(&b, `<span class="odd">U+%04X</span>`, r)
+			continue
+		}
+		b.WriteString(template.HTMLEscapeString(string(r)))
+	}
+	b.WriteString("</bdi>")
+	return template.HTML(b.String())
+}
+
+// maxMarks is how many marks one letter may carry: as many as any writing needs.
+const maxMarks = 4
+
+func marksSoFar(before int, r rune) int {
+	if unicode.Is(unicode.M, r) {
+		return before + 1
+	}
+	return 0
+}
+
+// odd: there is nothing to see, or what follows is drawn elsewhere.
+func odd(r rune) bool {
+	if r == ' ' {
+		return false
+	}
+	const braille = '\u2800'
+	return !unicode.IsPrint(r) || r == braille || r == unicode.ReplacementChar ||
+		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}

@@ -1,0 +1,42 @@
+package pages
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestWhatShowsNothingIsShown(t *testing.T) {
+	for name, row := range map[string]struct{ text, want string }{
+		"letters":             {"Claude", "Claude"},
+		"markup":              {`<b title="x">&'`, "&lt;b title=&#34;x&#34;&gt;&amp;&#39;"},
+		"Arabic":              {"مطبخ", "مطبخ"},
+		"a turn to the left":  {"a\u202egnp.exe", `a<span class="odd">U+202E</span>gnp.exe`},
+		"nothing at all":      {"a\u200bb", `a<span class="odd">U+200B</span>b`},
+		"a Hangul filler":     {"\u3164", `<span class="odd">U+3164</span>`},
+		"a blank of Braille":  {"\u2800", `<span class="odd">U+2800</span>`},
+		"a line break":        {"a\nb", `a<span class="odd">U+000A</span>b`},
+		"a space that is not": {"a\u00a0b", `a<span class="odd">U+00A0</span>b`},
+		"bytes that are none": {"a\xffb", `a<span class="odd">U+FFFD</span>b`},
+		"marks as needed":     {"e\u0301\u0323", "e\u0301\u0323"},
+		"marks in a heap":     {"e" + strings.Repeat("\u0301", 5), "e" + strings.Repeat("\u0301", 4) + `<span class="odd">U+0301</span>`},
+	} {
+		if got := string(shown(row.text)); got != "<bdi>"+row.want+"</bdi>" {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+// FuzzNothingShownIsMarkup: whatever is put in, only bdi and span come out.
+func FuzzNothingShownIsMarkup(f *testing.F) {
+	f.Add("<script>")
+	f.Add("\"><!--\x00&#60;")
+	f.Fuzz(func(t *testing.T, text string) {
+		out := string(shown(text))
+		for _, ours := range []string{"<bdi>", "</bdi>", `<span class="odd">`, "</span>"} {
+			out = strings.ReplaceAll(out, ours, "")
+		}
+		if strings.ContainsAny(out, `<>"'`) {
+			t.Errorf("%q becomes %q", text, out)
+		}
+	})
+}
