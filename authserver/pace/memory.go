@@ -33,12 +33,12 @@ func (m *Memory) Len() int {
 	return len(m.until)
 }
 
-// Take takes one from each bucket, or from none.
+// Take takes one from each bucket, or from none, and notes in the charges what
+// GiveBack needs.
 func (m *Memory) Take(_ context.Context, at time.Time, charges []Charge) (Verdict, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := max(m.latest, at.UnixMicro())
-	m.latest = now
+	now := m.advance(at)
 	verdict := m.judge(now, charges)
 	if !verdict.Passed {
 		return verdict, nil
@@ -46,10 +46,36 @@ func (m *Memory) Take(_ context.Context, at time.Time, charges []Charge) (Verdic
 	if !m.room(now, charges) {
 		return Verdict{}, ErrFull
 	}
-	for _, c := range charges {
-		m.until[c.Key], _ = late(c.Rate, m.until[c.Key], now)
+	for i, c := range charges {
+		charges[i].until, _ = late(c.Rate, m.until[c.Key], now)
+		m.until[c.Key] = charges[i].until
 	}
 	return verdict, nil
+}
+
+// GiveBack undoes a Take that passed, once: charges that were not taken, or
+// given back before, are worth nothing.
+func (m *Memory) GiveBack(_ context.Context, at time.Time, charges []Charge) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.advance(at)
+	for i, c := range charges {
+		charges[i].until = 0
+		until, known := m.until[c.Key]
+		if !known {
+			continue
+		}
+		if m.until[c.Key] = kept(c, until, now); m.until[c.Key] <= now {
+			delete(m.until, c.Key)
+		}
+	}
+	return nil
+}
+
+// advance is at, or the newest time seen when that is later.
+func (m *Memory) advance(at time.Time) int64 {
+	m.latest = max(m.latest, at.UnixMicro())
+	return m.latest
 }
 
 func (m *Memory) judge(now int64, charges []Charge) Verdict {

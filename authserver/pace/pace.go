@@ -2,8 +2,9 @@
 // its rate names and gains one at each of its intervals (the generic cell rate
 // algorithm, of which one number per bucket is kept).
 //
-// Laws: a call takes from all of its buckets or from none; a bucket is
-// forgotten only while it is full, and then forgetting it changes nothing;
+// Laws: a call takes from all of its buckets or from none; what is given back
+// is never more than was taken, and fills no bucket beyond its number; a bucket
+// is forgotten only while it is full, and then forgetting it changes nothing;
 // where no room is left to remember, the answer is an error, never a pass.
 package pace
 
@@ -26,6 +27,8 @@ type Key [16]byte
 type Charge struct {
 	Key  Key
 	Rate rate.Rate // one that limits
+
+	until int64 // once it was taken: when time will have given it back, in microseconds
 }
 
 // NewCharge names the bucket of whatever parts say together. A rate that
@@ -56,4 +59,10 @@ func late(r rate.Rate, until, now int64) (next, short int64) {
 	interval := r.Interval().Microseconds()
 	next = max(until, now) + interval
 	return next, next - now - interval*int64(r.Number)
+}
+
+// kept is what a bucket remembers after a charge was given back. A part that
+// time has given back already is not given twice.
+func kept(c Charge, until, now int64) int64 {
+	return until - max(0, min(c.Rate.Interval().Microseconds(), c.until-now))
 }

@@ -19,6 +19,7 @@ import (
 
 type buckets interface {
 	Take(ctx context.Context, now time.Time, charges []Charge) (Verdict, error)
+	GiveBack(ctx context.Context, now time.Time, charges []Charge) error
 }
 
 var noon = time.Unix(1_800_000_000, 0)
