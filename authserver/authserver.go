@@ -70,10 +70,15 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 }
 
 func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
-	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), limits: newLimits(c.Now), arrival: arrivalTime, patience: patience}
+	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), arrival: arrivalTime, patience: patience}
 	s.passwords = newPasswords()
 	s.profile = profiles[c.Clients.Profile]
 	s.documents = clientdoc.NewFetcher(clientdoc.Options{Rules: s.documentRules(), Hosts: c.Clients.Hosts, Now: c.Now})
+	with, err := newShared(c)
+	if err != nil {
+		return nil, err
+	}
+	s.limits, s.stepUps.with = newLimits(c.Now, with), with
 	if err := s.deriveSeals(); err != nil {
 		return nil, err
 	}

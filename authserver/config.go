@@ -76,6 +76,7 @@ type Config struct {
 	TrustedProxies    []netip.Prefix // whose X-Forwarded-For says where a request comes from
 	Proofs            Proofs
 	Revocations       Announcer // nil: only the status lists tell of revocations
+	Shared            *Shared   // nil: no other instance has this issuer
 	Log               *slog.Logger
 	Now               func() time.Time
 }
@@ -98,6 +99,7 @@ func (c Config) validate() error {
 		within("CodeLife", c.CodeLife, time.Second, profiles[c.Clients.Profile].codeLife),
 		demand(c.StepUpSecret == "" || len(c.StepUpSecret) >= minNoteAuth, "StepUpSecret must have at least 32 characters"),
 		demand(c.Proofs != nil, "Proofs is required"),
+		demand(c.Shared == nil || c.Shared.Tries != nil && c.Shared.StepUps != nil, "Shared has Tries and StepUps"),
 		demand(c.Log != nil, "Log is required"),
 		demand(c.Now != nil, "Now is required"),
 	)

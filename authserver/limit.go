@@ -1,11 +1,23 @@
 package authserver
 
 import (
-	"sync"
+	"context"
+	"errors"
 	"time"
 
-	"golang.org/x/time/rate"
+	"github.com/postern-mcp/postern/authserver/pace"
+	"github.com/postern-mcp/postern/policy/rate"
 )
+
+// Buckets count tries against rates; package pace has them.
+type Buckets interface {
+	// Take takes one from each bucket, or from none. An error says that it
+	// cannot tell.
+	Take(ctx context.Context, now time.Time, charges []pace.Charge) (pace.Verdict, error)
+
+	// GiveBack undoes a Take that passed.
+	GiveBack(ctx context.Context, now time.Time, charges []pace.Charge) error
+}
 
 // limits bound what one address, or one account name, may try. Trying is
 // paid for before the work and given back when the try was honest.
@@ -22,77 +34,95 @@ type limits struct {
 	userCodes *limiter // by address: codes that no device shows
 }
 
-func newLimits(now func() time.Time) limits {
+func newLimits(now func() time.Time, with shared) limits {
+	limiter := func(name string, every time.Duration, burst int) *limiter {
+		return newLimiter(now, with, name, every, burst)
+	}
 	return limits{
-		authorize: newLimiter(now, time.Second/2, 120),
+		authorize: limiter("authorize", time.Second/2, 120),
 		// Codes, tokens and client secrets have 256 bits: this bounds the work,
 		// and is wide, because whole offices and hosted clients share an address.
-		guess:     newLimiter(now, time.Second/10, 300),
-		client:    newLimiter(now, time.Second/10, 300),
-		login:     newLimiter(now, 5*time.Second, 20),
-		account:   newLimiter(now, 15*time.Second, 10),
-		known:     newLimiter(now, 15*time.Second, 10),
-		documents: newLimiter(now, 5*time.Second, 10),
-		register:  newLimiter(now, 2*time.Second, 30),
-		devices:   newLimiter(now, 2*time.Second, 60),
-		userCodes: newLimiter(now, 30*time.Second, 10),
+		guess:     limiter("guess", time.Second/10, 300),
+		client:    limiter("client", time.Second/10, 300),
+		login:     limiter("login", 5*time.Second, 20),
+		account:   limiter("account", 15*time.Second, 10),
+		known:     limiter("known", 15*time.Second, 10),
+		documents: limiter("documents", 5*time.Second, 10),
+		register:  limiter("register", 2*time.Second, 30),
+		devices:   limiter("devices", 2*time.Second, 60),
+		userCodes: limiter("user codes", 30*time.Second, 10),
 	}
 }
 
-// limiter is a token bucket per key. It holds at most maxBuckets; when that
-// many are in use at once, the keys beyond share one bucket.
+// limiter is a bucket per key. This process counts what it sees itself, always,
+// and what all instances see is counted on top, in Redis, which so can only
+// refuse more: a Redis that is away, or lost its keys, leaves each process with
+// its own count of the same rate, and keeps nobody out.
+//
+// A process holds at most maxBuckets keys that are in use. Those beyond share
+// spareBuckets, by a hash nobody outside can compute. Whoever comes from so many
+// addresses that the memory is full could empty a single bucket for all others
+// with a handful of tries; this way they have to empty each, and to go on with
+// it, while every key still pays, and those beyond together pass no more than
+// spareBuckets times the rate. Who is known is not among them: browsers that
+// signed in before have buckets of their own kind.
 type limiter struct {
+	name  string
+	rate  rate.Rate
 	now   func() time.Time
-	every time.Duration
-	burst int
-
-	mu      sync.Mutex
-	buckets map[string]*rate.Limiter
-	shared  *rate.Limiter
+	own   *pace.Memory
+	spare *pace.Memory
+	with  shared
 }
 
-const maxBuckets = 10_000
+const (
+	maxBuckets   = 20_000
+	spareBuckets = 256 // what one byte of a hash can name
+)
 
-func newLimiter(now func() time.Time, every time.Duration, burst int) *limiter {
-	return &limiter{now: now, every: every, burst: burst,
-		buckets: map[string]*rate.Limiter{}, shared: rate.NewLimiter(rate.Every(every), burst)}
+func newLimiter(now func() time.Time, with shared, name string, every time.Duration, burst int) *limiter {
+	return &limiter{name: name, rate: rate.Rate{Number: burst, Per: every * time.Duration(burst)}, now: now,
+		own: pace.NewMemory(maxBuckets), spare: pace.NewMemory(spareBuckets), with: with}
 }
 
 // try takes one from the bucket of key, or refuses with TooMany and the time
 // until there is one again. giveBack undoes it.
 func (l *limiter) try(key string) (giveBack func(), err error) {
-	now := l.now()
-	r := l.bucket(key, now).ReserveN(now, 1)
-	wait := r.DelayFrom(now)
-	if wait == 0 {
-		return func() { r.CancelAt(now) }, nil
+	charge := pace.NewCharge(l.rate, l.with.salt, l.name, key)
+	own, err := l.take(l.own, charge)
+	if errors.Is(err, pace.ErrFull) {
+		slot := pace.NewCharge(l.rate, l.name, string(charge.Key[:1]))
+		own, err = l.take(l.spare, slot)
 	}
-	r.CancelAt(now)
-	return func() {}, &Error{Reason: TooMany, RetryAfter: wait}
+	if err != nil {
+		return func() {}, err
+	}
+	if l.with.tries == nil {
+		return own, nil
+	}
+	all, err := l.take(l.with.tries, charge)
+	if reasonOf(err) == TooMany {
+		own()
+		return func() {}, err
+	}
+	l.with.outage.note(err)
+	return func() { own(); all() }, nil
 }
 
-func (l *limiter) bucket(key string, now time.Time) *rate.Limiter {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if b, ok := l.buckets[key]; ok {
-		return b
+// take takes one from these buckets. Whoever leaves in between has tried all the
+// same, so no request ends it; pace bounds how long Redis may take.
+func (l *limiter) take(from Buckets, charge pace.Charge) (giveBack func(), err error) {
+	ctx, charges := context.Background(), []pace.Charge{charge}
+	verdict, err := from.Take(ctx, l.now(), charges)
+	if err != nil {
+		return func() {}, err
 	}
-	if len(l.buckets) >= maxBuckets {
-		l.dropFull(now)
+	if !verdict.Passed {
+		return func() {}, &Error{Reason: TooMany, RetryAfter: verdict.Wait}
 	}
-	if len(l.buckets) >= maxBuckets {
-		return l.shared
-	}
-	b := rate.NewLimiter(rate.Every(l.every), l.burst)
-	l.buckets[key] = b
-	return b
-}
-
-// dropFull forgets buckets that are full again: a new one would be the same.
-func (l *limiter) dropFull(now time.Time) {
-	for k, b := range l.buckets {
-		if b.TokensAt(now) >= float64(l.burst) {
-			delete(l.buckets, k)
+	return func() {
+		if err := from.GiveBack(ctx, l.now(), charges); err != nil {
+			l.with.outage.note(err) // it stays paid, and time gives it back
 		}
-	}
+	}, nil
 }

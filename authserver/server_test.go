@@ -317,24 +317,6 @@ func TestLogLinesAreBounded(t *testing.T) {
 	}
 }
 
-func TestBucketsAreBounded(t *testing.T) {
-	c := &clock{now: time.Now()}
-	l := newLimiter(c.Now, time.Second, 1)
-	for i := range maxBuckets + 5 {
-		_, _ = l.try(string(rune(i)))
-	}
-	if len(l.buckets) != maxBuckets {
-		t.Errorf("%d buckets", len(l.buckets))
-	}
-	if _, err := l.try("one more"); reasonOf(err) != TooMany {
-		t.Errorf("the shared bucket never empties: %v", err)
-	}
-	c.forward(time.Minute)
-	if _, err := l.try("one more"); err != nil || len(l.buckets) != 1 {
-		t.Errorf("full buckets were not forgotten: %v, %d", err, len(l.buckets))
-	}
-}
-
 // Every reason has its answer, and none of them says what it must not.
 func TestErrorTable(t *testing.T) {
 	for reason, a := range answers {

@@ -1,12 +1,19 @@
 package authserver
 
 import (
+	"context"
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/binary"
 	"net/http"
 	"slices"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/postern-mcp/postern/authserver/notes"
 )
 
 const (
@@ -20,7 +27,11 @@ const (
 // that cannot mend it is answered with interaction_required: clients that answer
 // a refusal by refreshing would get the same again and give up; so they ask the
 // person, who then signs in anew where that was lacking.
+//
+// An instance knows what it was told itself, and reads in Redis what the others
+// were told. Of two the later counts.
 type stepUps struct {
+	with    shared
 	mu      sync.Mutex
 	pending map[stepUpKey]stepUp
 }
@@ -28,14 +39,23 @@ type stepUps struct {
 type stepUpKey struct{ client, user, resource string }
 
 type stepUp struct {
-	scope []string
-	since time.Time // the earliest sign-in that is good enough; zero: whenever
-	until time.Time
+	Scope []string  `json:"scope"`
+	Since time.Time `json:"since"` // the earliest sign-in that is good enough; zero: whenever
+	Until time.Time `json:"until"`
 }
 
-// note remembers one. When too many are pending, none is added: then clients
-// are as they were without.
+// note remembers one.
 func (s *stepUps) note(k stepUpKey, p stepUp, now time.Time) {
+	p.Until = now.Add(stepUpLife)
+	s.noteHere(k, p, now)
+	if s.with.stepUps != nil {
+		s.with.outage.note(s.tell(k, p))
+	}
+}
+
+// noteHere: when too many are pending, none is added: then clients are as they
+// were without.
+func (s *stepUps) noteHere(k stepUpKey, p stepUp, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.pending == nil {
@@ -43,34 +63,74 @@ func (s *stepUps) note(k stepUpKey, p stepUp, now time.Time) {
 	}
 	if len(s.pending) >= maxStepUps {
 		for key, p := range s.pending {
-			if !now.Before(p.until) {
+			if !now.Before(p.Until) {
 				delete(s.pending, key)
 			}
 		}
 	}
 	if len(s.pending) < maxStepUps {
-		p.until = now.Add(stepUpLife)
 		s.pending[k] = p
 	}
+}
+
+// tell is for the other instances.
+func (s *stepUps) tell(k stepUpKey, p stepUp) error {
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return s.with.stepUps.Put(context.Background(), k.name(s.with.salt), text, stepUpLife)
+}
+
+// name is what Redis knows of a key.
+func (k stepUpKey) name(salt string) notes.Key {
+	h := sha256.New()
+	for _, part := range []string{salt, k.client, k.user, k.resource} {
+		_ = binary.Write(h, binary.BigEndian, uint64(len(part))) // never fails: a hash takes everything
+		h.Write([]byte(part))
+	}
+	return notes.Key(h.Sum(nil))
 }
 
 // lacks says whether a step-up is pending that a grant of this scope does not fulfil.
 func (s *stepUps) lacks(k stepUpKey, granted []string, now time.Time) bool {
 	p, ok := s.find(k, now)
-	return ok && slices.ContainsFunc(p.scope, func(name string) bool { return !slices.Contains(granted, name) })
+	return ok && slices.ContainsFunc(p.Scope, func(name string) bool { return !slices.Contains(granted, name) })
 }
 
 // stale says whether a step-up is pending that wants a later sign-in.
 func (s *stepUps) stale(k stepUpKey, authTime, now time.Time) bool {
 	p, ok := s.find(k, now)
-	return ok && authTime.Before(p.since)
+	return ok && authTime.Before(p.Since)
 }
 
 func (s *stepUps) find(k stepUpKey, now time.Time) (stepUp, bool) {
+	p, told := s.findHere(k), s.findThere(k)
+	if told.Until.After(p.Until) {
+		p = told
+	}
+	return p, now.Before(p.Until)
+}
+
+func (s *stepUps) findHere(k stepUpKey) stepUp {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	p, ok := s.pending[k]
-	return p, ok && now.Before(p.until)
+	return s.pending[k]
+}
+
+// findThere is what others were told; the zero stepUp, which is over, where
+// there is none or nobody can tell.
+func (s *stepUps) findThere(k stepUpKey) stepUp {
+	if s.with.stepUps == nil {
+		return stepUp{}
+	}
+	text, err := s.with.stepUps.Get(context.Background(), k.name(s.with.salt))
+	s.with.outage.note(err)
+	var p stepUp
+	if err != nil || text == nil || json.Unmarshal(text, &p, json.RejectUnknownMembers(true)) != nil {
+		return stepUp{}
+	}
+	return p
 }
 
 // stepUp takes the word of a resource server: POST client_id, sub, resource, and
@@ -118,7 +178,7 @@ func readStepUp(p params, now time.Time) (stepUp, error) {
 	if len(scope) == 0 && p["max_age"] == "" && p["acr_values"] == "" {
 		return stepUp{}, refuse(MissingParameter)
 	}
-	return stepUp{scope: scope, since: since}, nil
+	return stepUp{Scope: scope, Since: since}, nil
 }
 
 func (s *Server) knowsStepUpSecret(r *http.Request) bool {

@@ -5,6 +5,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/redistest"
 )
 
 const sharedSecret = "a secret that resource servers and the issuer know"
@@ -77,5 +80,104 @@ func TestStepUpNeedsTheSecret(t *testing.T) {
 	g.expect(newRig(t).post("/step-up", notice, bearer("")), 404, "invalid_request") // without a secret there is no such path
 	if _, err := g.reopen(func(c *Config) { c.StepUpSecret = strings.Repeat("x", 31) }); err == nil {
 		t.Error("a short secret was accepted")
+	}
+}
+
+// pairOn is a second server on the database of a rig, both on one Redis.
+// at sends what follows to one of them.
+func pairOn(t *testing.T, server *redistest.Server) (g *rig, at func(n int)) {
+	t.Helper()
+	g = newRig(t, tellsOfStepUps, func(c *Config) { c.Shared = onRedis(t, server) })
+	second, err := g.reopen(func(c *Config) { c.Shared = onRedis(t, server) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = second.Close() })
+	both := []*Server{g.s, second}
+	return g, func(n int) { g.serve = both[n].Handler() }
+}
+
+func noticeFor(g *rig, id string, a answerOf, scope string) url.Values {
+	return url.Values{"client_id": {id}, "sub": {g.verified(a).Subject}, "resource": {calculator}, "scope": {scope}}
+}
+
+// One instance is told, another hears of it, for as long.
+func TestStepUpIsHeardByEveryInstance(t *testing.T) {
+	g, at := pairOn(t, redistest.Start(t))
+	id := g.publicClient()
+	first := g.tokens(id)
+	g.expect(g.post("/step-up", noticeFor(g, id, first, "calc:power"), bearer(sharedSecret)), http.StatusNoContent, "")
+	for n := range 2 {
+		at(n)
+		g.expect(g.post("/token", refreshing(id, first)), 400, "interaction_required")
+		g.expectReason(StepUpPending)
+	}
+	g.clock.forward(stepUpLife)
+	g.expect(g.post("/token", refreshing(id, first)), 200, "")
+}
+
+// Of two, told to different instances, the later counts at both.
+func TestLaterStepUpCounts(t *testing.T) {
+	g, at := pairOn(t, redistest.Start(t))
+	id := g.publicClient()
+	first := g.tokens(id)
+	g.expect(g.post("/step-up", noticeFor(g, id, first, "calc:power"), bearer(sharedSecret)), http.StatusNoContent, "")
+	at(1)
+	g.clock.forward(time.Second)
+	g.expect(g.post("/step-up", noticeFor(g, id, first, "calc:basic"), bearer(sharedSecret)), http.StatusNoContent, "")
+	at(0)
+	g.expect(g.post("/token", refreshing(id, first)), 200, "")
+}
+
+func TestStepUpWithoutRedisIsHeardHere(t *testing.T) {
+	server := redistest.Start(t)
+	g, at := pairOn(t, server)
+	id := g.publicClient()
+	first := g.tokens(id)
+	server.Stop(t)
+	g.expect(g.post("/step-up", noticeFor(g, id, first, "calc:power"), bearer(sharedSecret)), http.StatusNoContent, "")
+	g.expect(g.post("/token", refreshing(id, first)), 400, "interaction_required")
+	if n := strings.Count(g.log.String(), `"shared.away"`); n != 1 {
+		t.Errorf("the log says %d times that Redis is away", n)
+	}
+	server.Restart(t) // empty: who was told still knows
+	g.expect(g.post("/token", refreshing(id, first)), 400, "interaction_required")
+	at(1)
+	g.expect(g.post("/token", refreshing(id, first)), 200, "")
+}
+
+// What stands in Redis is no name, and what does not read as a step-up is none.
+func TestStepUpInRedis(t *testing.T) {
+	server := redistest.Start(t)
+	g, _ := pairOn(t, server)
+	id := g.publicClient()
+	first := g.tokens(id)
+	g.expect(g.post("/step-up", noticeFor(g, id, first, "calc:power"), bearer(sharedSecret)), http.StatusNoContent, "")
+	client := server.Client()
+	defer client.Close()
+	keys := client.Keys(t.Context(), "stepup:*").Val()
+	if len(keys) != 1 {
+		t.Fatalf("keys %q", keys)
+	}
+	text := client.Get(t.Context(), keys[0]).Val()
+	for _, name := range []string{id, g.verified(first).Subject, calculator} {
+		if strings.Contains(keys[0]+text, name) {
+			t.Errorf("%s shows in %s %s", name, keys[0], text)
+		}
+	}
+	if life := client.PTTL(t.Context(), keys[0]).Val(); life <= 0 || life > stepUpLife {
+		t.Errorf("kept for %v", life)
+	}
+	second, err := g.reopen(func(c *Config) { c.Shared = onRedis(t, server) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	g.serve = second.Handler()
+	for _, broken := range []string{"", "{", "null", `{"until":"` + time.Now().Add(time.Hour).Format(time.RFC3339) + `","scope":["calc:power"],"more":1}`} {
+		if err := client.Set(t.Context(), keys[0], broken, time.Minute).Err(); err != nil {
+			t.Fatal(err)
+		}
+		g.expect(g.post("/token", refreshing(id, first)), 200, "")
 	}
 }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"os/exec"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -14,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/postern-mcp/postern/authserver/redistest"
 	"github.com/postern-mcp/postern/policy/rate"
 )
 
@@ -50,28 +49,8 @@ func stores(t *testing.T) map[string]buckets {
 
 func realRedis(t *testing.T) *redis.Client {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := ln.Addr().String()
-	ln.Close()
-	_, port, _ := net.SplitHostPort(address)
-	server := exec.Command("redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", t.TempDir())
-	if err := server.Start(); err != nil {
-		t.Fatal("redis-server is missing: install the Debian package redis-server: ", err)
-	}
-	client := redis.NewClient(&redis.Options{Addr: address, MaxRetries: -1})
-	t.Cleanup(func() {
-		_ = client.Close()
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	for until := time.Now().Add(10 * time.Second); client.Ping(t.Context()).Err() != nil; time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(until) {
-			t.Fatal("redis-server does not answer")
-		}
-	}
+	client := redistest.Start(t).Client()
+	t.Cleanup(func() { _ = client.Close() })
 	return client
 }
 

@@ -14,6 +14,8 @@ import (
 
 	"github.com/postern-mcp/postern/authserver"
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/notes"
+	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/authserver/revoked"
 	"github.com/postern-mcp/postern/config"
 )
@@ -62,7 +64,7 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 		}
 	}
 	if onServer(s.file.AuthServer) && s.file.State.Redis == nil {
-		log.Warn("this process alone remembers which proofs were used: several instances need state.redis")
+		log.Warn("this process alone remembers which proofs were used and what was tried: several instances need state.redis")
 	}
 	log.Info("the authorization server listens", "address", s.file.AuthServer.Listen, "issuer", s.file.AuthServer.Issuer)
 	return serve(ctx, log, grace, service{name: "authserver", listener: ln, handler: server.Handler(), answer: time.Minute})
@@ -79,6 +81,28 @@ func (n *node) announcer(state config.State, issuer string) (authserver.Announce
 	}
 	n.closers = append(n.closers, client.Close)
 	return revoked.NewPublisher(client, issuer), nil
+}
+
+// throughRedis says what goes through Redis; nothing without one.
+func (n *node) throughRedis(c *authserver.Config, state config.State) (err error) {
+	if c.Revocations, err = n.announcer(state, c.Issuer); err != nil {
+		return err
+	}
+	c.Shared, err = n.shared(state)
+	return err
+}
+
+// shared is what instances of an authorization server remember together; nil
+// without a Redis.
+func (n *node) shared(state config.State) (*authserver.Shared, error) {
+	client, err := n.redis(state)
+	if client == nil || err != nil {
+		return nil, err
+	}
+	return &authserver.Shared{
+		Tries:   pace.NewRedis(client, "postern:tries:", redisTimeout),
+		StepUps: notes.NewRedis(client, "postern:stepup:", redisTimeout),
+	}, nil
 }
 
 func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logger) (*authserver.Server, error) {
@@ -106,7 +130,7 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 	if c.Clients, err = clientPolicy(conf); err != nil {
 		return nil, usageError{fmt.Errorf("authserver.client_ca_file: %w", err)}
 	}
-	if c.Revocations, err = holder.announcer(s.file.State, conf.Issuer); err != nil {
+	if err := holder.throughRedis(&c, s.file.State); err != nil {
 		return nil, usageError{fmt.Errorf("state.redis: %w", err)}
 	}
 	if conf.StepUpFile != "" {

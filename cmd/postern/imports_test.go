@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"proxy/credential":      {"proxy/watched", "proxy", "proxy/discovery", "authserver/token", "authserver/dpop", "authserver/jose"},
 	"proxy/handshake":       {"proxy/watched"},
 	"proxy/stdio":           {"proxy"},
-	"authserver":            {"authserver/*"},
+	"authserver":            {"authserver/*", "policy/rate"},
 	"authserver/store":      {"authserver", "authserver/*"},
 	"authserver/clientdoc":  {"authserver/jose", "authserver/reach"},
 	"authserver/upstream":   {"authserver/jose", "authserver/reach"},

@@ -12,7 +12,7 @@ import (
 // Rate is a number of times in a period. The zero Rate is no limit.
 type Rate struct {
 	Number int
-	Per    time.Duration // a second, a minute or an hour
+	Per    time.Duration // that Parse reads are a second, a minute or an hour
 }
 
 // Most is the largest number a rate may name.

@@ -1,0 +1,66 @@
+package authserver
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/notes"
+)
+
+// Notes are short texts, each kept for a while; package notes has them.
+type Notes interface {
+	Put(ctx context.Context, key notes.Key, text []byte, life time.Duration) error
+
+	// Get gives nil for what there is no note of.
+	Get(ctx context.Context, key notes.Key) ([]byte, error)
+}
+
+// Shared is what instances of one issuer, which have one Secret, remember
+// together. Nothing rests on it: while it cannot be had, each instance goes by
+// what it knows itself.
+type Shared struct {
+	Tries   Buckets
+	StepUps Notes
+}
+
+// shared is Shared with what this server needs to use it.
+type shared struct {
+	tries   Buckets // nil: this instance is the only one
+	stepUps Notes   // nil as well, then
+	salt    string  // in every key, so that whoever reads Redis cannot guess names and addresses
+	outage  *outage
+}
+
+func newShared(c Config) (shared, error) {
+	salt, err := hkdf.Key(sha256.New, c.Secret, nil, "postern authserver shared names", 32)
+	if err != nil {
+		return shared{}, fmt.Errorf("derive the key for shared names: %w", err)
+	}
+	s := shared{salt: string(salt) + c.Issuer, outage: &outage{log: c.Log}}
+	if c.Shared != nil {
+		s.tries, s.stepUps = c.Shared.Tries, c.Shared.StepUps
+	}
+	return s, nil
+}
+
+// outage says in the log that what is shared cannot be had: once, when it
+// begins, and once when it ends.
+type outage struct {
+	log *slog.Logger
+	on  atomic.Bool
+}
+
+// note takes the outcome of something that was asked of it.
+func (o *outage) note(err error) {
+	if err != nil && o.on.CompareAndSwap(false, true) {
+		o.log.Warn("shared.away", "cause", err.Error())
+	}
+	if err == nil && o.on.CompareAndSwap(true, false) {
+		o.log.Info("shared.back")
+	}
+}
