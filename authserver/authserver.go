@@ -10,7 +10,6 @@ package authserver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"time"
@@ -149,10 +148,7 @@ func (s *Server) CreateUser(ctx context.Context, username, password string) erro
 	if err := checkUsername(username); err != nil {
 		return err
 	}
-	if len(password) < minPassword || len(password) > maxPassword {
-		return fmt.Errorf("a password has %d to %d bytes", minPassword, maxPassword)
-	}
-	hash, err := s.passwords.hash(ctx, password)
+	hash, err := s.newPassword(ctx, password, username)
 	if err != nil {
 		return err
 	}

@@ -155,7 +155,7 @@ func TestSessionCookieIsNewAtEverySignIn(t *testing.T) {
 func TestUsers(t *testing.T) {
 	g := newRig(t)
 	for name, row := range map[string]struct{ user, password string }{
-		"taken": {testUser, testPassword}, "empty": {"", testPassword}, "short password": {"bob", "short"},
+		"taken": {testUser, testPassword}, "empty": {"", testPassword}, "short password": {"bob", "short"}, "common password": {"bob", "Password123"}, "own name": {"theophrastus", "theophrastus1"},
 		"control character": {"bob\x00", testPassword}, "space at the end": {"bob ", testPassword}, "direction override": {"b\u202eob", testPassword},
 	} {
 		if err := g.s.CreateUser(t.Context(), row.user, row.password); err == nil {

@@ -13,11 +13,12 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
+
+	"github.com/postern-mcp/postern/authserver/strength"
 )
 
 const (
-	minPassword = 8
-	maxPassword = 1024
+	maxPassword = strength.Max
 	maxUsername = 100
 
 	argonMemory = 19 * 1024 // KiB; with two passes and one lane the OWASP minimum
@@ -89,6 +90,16 @@ func (p *passwords) matches(ctx context.Context, encoded, password string) (bool
 	defer leave()
 	got := argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, argonLanes, argonBytes)
 	return subtle.ConstantTimeCompare(got, want) == 1, nil
+}
+
+// newPassword is the hash of a password that somebody chose: a
+// strength.Problem when it would be guessed soon. about is what others know of
+// the person.
+func (s *Server) newPassword(ctx context.Context, password string, about ...string) (hash string, err error) {
+	if err := strength.Check(password, append(about, s.site.origin)...); err != nil {
+		return "", err
+	}
+	return s.passwords.hash(ctx, password)
 }
 
 var phcPrefix = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, argonMemory, argonPasses, argonLanes)
