@@ -20,6 +20,9 @@ func (s *DB) DeleteUser(ctx context.Context, name string) error {
 		if err := tx.revoke(ctx, tokensOf+"subject = (SELECT id FROM users WHERE name = $1)", name); err != nil {
 			return err
 		}
+		if _, err := tx.ExecContext(ctx, "DELETE FROM sign_ins WHERE user_id = (SELECT id FROM users WHERE name = $1)", name); err != nil {
+			return err
+		}
 		return exactlyOne(ctx, tx.Tx, ErrNotFound, "DELETE FROM users WHERE name = $1", name)
 	})
 }

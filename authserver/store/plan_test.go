@@ -43,6 +43,9 @@ func hot(t *testing.T, s *DB) {
 		failed(s.ClientRoles(ctx, "m1")), failed(s.LiveGrants(ctx, "u1", t0)), s.RevokeTokensOf(ctx, a.Grant.ID), s.RevokeMachineTokens(ctx, "m1"),
 		failed(s.RevokedPlaces(ctx, 0, 100)), failed(s.Revocations(ctx, 0, 10)),
 		s.AddClient(ctx, Client{ID: "d1", Dynamic: true, CreatedAt: t0}, 10),
+		failed(s.RecordSignIn(ctx, proven("u1", t0, SignedIn))), failed(s.RecordSignIn(ctx, unproven("u1", t0, "a"))),
+		failed(s.SignInHistory(ctx, "u1", 10, t0)), failed(s.SignIns(ctx, "u1", 10)), failed(s.UnseenSignIns(ctx, "u1")),
+		s.SeeSignIns(ctx, "u1", 10, t0), failed(s.SweepSignIns(ctx, t0, t0, 10)),
 		failed(s.Sweep(ctx, t0, t0, 10)), s.DeleteClient(ctx, "c1"), s.DeleteUser(ctx, "ada"),
 	} {
 		if err != nil {

@@ -1,0 +1,253 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"strings"
+	"time"
+)
+
+// SignIn is one attempt to sign in that was decided.
+type SignIn struct {
+	Number   int64 // given when it is recorded; the later, the higher
+	UserID   string
+	At       time.Time
+	Outcome  string // a word of whoever decides; SignedIn is the one that is known here
+	Reasons  []string
+	Address  string
+	Network  string // that the address is counted by
+	Agent    string
+	Browser  string // names one the person had signed in at before, or ""
+	ClientID string
+	Methods  []string  // what was proven; none when nothing was
+	SeenAt   time.Time // when the person was shown it; never, when zero
+}
+
+// SignedIn is the outcome of a sign-in that came to its end.
+const SignedIn = "allow"
+
+// KnownContext is a pair of network and browser that a person signed in from.
+type KnownContext struct {
+	Network, Agent string
+	FirstAt, Last  time.Time
+}
+
+// SignInHistory is what the next sign-in of a person is judged by.
+type SignInHistory struct {
+	Before   bool // the person has signed in before
+	Factor   bool // a second factor is set up
+	Contexts []KnownContext
+	SignIns  []SignIn // that came to their end, the latest first
+	Failures []SignIn // where nothing was proven, the latest first
+}
+
+// What is kept of one person. Whoever proves nothing cannot make more than so
+// many writes in an hour, nor push out what was proven.
+const (
+	keptProven    = 300
+	keptUnproven  = 200
+	keptContexts  = 100
+	hourlyOfUser  = 30 // unproven
+	hourlyOfPlace = 10 // unproven, from one network
+)
+
+// RecordSignIn keeps an attempt of a person and returns its number, 0 when it
+// is not kept: nothing was proven and there were many in this hour, or there is
+// no such person. One that has a number replaces the attempt of that number
+// that waited for its end. With SignedIn the pair of network and agent becomes
+// known.
+func (s *DB) RecordSignIn(ctx context.Context, v SignIn) (number int64, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		number = 0
+		due, err := worthKeeping(ctx, tx, v)
+		if err != nil || !due {
+			return err
+		}
+		if number, err = putSignIn(ctx, tx, v); err != nil {
+			return err
+		}
+		if err := trimSignIns(ctx, tx, v); err != nil || v.Outcome != SignedIn {
+			return err
+		}
+		return knowContext(ctx, tx, v)
+	})
+	return number, err
+}
+
+func worthKeeping(ctx context.Context, tx *sql.Tx, v SignIn) (bool, error) {
+	var one int
+	err := tx.QueryRowContext(ctx, "SELECT 1 FROM users WHERE id = $1", v.UserID).Scan(&one)
+	if found(err) == ErrNotFound {
+		return false, nil
+	}
+	if err != nil || len(v.Methods) > 0 {
+		return err == nil, err
+	}
+	var all, here int
+	err = tx.QueryRowContext(ctx,
+		`SELECT count(*), coalesce(sum(CASE WHEN network = $1 THEN 1 ELSE 0 END), 0) FROM sign_ins
+		 WHERE user_id = $2 AND amr = '' AND at > $3`, v.Network, v.UserID, millis(v.At.Add(-time.Hour))).Scan(&all, &here)
+	return all < hourlyOfUser && here < hourlyOfPlace, err
+}
+
+func putSignIn(ctx context.Context, tx *sql.Tx, v SignIn) (number int64, err error) {
+	reasons, methods := strings.Join(v.Reasons, " "), strings.Join(v.Methods, " ")
+	if v.Number != 0 {
+		err = tx.QueryRowContext(ctx,
+			`UPDATE sign_ins SET at = $1, outcome = $2, reasons = $3, amr = $4, address = $5, network = $6, agent = $7, browser = $8, seen_at = $9
+			 WHERE number = $10 AND user_id = $11 AND outcome <> $12 RETURNING number`,
+			millis(v.At), v.Outcome, reasons, methods, v.Address, v.Network, v.Agent, v.Browser, millis(v.SeenAt),
+			v.Number, v.UserID, SignedIn).Scan(&number)
+		if found(err) != ErrNotFound {
+			return number, err
+		}
+	}
+	err = tx.QueryRowContext(ctx,
+		`INSERT INTO sign_ins (user_id, at, outcome, reasons, address, network, agent, browser, client_id, amr, seen_at)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING number`,
+		v.UserID, millis(v.At), v.Outcome, reasons, v.Address, v.Network, v.Agent, v.Browser, v.ClientID, methods, millis(v.SeenAt)).Scan(&number)
+	return number, err
+}
+
+const (
+	trimProven = `DELETE FROM sign_ins WHERE user_id = $1 AND amr <> '' AND number <=
+		(SELECT number FROM sign_ins WHERE user_id = $1 AND amr <> '' ORDER BY number DESC LIMIT 1 OFFSET $2)`
+	trimUnproven = `DELETE FROM sign_ins WHERE user_id = $1 AND amr = '' AND number <=
+		(SELECT number FROM sign_ins WHERE user_id = $1 AND amr = '' ORDER BY number DESC LIMIT 1 OFFSET $2)`
+	trimContexts = `DELETE FROM known_contexts WHERE user_id = $1 AND last_at <
+		(SELECT last_at FROM known_contexts WHERE user_id = $1 ORDER BY last_at DESC LIMIT 1 OFFSET $2)`
+)
+
+func trimSignIns(ctx context.Context, tx *sql.Tx, v SignIn) error {
+	query, kept := trimProven, keptProven
+	if len(v.Methods) == 0 {
+		query, kept = trimUnproven, keptUnproven
+	}
+	_, err := tx.ExecContext(ctx, query, v.UserID, kept)
+	return err
+}
+
+func knowContext(ctx context.Context, tx *sql.Tx, v SignIn) error {
+	for _, q := range []struct {
+		query string
+		args  []any
+	}{
+		{`INSERT INTO known_contexts (user_id, network, agent, first_at, last_at) VALUES ($1, $2, $3, $4, $4)
+		  ON CONFLICT (user_id, network, agent) DO UPDATE SET last_at = excluded.last_at`,
+			[]any{v.UserID, v.Network, v.Agent, millis(v.At)}},
+		{trimContexts, []any{v.UserID, keptContexts - 1}},
+		{"UPDATE users SET signed_in_at = $1 WHERE id = $2", []any{millis(v.At), v.UserID}},
+	} {
+		if _, err := tx.ExecContext(ctx, q.query, q.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// SignInHistory is what is known of a person; of nobody, nothing. Sign-ins are
+// as many as limit at most, failures those since a time.
+func (s *DB) SignInHistory(ctx context.Context, user string, limit int, since time.Time) (SignInHistory, error) {
+	var h SignInHistory
+	err := s.read.QueryRowContext(ctx,
+		`SELECT signed_in_at > 0,
+		        EXISTS (SELECT 1 FROM code_generators WHERE user_id = $1 AND confirmed_at > 0)
+		        OR EXISTS (SELECT 1 FROM passkeys WHERE user_id = $1 AND cloned_at = 0)
+		 FROM users WHERE id = $1`, user).Scan(&h.Before, &h.Factor)
+	if err != nil {
+		if found(err) == ErrNotFound {
+			err = nil
+		}
+		return SignInHistory{}, err
+	}
+	if h.Contexts, err = s.KnownContexts(ctx, user); err != nil {
+		return SignInHistory{}, err
+	}
+	h.SignIns, err = s.signIns(ctx, "WHERE user_id = $1 AND outcome = $2 ORDER BY number DESC LIMIT $3", user, SignedIn, limit)
+	if err != nil {
+		return SignInHistory{}, err
+	}
+	h.Failures, err = s.signIns(ctx, "WHERE user_id = $1 AND amr = '' AND at >= $2 ORDER BY number DESC LIMIT $3", user, millis(since), keptUnproven)
+	if err != nil {
+		return SignInHistory{}, err
+	}
+	return h, nil
+}
+
+// KnownContexts are the pairs that a person signed in from, the last used first.
+func (s *DB) KnownContexts(ctx context.Context, user string) ([]KnownContext, error) {
+	rows, err := s.read.QueryContext(ctx,
+		"SELECT network, agent, first_at, last_at FROM known_contexts WHERE user_id = $1 ORDER BY last_at DESC LIMIT $2", user, 2*keptContexts)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []KnownContext
+	for rows.Next() {
+		var c KnownContext
+		var first, last int64
+		if err := rows.Scan(&c.Network, &c.Agent, &first, &last); err != nil {
+			return nil, err
+		}
+		c.FirstAt, c.Last = moment(first), moment(last)
+		all = append(all, c)
+	}
+	return all, rows.Err()
+}
+
+// SignIns are the last attempts of a person, the latest first.
+func (s *DB) SignIns(ctx context.Context, user string, limit int) ([]SignIn, error) {
+	return s.signIns(ctx, "WHERE user_id = $1 ORDER BY number DESC LIMIT $2", user, limit)
+}
+
+func (s *DB) signIns(ctx context.Context, which string, args ...any) ([]SignIn, error) {
+	rows, err := s.read.QueryContext(ctx,
+		"SELECT number, user_id, at, outcome, reasons, address, network, agent, browser, client_id, amr, seen_at FROM sign_ins "+which, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []SignIn
+	for rows.Next() {
+		var v SignIn
+		var reasons, methods string
+		var at, seen int64
+		err := rows.Scan(&v.Number, &v.UserID, &at, &v.Outcome, &reasons, &v.Address, &v.Network, &v.Agent, &v.Browser, &v.ClientID, &methods, &seen)
+		if err != nil {
+			return nil, err
+		}
+		v.At, v.SeenAt = moment(at), moment(seen)
+		v.Reasons, v.Methods = strings.Fields(reasons), strings.Fields(methods)
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+// UnseenSignIns counts those that the person has not been shown.
+func (s *DB) UnseenSignIns(ctx context.Context, user string) (n int, err error) {
+	err = s.read.QueryRowContext(ctx, "SELECT count(*) FROM sign_ins WHERE user_id = $1 AND seen_at = 0", user).Scan(&n)
+	return n, err
+}
+
+// SeeSignIns notes that the person was shown all up to a number.
+func (s *DB) SeeSignIns(ctx context.Context, user string, upTo int64, now time.Time) error {
+	_, err := s.write.ExecContext(ctx, "UPDATE sign_ins SET seen_at = $1 WHERE user_id = $2 AND number <= $3 AND seen_at = 0", millis(now), user, upTo)
+	return err
+}
+
+const (
+	sweepSignIns  = "DELETE FROM sign_ins WHERE number IN (SELECT number FROM sign_ins WHERE at < $1 LIMIT $2)"
+	sweepContexts = `DELETE FROM known_contexts WHERE (user_id, network, agent) IN
+		(SELECT user_id, network, agent FROM known_contexts WHERE last_at < $1 LIMIT $2)`
+)
+
+// SweepSignIns deletes sign-ins and known pairs that are older, at most batch
+// of each, and says whether there may be more.
+func (s *DB) SweepSignIns(ctx context.Context, signIns, contexts time.Time, batch int) (more bool, err error) {
+	of, err := s.sweepOne(ctx, sweepSignIns, signIns, batch)
+	if err != nil {
+		return false, err
+	}
+	pairs, err := s.sweepOne(ctx, sweepContexts, contexts, batch)
+	return of || pairs, err
+}

@@ -1,0 +1,304 @@
+package store
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+)
+
+func proven(user string, at time.Time, outcome string, reasons ...string) SignIn {
+	return SignIn{UserID: user, At: at, Outcome: outcome, Reasons: reasons, Address: "203.0.113.7", Network: "203.0.113.0/24",
+		Agent: "Firefox on Linux", ClientID: "c1", Methods: []string{"pwd"}}
+}
+
+func unproven(user string, at time.Time, network string) SignIn {
+	return SignIn{UserID: user, At: at, Outcome: "failed", Address: "192.0.2.1", Network: network, Agent: "curl", Browser: "b"}
+}
+
+func record(t *testing.T, s *DB, v SignIn) int64 {
+	t.Helper()
+	n, err := s.RecordSignIn(t.Context(), v)
+	must(t, err)
+	return n
+}
+
+func people(t *testing.T, s *DB, names ...string) {
+	t.Helper()
+	for i, name := range names {
+		must(t, s.AddUser(t.Context(), User{ID: fmt.Sprint("u", i+1), Name: name, PasswordHash: "x"}, t0))
+	}
+}
+
+func history(t *testing.T, s *DB, user string) SignInHistory {
+	t.Helper()
+	v, err := s.SignInHistory(t.Context(), user, 100, t0)
+	must(t, err)
+	return v
+}
+
+func TestSignIns(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		people(t, s, "ada", "eve")
+		if got := history(t, s, "u1"); !reflect.DeepEqual(got, SignInHistory{}) {
+			t.Errorf("at first: %+v", got)
+		}
+		first := proven("u1", t0, SignedIn, "first_sign_in", "no_second_factor")
+		first.Browser, first.Methods, first.SeenAt = "b", []string{"pwd", "otp", "mfa"}, t0
+		first.Number = record(t, s, first)
+		failure := unproven("u1", t0.Add(time.Second), "192.0.2.0/24")
+		failure.Number = record(t, s, failure)
+		record(t, s, proven("u2", t0, SignedIn))
+
+		all, err := s.SignIns(ctx, "u1", 10)
+		must(t, err)
+		// Nothing was proven: nil, as it is read.
+		if failure.Reasons, failure.Methods = []string{}, []string{}; !reflect.DeepEqual(all, []SignIn{failure, first}) {
+			t.Errorf("got  %+v\nwant %+v", all, []SignIn{failure, first})
+		}
+		if all, err := s.SignIns(ctx, "u1", 1); err != nil || len(all) != 1 || all[0].Number != failure.Number {
+			t.Errorf("the latest: %+v, %v", all, err)
+		}
+		got := history(t, s, "u1")
+		want := SignInHistory{Before: true, SignIns: []SignIn{first}, Failures: []SignIn{failure},
+			Contexts: []KnownContext{{first.Network, first.Agent, t0, t0}}}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("got  %+v\nwant %+v", got, want)
+		}
+		if n := record(t, s, proven("u3", t0, SignedIn)); n != 0 {
+			t.Error("somebody who is not there signed in")
+		}
+		if got := history(t, s, "u3"); !reflect.DeepEqual(got, SignInHistory{}) {
+			t.Errorf("of nobody: %+v", got)
+		}
+	})
+}
+
+// A sign-in that waits for a second factor is one line, whatever becomes of it.
+func TestSignInThatWaited(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		people(t, s, "ada", "eve")
+		waits := record(t, s, proven("u1", t0, "step_up", "new_network"))
+		if got := history(t, s, "u1"); got.Before || len(got.Contexts) != 0 || len(got.SignIns) != 0 {
+			t.Errorf("while it waits: %+v", got)
+		}
+		others := proven("u2", t0, SignedIn)
+		others.Number = waits
+		if n := record(t, s, others); n == waits {
+			t.Error("another person's attempt was replaced")
+		}
+		done := proven("u1", t0.Add(time.Minute), SignedIn, "new_network")
+		done.Number, done.Methods = waits, []string{"pwd", "otp", "mfa"}
+		if n := record(t, s, done); n != waits {
+			t.Errorf("number %d, want %d", n, waits)
+		}
+		if n := record(t, s, done); n == waits {
+			t.Error("one that had come to its end was replaced")
+		}
+		all, err := s.SignIns(ctx, "u1", 10)
+		must(t, err)
+		if len(all) != 2 || all[1].Outcome != SignedIn || len(all[1].Methods) != 3 {
+			t.Errorf("%+v", all)
+		}
+		if got := history(t, s, "u1"); !got.Before || len(got.Contexts) != 1 || !got.Contexts[0].Last.Equal(done.At) {
+			t.Errorf("afterwards: %+v", got)
+		}
+	})
+}
+
+func TestWhoIsNotProvenCannotFillTheTable(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		people(t, s, "ada", "eve")
+		own := record(t, s, proven("u1", t0, SignedIn))
+		kept := func(network string, times int, at time.Time) (n int) {
+			for range times {
+				if record(t, s, unproven("u1", at, network)) != 0 {
+					n++
+				}
+			}
+			return n
+		}
+		for _, row := range []struct {
+			network string
+			at      time.Time
+			want    int
+		}{
+			{"a", t0, 10}, {"a", t0, 0}, {"b", t0, 10}, {"c", t0, 10}, {"d", t0, 0},
+			{"a", t0.Add(time.Hour - 1), 0}, {"a", t0.Add(time.Hour), 10},
+		} {
+			if n := kept(row.network, 11, row.at); n != row.want {
+				t.Errorf("from %s at %s: %d kept, want %d", row.network, row.at, n, row.want)
+			}
+		}
+		if record(t, s, unproven("u2", t0, "a")) == 0 {
+			t.Error("another person's failure is not kept")
+		}
+		for hour := range 30 {
+			kept("x", 10, t0.Add(time.Duration(hour+2)*time.Hour))
+		}
+		all, err := s.SignIns(ctx, "u1", 1000)
+		must(t, err)
+		if len(all) != keptUnproven+1 || all[len(all)-1].Number != own {
+			t.Errorf("%d kept, the oldest %+v", len(all), all[len(all)-1])
+		}
+		if n := record(t, s, proven("u1", t0, "step_up")); n == 0 {
+			t.Error("what was proven is not kept")
+		}
+	})
+}
+
+func TestWhoIsProvenIsBounded(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		people(t, s, "ada")
+		failure := record(t, s, unproven("u1", t0, "a"))
+		for i := range keptProven + 5 {
+			v := proven("u1", t0.Add(time.Duration(i)*time.Second), SignedIn)
+			v.Network = fmt.Sprint(i)
+			record(t, s, v)
+		}
+		all, err := s.SignIns(ctx, "u1", 1000)
+		must(t, err)
+		if len(all) != keptProven+1 || all[len(all)-1].Number != failure {
+			t.Errorf("%d kept", len(all))
+		}
+		known, err := s.KnownContexts(ctx, "u1")
+		must(t, err)
+		if len(known) != keptContexts || known[0].Network != fmt.Sprint(keptProven+4) {
+			t.Errorf("%d pairs, the last %+v", len(known), known[0])
+		}
+	})
+}
+
+func TestSignInsAreShownOnce(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		people(t, s, "ada", "eve")
+		usual := proven("u1", t0, SignedIn)
+		usual.SeenAt = t0
+		record(t, s, usual)
+		first := record(t, s, proven("u1", t0, SignedIn, "new_network"))
+		second := record(t, s, proven("u1", t0, "refuse", "new_network"))
+		record(t, s, proven("u2", t0, SignedIn, "new_network"))
+		count := func(want int) {
+			t.Helper()
+			if n, err := s.UnseenSignIns(ctx, "u1"); err != nil || n != want {
+				t.Errorf("%d unseen, %v; want %d", n, err, want)
+			}
+		}
+		count(2)
+		must(t, s.SeeSignIns(ctx, "u2", second+10, t0))
+		must(t, s.SeeSignIns(ctx, "u1", first, t0.Add(time.Minute)))
+		count(1)
+		must(t, s.SeeSignIns(ctx, "u1", second, t0.Add(time.Hour)))
+		count(0)
+		all, err := s.SignIns(ctx, "u1", 10)
+		must(t, err)
+		if !all[1].SeenAt.Equal(t0.Add(time.Minute)) {
+			t.Errorf("seen at %s", all[1].SeenAt)
+		}
+	})
+}
+
+func TestFactorsAreKnown(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		people(t, s, "ada")
+		for i, row := range []struct {
+			statement string
+			want      bool
+		}{
+			{"INSERT INTO code_generators (user_id, sealed, created_at) VALUES ('u1', $1, 1)", false},
+			{"UPDATE code_generators SET confirmed_at = 1, sealed = $1", true},
+			{"DELETE FROM code_generators WHERE sealed = $1", false},
+			{"INSERT INTO passkeys (id, user_id, name, credential, counter, created_at) VALUES ($1, 'u1', '', '', 0, 1)", true},
+			{"UPDATE passkeys SET cloned_at = 1 WHERE id = $1", false},
+		} {
+			_, err := s.write.ExecContext(ctx, row.statement, []byte("x"))
+			must(t, err)
+			if got := history(t, s, "u1"); got.Factor != row.want {
+				t.Errorf("step %d: %t", i, got.Factor)
+			}
+		}
+	})
+}
+
+func TestSignInsAreSwept(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		people(t, s, "ada")
+		for i := range 5 {
+			v := proven("u1", t0.Add(time.Duration(i)*time.Hour), SignedIn)
+			v.Network = fmt.Sprint(i)
+			record(t, s, v)
+		}
+		for _, more := range []bool{true, false} {
+			if got, err := s.SweepSignIns(ctx, t0.Add(3*time.Hour), t0.Add(time.Hour), 2); err != nil || got != more {
+				t.Errorf("more %t, %v; want %t", got, err, more)
+			}
+		}
+		all, err := s.SignIns(ctx, "u1", 10)
+		must(t, err)
+		if len(all) != 2 {
+			t.Errorf("%d sign-ins left", len(all))
+		}
+		known, err := s.KnownContexts(ctx, "u1")
+		must(t, err)
+		if len(known) != 4 || known[3].Network != "1" {
+			t.Errorf("pairs left: %+v", known)
+		}
+		if !history(t, s, "u1").Before {
+			t.Error("it is forgotten that there was a sign-in")
+		}
+	})
+}
+
+func TestSignInsGoWithTheirPerson(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		people(t, s, "ada", "eve")
+		record(t, s, proven("u1", t0, SignedIn))
+		record(t, s, proven("u2", t0, SignedIn))
+		must(t, s.DeleteUser(ctx, "ada"))
+		for user, want := range map[string]int{"u1": 0, "u2": 1} {
+			all, err := s.SignIns(ctx, user, 10)
+			must(t, err)
+			known, err := s.KnownContexts(ctx, user)
+			must(t, err)
+			if len(all) != want || len(known) != want {
+				t.Errorf("%s: %d sign-ins, %d pairs", user, len(all), len(known))
+			}
+		}
+	})
+}
+
+// Many at once lose nothing, and make one pair.
+func TestSignInsAtOnce(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		people(t, s, "ada")
+		var all sync.WaitGroup
+		numbers := make([]int64, 8)
+		for i := range numbers {
+			all.Go(func() {
+				var err error
+				if numbers[i], err = s.RecordSignIn(ctx, proven("u1", t0, SignedIn)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		slices.Sort(numbers)
+		if len(slices.Compact(numbers)) != 8 || numbers[0] == 0 {
+			t.Errorf("numbers %v", numbers)
+		}
+		if got := history(t, s, "u1"); len(got.Contexts) != 1 || len(got.SignIns) != 8 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
