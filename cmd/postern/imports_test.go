@@ -42,6 +42,7 @@ var allowed = map[string][]string{
 var keeper = map[string]string{
 	"gopkg.in/yaml.v3":              "config/strictyaml",
 	"github.com/lestrrat-go/jwx/v2": "authserver/jose",
+	"github.com/coreos/go-oidc/v3":  "authserver/upstream",
 }
 
 type listed struct {
