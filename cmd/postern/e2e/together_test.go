@@ -1,0 +1,175 @@
+package e2e
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/go-json-experiment/json"
+)
+
+const sharedStepUpSecret = "what proxies and the issuer both know"
+
+// branches are two processes of one authorization server, with one database
+// and one Redis, behind a proxy that says who asks.
+type branches struct {
+	*desk
+	redis  *redisServer
+	first  string // addresses
+	second string
+}
+
+func openBranches(t *testing.T) *branches {
+	t.Helper()
+	b, dir := &branches{redis: newRedis(t)}, t.TempDir()
+	b.desk = openDeskWith(t, fmt.Sprintf("  trusted_proxies: [127.0.0.0/8]\n  step_up_secret_file: %s\nstate: {secret_file: %s, redis: {url_file: %s}}\n",
+		write(t, filepath.Join(dir, "step_up"), sharedStepUpSecret), newSecret(t, dir), write(t, filepath.Join(dir, "redis"), b.redis.url())))
+	b.first, b.second = b.host(b.issuer), b.host(b.twin(t))
+	b.public = b.register(t, deskCallback, "refresh_token")
+	return b
+}
+
+// at is the same browser, led to one of the two.
+func (w *window) at(address string) *window {
+	to := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, network, address)
+	}}
+	return &window{http.Client{Jar: w.Jar, CheckRedirect: w.CheckRedirect, Transport: to}}
+}
+
+// signIn sends the sign-in form of a browser to one of the two.
+func (b *branches) signIn(t *testing.T, w *window, address, name, password string, who int) reply {
+	t.Helper()
+	form := w.at(address).get(t, b.issuer+"/authorize?"+b.asking(b.public).Encode()).sealed(t)
+	return w.at(address).submit(t, b.issuer+"/login", url.Values{"request": {form}, "username": {name}, "password": {password}}, from(who)...)
+}
+
+// TestFailedSignInsCountAtEveryInstance: for the account wherever they come
+// from, for the address whatever the name, and not for anybody else.
+func TestFailedSignInsCountAtEveryInstance(t *testing.T) {
+	b := openBranches(t)
+	w := newWindow(t)
+	for n := range 10 {
+		at := []string{b.first, b.second}[n%2]
+		b.signIn(t, w, at, b.user.Username, "wrong", n).expect(t, http.StatusForbidden)
+	}
+	for who, at := range []string{b.first, b.second} {
+		got := b.signIn(t, w, at, b.user.Username, b.user.Password, 20+who).expect(t, http.StatusTooManyRequests)
+		if err := got.unhurried(); err != nil {
+			t.Error(err)
+		}
+	}
+	const guesser = 50
+	for n := range 20 {
+		b.signIn(t, w, b.first, fmt.Sprint("somebody", n), "wrong", guesser).expect(t, http.StatusForbidden)
+	}
+	if err := b.signIn(t, w, b.second, "one more", "wrong", guesser).expect(t, http.StatusTooManyRequests).unhurried(); err != nil {
+		t.Error(err)
+	}
+	b.signIn(t, w, b.second, "one more", "wrong", guesser+1).expect(t, http.StatusForbidden)
+}
+
+// guessed sends wrong user codes of one address, some to each, and gives the
+// status of one more at either.
+func (b *branches) guessed(t *testing.T, who, first, second int) (here, there int) {
+	t.Helper()
+	w := newWindow(t)
+	guess := func(address string) int {
+		return w.at(address).submit(t, b.issuer+"/device", url.Values{"user_code": {"BCDF-GHJK"}}, from(who)...).status
+	}
+	for range first {
+		guess(b.first)
+	}
+	for range second {
+		guess(b.second)
+	}
+	return guess(b.first), guess(b.second)
+}
+
+// TestRedisAwayKeepsNobodyOut: nor does it let anybody guess. What was counted
+// together is counted apart, and together again.
+func TestRedisAwayKeepsNobodyOut(t *testing.T) {
+	b := openBranches(t)
+	w := newWindow(t)
+	if here, there := b.guessed(t, 1, 5, 5); here != http.StatusTooManyRequests || there != http.StatusTooManyRequests {
+		t.Errorf("together: %d and %d after ten guesses", here, there)
+	}
+	b.redis.stop(t)
+	for n, at := range []string{b.first, b.second} {
+		b.signIn(t, newWindow(t), at, b.user.Username, b.user.Password, n).expect(t, http.StatusSeeOther)
+	}
+	if here, there := b.guessed(t, 2, 10, 0); here != http.StatusTooManyRequests || there == http.StatusTooManyRequests {
+		t.Errorf("apart: %d where ten were made, %d where none was", here, there)
+	}
+	for n := range 10 {
+		b.signIn(t, w, b.first, "grace", "wrong", 100+n).expect(t, http.StatusForbidden)
+	}
+	if err := b.signIn(t, w, b.first, "grace", "wrong", 150).expect(t, http.StatusTooManyRequests).unhurried(); err != nil {
+		t.Error(err)
+	}
+	b.signIn(t, w, b.second, "grace", "wrong", 151).expect(t, http.StatusForbidden)
+	if n := strings.Count(b.server.out.String(), "shared.away"); n != 1 {
+		t.Errorf("one outage is said %d times", n)
+	}
+
+	b.redis.start(t)
+	who := 1000
+	eventually(t, func() error {
+		who++
+		if here, there := b.guessed(t, who, 5, 5); here != http.StatusTooManyRequests || there != http.StatusTooManyRequests {
+			return fmt.Errorf("%d and %d after ten guesses", here, there)
+		}
+		return nil
+	})
+	if here, _ := b.guessed(t, 2, 0, 0); here != http.StatusTooManyRequests {
+		t.Errorf("%d: a Redis that is back, and empty, lets everybody start anew", here)
+	}
+	if !strings.Contains(b.server.out.String(), "shared.back") {
+		t.Error("the log does not say that Redis is back")
+	}
+}
+
+// TestStepUpToldToOneIsHeardByAll: and while Redis is away, by who was told.
+func TestStepUpToldToOneIsHeardByAll(t *testing.T) {
+	b := openBranches(t)
+	first := b.granted(t)
+	w := newWindow(t)
+	refresh := func(address string) reply {
+		return w.at(address).submit(t, b.issuer+"/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.Refresh}, "client_id": {b.public}})
+	}
+	tell := func(address, scope string) {
+		w.at(address).submit(t, b.issuer+"/step-up", url.Values{"client_id": {b.public}, "sub": {subjectOf(t, first.Access)}, "resource": {b.target}, "scope": {scope}},
+			"Authorization", "Bearer "+sharedStepUpSecret).expect(t, http.StatusNoContent)
+	}
+	tell(b.first, "something:more")
+	for _, at := range []string{b.first, b.second} {
+		refresh(at).refuses(t, http.StatusBadRequest, "interaction_required")
+	}
+	b.redis.stop(t)
+	refresh(b.first).refuses(t, http.StatusBadRequest, "interaction_required")
+	tell(b.second, "something:else")
+	refresh(b.second).refuses(t, http.StatusBadRequest, "interaction_required")
+}
+
+// subjectOf is whom an access token is for.
+func subjectOf(t *testing.T, token string) string {
+	t.Helper()
+	payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var c struct {
+		Subject string `json:"sub"`
+	}
+	if err := json.Unmarshal(payload, &c); err != nil || c.Subject == "" {
+		t.Fatalf("%v: %s", err, payload)
+	}
+	return c.Subject
+}
