@@ -16,6 +16,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/role"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/token"
 )
@@ -28,6 +29,7 @@ type Server struct {
 	config     Config
 	site       site
 	catalogue  catalogue
+	roles      role.Set
 	store      Store
 	keys       *keyring
 	rules      token.Rules
@@ -78,6 +80,9 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 		return nil, err
 	}
 	s.limits, s.stepUps.with = newLimits(c.Now, with), with
+	if s.roles, err = role.New(c.Roles); err != nil {
+		return nil, err
+	}
 	if err := s.deriveSeals(); err != nil {
 		return nil, err
 	}

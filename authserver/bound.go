@@ -1,6 +1,10 @@
 package authserver
 
-import "github.com/postern-mcp/postern/authserver/store"
+import (
+	"context"
+
+	"github.com/postern-mcp/postern/authserver/store"
+)
 
 // resourceFor resolves the resource parameter for one client.
 func (s *Server) resourceFor(asked string, c client) (Resource, error) {
@@ -51,9 +55,18 @@ func (s *Server) still(resource string, c client, scope []string, details string
 	return left, kept, nil
 }
 
-// standing is a grant without what the operator has taken away since.
-func (s *Server) standing(c client, g store.Grant) (store.Grant, error) {
-	scope, details, err := s.still(g.Resource, c, g.Scope, g.Details)
+// standing is a grant without what has been taken away since: by the operator
+// from everybody, or from its person, whose roles give less.
+func (s *Server) standing(ctx context.Context, c client, g store.Grant) (store.Grant, error) {
+	b, err := s.personBound(ctx, g.UserID, g.Methods)
+	if err != nil {
+		return store.Grant{}, err
+	}
+	held := covered(b, g.Scope)
+	if len(held) == 0 && len(g.Scope) > 0 {
+		return store.Grant{}, refuse(NothingLeft)
+	}
+	scope, details, err := s.still(g.Resource, c, held, g.Details)
 	if err != nil {
 		return store.Grant{}, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/revoked"
+	"github.com/postern-mcp/postern/authserver/role"
 )
 
 // Scope is one scope a resource understands.
@@ -65,6 +66,7 @@ type Config struct {
 	Clients           ClientPolicy
 	Resources         []Resource
 	DetailTypes       []DetailType // nil: no authorization details are taken
+	Roles             []role.Role  // at least one; role.Default has those there are without any configured
 	Registration      Registration
 	RegistrationToken string         // required with RegistrationToken
 	StepUpSecret      string         // shared with resource servers that tell of step-ups; "": none does, and /step-up does not exist
@@ -89,6 +91,7 @@ func (c Config) validate() error {
 		c.Keys.check(),
 		checkResources(c.Resources),
 		checkDetailTypes(c.DetailTypes),
+		checkRoles(c.Roles),
 		c.checkRegistration(),
 		clientdoc.CheckSchemes(c.RedirectSchemes),
 		checkProxies(c.TrustedProxies),
@@ -159,11 +162,22 @@ func checkResources(list []Resource) error {
 	return nil
 }
 
+func checkRoles(list []role.Role) error {
+	_, err := role.New(list)
+	if err != nil {
+		return fmt.Errorf("authserver: Roles: %w", err)
+	}
+	return nil
+}
+
 func checkScopes(r Resource) error {
 	seen := map[string]bool{}
 	for _, s := range r.Scopes {
 		if !isScopeToken(s.Name) || seen[s.Name] {
 			return demand(false, fmt.Sprintf("resource %q: scope %q must be a scope token (RFC 6749 §3.3), named once", r.URL, s.Name))
+		}
+		if strings.HasPrefix(s.Name, role.Reserved) {
+			return demand(false, fmt.Sprintf("resource %q: scope %q: scopes of the administration begin with %s, and no others", r.URL, s.Name, role.Reserved))
 		}
 		seen[s.Name] = true
 	}

@@ -29,13 +29,18 @@ func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, brow
 		return err
 	}
 	now, err := s.offered(to.client, p)
-	if err != nil && p.Device == "" {
-		return s.sendError(w, r, to, err)
-	}
 	if err != nil {
-		return err
+		return s.answerError(w, r, to, p, err)
 	}
 	return s.ask(w, r, to, now, browser)
+}
+
+// answerError tells the client what cannot be, and the person when a device asks.
+func (s *Server) answerError(w http.ResponseWriter, r *http.Request, to redirection, p pending, err error) error {
+	if p.Device != "" {
+		return err
+	}
+	return s.sendError(w, r, to, err)
 }
 
 // ask asks who is there, and what they allow, as far as it is not known.
@@ -47,6 +52,11 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, to redirection, p p
 	if !ok || !s.recent(p, v) {
 		return s.askWho(w, r, to, p, browser, v)
 	}
+	mine, err := s.theirs(r.Context(), p, v)
+	if err != nil {
+		return s.answerError(w, r, to, p, err)
+	}
+	p = mine
 	if !levelOf(v.Methods).meets(p.Level) {
 		return s.askMore(w, r, to, p, v)
 	}

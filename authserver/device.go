@@ -168,7 +168,7 @@ func (s *Server) redeemDevice(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if err := s.sameResource(req, g); err != nil {
 		return tokenAnswer{}, err
 	}
-	claims, err := s.claimsOf(req, g, "")
+	claims, err := s.claimsOf(r.Context(), req, g, "")
 	if err != nil {
 		return tokenAnswer{}, err
 	}

@@ -75,6 +75,8 @@ const (
 	UnmetACR            Reason = "unmet_acr"
 	UnmetLevel          Reason = "unmet_level"
 	AccountOff          Reason = "account_off"
+	PersonOff           Reason = "person_off"
+	NotTheirs           Reason = "not_in_roles"
 	LoginRequired       Reason = "login_required"
 	ConsentRequired     Reason = "consent_required"
 	Denied              Reason = "denied"
@@ -177,6 +179,8 @@ var answers = map[Reason]answer{
 	UnmetACR:            {400, "unmet_authentication_requirements", "Nobody can sign in here in any way of acr_values: see acr_values_supported."},
 	UnmetLevel:          {400, "unmet_authentication_requirements", "This needs a stronger sign-in than this person can do: they set up a second factor or a passkey first."},
 	AccountOff:          {403, "access_denied", "This account is switched off: an administrator can switch it on."},
+	PersonOff:           {400, "invalid_grant", "The account of the person who granted this is switched off or gone."},
+	NotTheirs:           {403, "access_denied", "Nothing of what was asked for is in the roles of this person: an administrator can give them one."},
 	LoginRequired:       {400, "login_required", "The person has to sign in: ask again without prompt=none."},
 	ConsentRequired:     {400, "consent_required", "The person has to be asked: ask again without prompt=none."},
 	Denied:              {400, "access_denied", "The person said no."},

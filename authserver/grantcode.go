@@ -22,7 +22,7 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 	if err := s.checkCode(req, code, g); err != nil {
 		return tokenAnswer{}, err
 	}
-	claims, err := s.claimsOf(req, g, "")
+	claims, err := s.claimsOf(r.Context(), req, g, "")
 	if err != nil {
 		return tokenAnswer{}, err
 	}

@@ -28,7 +28,7 @@ func (s *Server) refresh(r *http.Request, req tokenRequest) (tokenAnswer, error)
 	if err := s.checkRefresh(req, t, g); err != nil {
 		return tokenAnswer{}, err
 	}
-	claims, err := s.claimsOf(req, g, req.params["scope"])
+	claims, err := s.claimsOf(r.Context(), req, g, req.params["scope"])
 	if err != nil {
 		return tokenAnswer{}, err
 	}

@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -28,8 +29,8 @@ func (s *Server) draft(req tokenRequest, c token.Claims) token.Claims {
 
 // claimsOf drafts an access token of a grant: of what may still be issued of
 // it, the scope that is asked for, "" for all.
-func (s *Server) claimsOf(req tokenRequest, g store.Grant, asked string) (token.Claims, error) {
-	now, err := s.standing(req.client, g)
+func (s *Server) claimsOf(ctx context.Context, req tokenRequest, g store.Grant, asked string) (token.Claims, error) {
+	now, err := s.standing(ctx, req.client, g)
 	if err != nil {
 		return token.Claims{}, err
 	}
@@ -52,6 +53,9 @@ func record(c token.Claims, grant string) store.AccessToken {
 
 // issue signs an access token that the store has, with its place there.
 func (s *Server) issue(r *http.Request, req tokenRequest, c token.Claims, place uint64, refresh string) (tokenAnswer, error) {
+	if err := s.stillTheirs(r.Context(), c); err != nil {
+		return tokenAnswer{}, err
+	}
 	c.Status = s.statusOf(place)
 	signed, err := token.Sign(s.keys.signer(), c)
 	if err != nil {

@@ -18,6 +18,9 @@ type Store interface {
 	sessionStore
 	sessionsSeen
 	userByID
+	roleStore
+	clientRoles
+	narrowing
 	consentStore
 	grantStore
 	codeStore

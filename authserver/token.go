@@ -196,6 +196,13 @@ func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if err != nil {
 		return tokenAnswer{}, err
 	}
+	b, err := s.machineBound(r.Context(), req.client.ID)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
+	if scope = b.Within(scope); len(scope) == 0 && len(asked) > 0 {
+		return tokenAnswer{}, refuse(BadScope)
+	}
 	claims := s.draft(req, token.Claims{Subject: req.client.ID, Audience: []string{res.URL}, Scope: scope})
 	place, err := s.store.Issue(r.Context(), record(claims, ""))
 	if errors.Is(err, store.ErrNotFound) {

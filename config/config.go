@@ -82,6 +82,7 @@ type AuthServer struct {
 	CodeLife        time.Duration   `yaml:"code_life"`          // default 60s
 	Resources       []Resource      `yaml:"resources"`          // beside the servers of this file
 	Details         []DetailType    `yaml:"authorization_details"`
+	Roles           map[string]Role `yaml:"roles"` // absent: user, which everyone holds, and admin
 }
 
 // DetailType is one type of authorization details (RFC 9396) that clients may ask for.

@@ -161,6 +161,7 @@ func (a *AuthServer) validate(c *check) {
 		c.httpsOrLoopback(resource.Resource, "authserver", "resources", i, "resource")
 	}
 	validateDetails(c, a.Details)
+	a.validateRoles(c)
 }
 
 func validateDetails(c *check, types []DetailType) {

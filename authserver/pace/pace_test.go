@@ -163,6 +163,23 @@ func TestRedisBucketFillsAgain(t *testing.T) {
 	}
 }
 
+// A clock that goes back, at a failover, leaves buckets empty, not locked.
+func TestRedisClockGoesBack(t *testing.T) {
+	client := realRedis(t)
+	r, c := NewRedis(client, "pace:", 10*time.Second), NewCharge(per(t, "10/s"), "x")
+	taken(t, r, noon, c)
+	name := client.Keys(t.Context(), "*").Val()[0]
+	client.Set(t.Context(), name, time.Now().Add(time.Hour).UnixMicro(), time.Hour)
+	if v := taken(t, r, noon, c); v.Passed || v.Wait != 100*time.Millisecond {
+		t.Errorf("%+v, want to wait for one interval", v)
+	}
+	for until := time.Now().Add(10 * time.Second); !taken(t, r, noon, c).Passed; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(until) {
+			t.Fatal("still empty")
+		}
+	}
+}
+
 // Only what is full is forgotten, and without room nothing passes.
 func TestMemoryIsBounded(t *testing.T) {
 	m := NewMemory(4)

@@ -24,14 +24,20 @@ func NewRedis(client redis.UniversalClient, prefix string, timeout time.Duration
 }
 
 // take is judge and take of Memory in one step nobody comes between. Arguments
-// are interval and number of each key's rate; times are in microseconds.
+// are interval and number of each key's rate; times are in microseconds. A
+// bucket that is more than empty is of a clock that went back: it is empty.
 var take = redis.NewScript(`
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
 local short, wait, next = 0, 0, {}
 for i, key in ipairs(KEYS) do
   local interval, number = tonumber(ARGV[2 * i - 1]), tonumber(ARGV[2 * i])
-  next[i] = math.max(tonumber(redis.call('GET', key) or now), now) + interval
+  local till, most = tonumber(redis.call('GET', key) or now), now + interval * number
+  if till > most then
+    till = most
+    redis.call('SET', key, string.format('%.0f', till), 'PX', math.ceil((till - now) / 1000))
+  end
+  next[i] = math.max(till, now) + interval
   local late = next[i] - now - interval * number
   if late > wait then short, wait = i, late end
 end

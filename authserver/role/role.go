@@ -95,7 +95,13 @@ func (s Set) Find(name string) (Role, bool) {
 }
 
 // Bound is what somebody may have. The zero Bound allows nothing.
-type Bound struct{ patterns []string }
+type Bound struct {
+	patterns []string
+	any      bool
+}
+
+// Unbounded is for who holds no roles by nature, and is bounded otherwise.
+func Unbounded() Bound { return Bound{any: true} }
 
 // Bound is the union of the roles of a person, and of those everyone holds.
 // strong says whether they signed in with a second factor.
@@ -125,12 +131,12 @@ func (b Bound) with(r Role, strong bool) Bound {
 	if r.Factor && !strong {
 		return b
 	}
-	return Bound{append(b.patterns, r.Scopes...)}
+	return Bound{patterns: append(b.patterns, r.Scopes...)}
 }
 
 // Allows says whether a scope is within the bound.
 func (b Bound) Allows(scope string) bool {
-	return slices.ContainsFunc(b.patterns, func(p string) bool { return matches(p, scope) })
+	return b.any || slices.ContainsFunc(b.patterns, func(p string) bool { return matches(p, scope) })
 }
 
 // Within keeps the scopes that are within the bound, in their order.

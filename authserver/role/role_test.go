@@ -66,6 +66,9 @@ func TestMachinesHoldWhatTheyWereGiven(t *testing.T) {
 	if b.Allows("calc:basic") || b.Allows("db:write") || !b.Allows("db:read") {
 		t.Errorf("got %+v", b)
 	}
+	if !Unbounded().Allows("db:write") || !Unbounded().Allows("postern:read") {
+		t.Error("unbounded is bounded")
+	}
 	if s.OfMachine(nil).Allows("db:read") || (Bound{}).Allows("") {
 		t.Error("nothing gives something")
 	}

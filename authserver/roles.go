@@ -1,0 +1,204 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/role"
+	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/token"
+)
+
+type roleStore interface {
+	RolesOf(ctx context.Context, user string) ([]store.UserRole, error)
+	SetRoles(ctx context.Context, user, source string, roles []string, now time.Time) error
+}
+
+type clientRoles interface {
+	ClientRoles(ctx context.Context, client string) ([]string, error)
+	SetClientRoles(ctx context.Context, client string, roles []string, now time.Time) error
+}
+
+type narrowing interface {
+	LiveGrants(ctx context.Context, user string, now time.Time) ([]store.Grant, error)
+	RevokeTokensOf(ctx context.Context, grant string) error
+	RevokeMachineTokens(ctx context.Context, client string) error
+}
+
+// SetUserRoles makes these the roles that an administrator gave a person; what
+// another provider gave stays. Tokens that are out and hold more than the
+// person may have now are revoked. ErrUnknown when nobody has this name.
+func (s *Server) SetUserRoles(ctx context.Context, name string, roles []string) error {
+	if err := s.knownRoles(roles); err != nil {
+		return err
+	}
+	u, err := s.store.User(ctx, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrUnknown
+	}
+	if err != nil {
+		return err
+	}
+	return s.setRoles(ctx, u.ID, store.Assigned, roles)
+}
+
+// setRoles is for every source of roles. Tokens end after the roles did: none
+// that is issued in between stays, because whoever issues looks again.
+func (s *Server) setRoles(ctx context.Context, userID, source string, roles []string) error {
+	if err := s.store.SetRoles(ctx, userID, source, roles, s.config.Now()); err != nil {
+		return err
+	}
+	return s.narrow(ctx, userID)
+}
+
+// SetClientRoles makes these the roles of a stored client, and revokes the
+// tokens it has of its own, which may hold more. ErrUnknown when there is none.
+func (s *Server) SetClientRoles(ctx context.Context, id string, roles []string) error {
+	if err := s.knownRoles(roles); err != nil {
+		return err
+	}
+	err := s.store.SetClientRoles(ctx, id, roles, s.config.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrUnknown
+	}
+	if err != nil {
+		return err
+	}
+	return s.store.RevokeMachineTokens(ctx, id)
+}
+
+func (s *Server) knownRoles(names []string) error {
+	for _, n := range names {
+		if _, ok := s.roles.Find(n); !ok {
+			return fmt.Errorf("there is no role %q: roles are in the configuration (authserver.roles)", n)
+		}
+	}
+	return nil
+}
+
+// heldRoles are the names of a person's roles, each once.
+func (s *Server) heldRoles(ctx context.Context, userID string) ([]string, error) {
+	all, err := s.store.RolesOf(ctx, userID)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, r := range all {
+		names = append(names, r.Role)
+	}
+	return slices.Compact(names), nil // they come by name
+}
+
+// personBound is what a person may have now who signed in by these methods:
+// nothing, with PersonOff, when their account is switched off or gone.
+func (s *Server) personBound(ctx context.Context, userID string, methods []string) (role.Bound, error) {
+	u, err := s.store.UserByID(ctx, userID)
+	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
+		return role.Bound{}, refuse(PersonOff)
+	}
+	if err != nil {
+		return role.Bound{}, err
+	}
+	held, err := s.heldRoles(ctx, userID)
+	if err != nil {
+		return role.Bound{}, err
+	}
+	return s.roles.Bound(held, levelOf(methods).meets(levelMulti)), nil
+}
+
+// machineBound is what a machine may have beside its own bound: who was given
+// roles has no more than those.
+func (s *Server) machineBound(ctx context.Context, client string) (role.Bound, error) {
+	held, err := s.store.ClientRoles(ctx, client)
+	if err != nil {
+		return role.Bound{}, err
+	}
+	if len(held) == 0 {
+		return role.Unbounded(), nil
+	}
+	return s.roles.OfMachine(held), nil
+}
+
+// covered keeps of a scope what a bound allows, and what is about the person:
+// that is theirs, and no role gives it.
+func covered(b role.Bound, scope []string) []string {
+	return slices.DeleteFunc(slices.Clone(scope), func(n string) bool { return !b.Allows(n) && !isAbout(n) })
+}
+
+func isAbout(name string) bool {
+	return slices.ContainsFunc(identityScopes, func(s pages.Scope) bool { return s.Name == name })
+}
+
+// theirs is a request without what the roles of who is signed in do not give.
+// Where a second factor would give more, the request demands it.
+func (s *Server) theirs(ctx context.Context, p pending, v store.Session) (pending, error) {
+	now, err := s.personBound(ctx, v.UserID, v.Methods)
+	if err != nil {
+		return pending{}, err
+	}
+	strong, err := s.personBound(ctx, v.UserID, addMethods(nil, amrPassword, amrCode))
+	if err != nil {
+		return pending{}, err
+	}
+	left := covered(now, p.Scope)
+	if len(covered(strong, p.Scope)) > len(left) {
+		p.Level = levelMulti
+		return p, nil
+	}
+	if len(left) == 0 && len(p.Scope) > 0 {
+		return pending{}, refuse(NotTheirs)
+	}
+	p.Scope = left
+	return p, nil
+}
+
+// stillTheirs looks again once a token is in the store: roles that were taken
+// away before that have ended the tokens that were there, and not this one.
+func (s *Server) stillTheirs(ctx context.Context, c token.Claims) error {
+	b, err := s.subjectBound(ctx, c)
+	if err == nil && len(covered(b, c.Scope)) == len(c.Scope) {
+		return nil
+	}
+	if failed := s.store.RevokeToken(ctx, c.ID); failed != nil {
+		return failed
+	}
+	if err != nil {
+		return err
+	}
+	return refuse(NothingLeft)
+}
+
+// subjectBound: a token of a machine is for the machine itself.
+func (s *Server) subjectBound(ctx context.Context, c token.Claims) (role.Bound, error) {
+	if c.Subject == c.ClientID {
+		return s.machineBound(ctx, c.ClientID)
+	}
+	return s.personBound(ctx, c.Subject, c.AMR)
+}
+
+// narrow revokes the access tokens of grants that hold more than their person
+// may have now. The grants stay: a refresh gets what is left.
+func (s *Server) narrow(ctx context.Context, userID string) error {
+	held, err := s.heldRoles(ctx, userID)
+	if err != nil {
+		return err
+	}
+	grants, err := s.store.LiveGrants(ctx, userID, s.config.Now())
+	if err != nil {
+		return err
+	}
+	for _, g := range grants {
+		b := s.roles.Bound(held, levelOf(g.Methods).meets(levelMulti))
+		if len(covered(b, g.Scope)) == len(g.Scope) {
+			continue
+		}
+		if err := s.store.RevokeTokensOf(ctx, g.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
