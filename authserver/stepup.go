@@ -92,10 +92,11 @@ func (k stepUpKey) name(salt string) notes.Key {
 	return notes.Key(h.Sum(nil))
 }
 
-// lacks says whether a step-up is pending that a grant of this scope does not fulfil.
-func (s *stepUps) lacks(k stepUpKey, granted []string, now time.Time) bool {
+// unmet says whether a step-up is pending that a grant of this scope and sign-in
+// does not fulfil.
+func (s *stepUps) unmet(k stepUpKey, granted []string, authTime, now time.Time) bool {
 	p, ok := s.find(k, now)
-	return ok && slices.ContainsFunc(p.Scope, func(name string) bool { return !slices.Contains(granted, name) })
+	return ok && (authTime.Before(p.Since) || slices.ContainsFunc(p.Scope, func(name string) bool { return !slices.Contains(granted, name) }))
 }
 
 // stale says whether a step-up is pending that wants a later sign-in.
