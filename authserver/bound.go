@@ -35,7 +35,7 @@ func (s *Server) allowed(resource string, c client, scope []string) ([]string, e
 	if err := c.reaches(res); err != nil {
 		return nil, err
 	}
-	return c.within(intersect(scope, append(res.about(scope), res.names()...))), nil
+	return c.within(intersect(scope, append(about(scope), res.names()...))), nil
 }
 
 // still is what of a scope and of details may be issued now. Nothing of

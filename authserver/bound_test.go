@@ -50,7 +50,9 @@ func TestGrantsKeepToTheConfiguration(t *testing.T) {
 		{"who the person is", "openid calc:power", "", knows("calc:basic"), "openid"},
 		{"the type of details", "calc:basic", oneFile, noDetails, "calc:basic"},
 		{"the only scope, not the details", "calc:power", oneFile, knows("calc:basic"), ""},
-		{"a member of the type", "calc:basic", oneFile, func(c *Config) { c.DetailTypes = []DetailType{{Type: "file", Description: "x", Fields: []string{"actions"}}} }, "calc:basic"},
+		{"a member of the type", "calc:basic", oneFile, func(c *Config) {
+			c.DetailTypes = []DetailType{{Type: "file", Description: "x", Fields: []string{"actions"}}}
+		}, "calc:basic"},
 		{"everything", "calc:power", oneFile, func(c *Config) { noDetails(c); knows()(c) }, "-"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -188,7 +190,9 @@ func TestGrantIsWhatWasShown(t *testing.T) {
 		},
 	}
 	less := func(c *Config) { noDetails(c); knows("calc:basic")(c) }
-	shows := func(a answerOf) bool { return strings.Contains(a.body, "calc:power") || strings.Contains(a.body, "a.txt") }
+	shows := func(a answerOf) bool {
+		return strings.Contains(a.body, "calc:power") || strings.Contains(a.body, "a.txt")
+	}
 	for way, begins := range begin {
 		for _, when := range []string{"before the page", "on the page"} {
 			t.Run(way+" "+when, func(t *testing.T) {

@@ -179,6 +179,9 @@ func checkScopes(r Resource) error {
 		if strings.HasPrefix(s.Name, role.Reserved) {
 			return demand(false, fmt.Sprintf("resource %q: scope %q: scopes of the administration begin with %s, and no others", r.URL, s.Name, role.Reserved))
 		}
+		if clientdoc.IsIdentityScope(s.Name) {
+			return demand(false, fmt.Sprintf("resource %q: scope %q is about a person: a resource needs a scope of its own", r.URL, s.Name))
+		}
 		seen[s.Name] = true
 	}
 	return nil

@@ -166,9 +166,8 @@ func (s *Server) resourceName(url string) string {
 
 func (r Resource) lines(scope []string) []pages.Scope {
 	var lines []pages.Scope
-	about := r.about(scope)
 	for _, s := range identityScopes {
-		if slices.Contains(about, s.Name) {
+		if slices.Contains(scope, s.Name) {
 			lines = append(lines, s)
 		}
 	}

@@ -29,12 +29,11 @@ var identityScopes = []pages.Scope{
 	{Name: scopeProfile, Words: "See your user name"},
 }
 
-// about keeps what of scope is about the person. A resource may have scopes of
-// the same names: then they are the resource's.
-func (r Resource) about(scope []string) []string {
+// about keeps what of scope is about the person.
+func about(scope []string) []string {
 	var kept []string
 	for _, s := range identityScopes {
-		if slices.Contains(scope, s.Name) && !slices.Contains(r.names(), s.Name) {
+		if slices.Contains(scope, s.Name) {
 			kept = append(kept, s.Name)
 		}
 	}
@@ -48,19 +47,17 @@ func (r Resource) personal(asked string, c client) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	about := r.about(names)
-	rest := without(names, about)
-	if len(rest) == 0 && len(about) > 0 {
-		return c.within(about), nil
+	person := about(names)
+	rest := without(names, person)
+	if len(rest) == 0 && len(person) > 0 {
+		return c.within(person), nil
 	}
 	scope, err := r.scope(strings.Join(rest, " "), c)
-	return append(c.within(about), scope...), err
+	return append(c.within(person), scope...), err
 }
 
-// identity is whether tokens of a scope for a resource say who the person is.
-func (s *Server) identity(resource string, scope []string) bool {
-	return slices.Contains(s.catalogue.byURL[resource].about(scope), scopeOpenID)
-}
+// identity is whether tokens of a scope say who the person is.
+func identity(scope []string) bool { return slices.Contains(scope, scopeOpenID) }
 
 // idClaims is an ID token (OpenID Connect Core §2). Its typ, and its audience,
 // the client, keep it from passing as an access token.
@@ -81,7 +78,7 @@ const idTokenType = "JWT"
 
 // identify adds the ID token to an answer whose scope asks for it.
 func (s *Server) identify(a tokenAnswer, c token.Claims, nonce string) (tokenAnswer, error) {
-	if !s.identity(c.Audience[0], c.Scope) {
+	if !identity(c.Scope) {
 		return a, nil
 	}
 	key := s.keys.signer()

@@ -94,25 +94,12 @@ func TestDeviceIsToldWhoItsPersonIs(t *testing.T) {
 	}
 }
 
-// Machines are nobody, and a scope of a resource's own stays the resource's.
+// Machines are nobody.
 func TestIdentityIsForPeople(t *testing.T) {
 	g := newRig(t)
 	id, secret := g.machine("calc:basic")
 	form := url.Values{"grant_type": {"client_credentials"}, "resource": {calculator}, "scope": {"openid"}}
 	g.expect(g.post("/token", form, basic(id, secret)), 400, "invalid_scope")
-
-	own := newRig(t, func(c *Config) {
-		c.Resources = []Resource{{URL: calculator, Scopes: []Scope{{Name: "openid", Description: "Open the identity drawer"}}}}
-	})
-	client := own.publicClient()
-	page := own.consentPage(newBrowser(t), with(authorization(client), "scope", "openid"))
-	if !strings.Contains(page.body, "Open the identity drawer") || strings.Contains(page.body, "Know that it is you") {
-		t.Errorf("got %s", page.body)
-	}
-	a := own.post("/token", redemption(client, own.code(client, "scope", "openid")))
-	if a.status != 200 || a.str("id_token") != "" {
-		t.Errorf("got %s", a.body)
-	}
 }
 
 func TestIDTokenIsNoAccessToken(t *testing.T) {

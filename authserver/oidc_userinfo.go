@@ -37,7 +37,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 	}
 	giveBack()
 	s.nextNonce(w, r)
-	if !s.identity(c.Audience[0], c.Scope) {
+	if !identity(c.Scope) {
 		return refuse(TokenWithoutOpenID)
 	}
 	name, err := s.store.UserName(r.Context(), c.Subject)
@@ -48,7 +48,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	info := userInfo{Subject: c.Subject}
-	if slices.Contains(s.catalogue.byURL[c.Audience[0]].about(c.Scope), scopeProfile) {
+	if slices.Contains(c.Scope, scopeProfile) {
 		info.Name = name
 	}
 	return writeJSON(w, http.StatusOK, info)

@@ -159,6 +159,11 @@ func (a *AuthServer) validate(c *check) {
 	c.between(a.CodeLife, 10*time.Second, 10*time.Minute, "authserver", "code_life")
 	for i, resource := range a.Resources {
 		c.httpsOrLoopback(resource.Resource, "authserver", "resources", i, "resource")
+		for j, scope := range resource.Scopes {
+			if clientdoc.IsIdentityScope(scope.Name) {
+				c.fail("is about a person: use a scope of the resource's own", "authserver", "resources", i, "scopes", j, "name")
+			}
+		}
 	}
 	validateDetails(c, a.Details)
 	a.validateRoles(c)

@@ -14,12 +14,15 @@ func scopeSyntaxMistake(scope string) string {
 		return `a scope is one or more printable ASCII characters without space, " and \`
 	}
 	// MCP 2026-07-28 authorization: refresh tokens are the client's and the
-	// authorization server's business, never a tool's; so is OpenID login.
-	if scope == "offline_access" || scope == "openid" {
+	// authorization server's business, never a tool's; so is what OpenID Connect
+	// Core §5.4 asks about a person.
+	if slices.Contains(identityScopes, scope) {
 		return scope + " is for the authorization server and cannot guard a tool: use a scope of your own"
 	}
 	return ""
 }
+
+var identityScopes = []string{"openid", "profile", "email", "address", "phone", "offline_access"}
 
 func outsideScopeToken(r rune) bool {
 	return r < 0x21 || r > 0x7e || r == '"' || r == '\\'

@@ -76,6 +76,7 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"a role of a wrong name", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  roles: {Admin: {scopes: ['*']}}", ":41:18: authserver.roles.Admin: role \"Admin\": a name has 1 to 64 of a-z, 0-9, _ and -"},
 		{"a scope that is none", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  roles: {dba: {scopes: ['db:*', 'd*b']}}", ":41:34: authserver.roles.dba.scopes[1]: scope \"d*b\": a scope, or the beginning of scopes with a * at its end"},
 		{"administration for everyone", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  roles: {all: {scopes: ['postern:*'], everyone: true}}", "the administration is not for everyone"},
+		{"a scope about a person", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a}, {name: openid}]}]", ":41:74: authserver.resources[0].scopes[1].name: is about a person"},
 		{"a scheme with its colon", "redirect_schemes: [cursor]", "redirect_schemes: ['cursor:']", ":40:22: authserver.redirect_schemes[0]: not a private-use scheme: 2 to 40 lower-case letters"},
 		{"a proxy that is no network", "registration: open", "registration: open\n  trusted_proxies: [10.0.0.1]", ":39:21: item 1 of \"trusted_proxies\": must be a network in CIDR form"},
 		{"a proxy network with host bits", "registration: open", "registration: open\n  trusted_proxies: [fd00::/8, 10.0.0.1/8]", "write 10.0.0.0/8"},
