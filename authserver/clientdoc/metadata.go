@@ -153,26 +153,26 @@ func (m *Metadata) checkRedirects(rules Rules) error {
 	if len(m.AfterLogout) > maxRedirects {
 		return fmt.Errorf("%w: post_logout_redirect_uris must hold at most %d URIs", ErrRedirect, maxRedirects)
 	}
-	for i, r := range m.AfterLogout {
-		if err := checkRedirect(r, m.Type, rules.Schemes); err != nil {
-			return fmt.Errorf("%w: post_logout_redirect_uris[%d]: %w", ErrRedirect, i, err)
-		}
-	}
-	if m.direct() && len(m.Redirects) == 0 {
-		return nil
-	}
-	if len(m.Redirects) == 0 || len(m.Redirects) > maxRedirects {
+	if len(m.Redirects) > maxRedirects || len(m.Redirects) == 0 && !m.direct() {
 		return fmt.Errorf("%w: redirect_uris must hold 1 to %d URIs", ErrRedirect, maxRedirects)
 	}
-	if m.Type == "" {
+	// What the type allows depends on it, so it is settled first.
+	if m.Type == "" && len(m.Redirects) > 0 {
 		m.Type = m.impliedType()
 	}
-	if m.Type != native && m.Type != web {
+	if m.Type != native && m.Type != web && m.Type != "" {
 		return fmt.Errorf("%w: application_type must be native or web", ErrMetadata)
 	}
-	for i, r := range m.Redirects {
-		if err := checkRedirect(r, m.Type, rules.Schemes); err != nil {
-			return fmt.Errorf("%w: redirect_uris[%d]: %w", ErrRedirect, i, err)
+	if err := m.checkEach(m.AfterLogout, "post_logout_redirect_uris", rules); err != nil {
+		return err
+	}
+	return m.checkEach(m.Redirects, "redirect_uris", rules)
+}
+
+func (m Metadata) checkEach(uris []string, member string, rules Rules) error {
+	for i, u := range uris {
+		if err := checkRedirect(u, m.Type, rules.Schemes); err != nil {
+			return fmt.Errorf("%w: %s[%d]: %w", ErrRedirect, member, i, err)
 		}
 	}
 	return nil
