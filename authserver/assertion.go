@@ -165,10 +165,8 @@ func (s *Server) keysOf(r *http.Request, c client, kid string) (jose.KeySet, err
 		return keys, nil
 	case reasonOf(err) == TooMany:
 		return jose.KeySet{}, err
-	case errors.Is(err, clientdoc.ErrBusy), errors.Is(err, clientdoc.ErrUnreachable):
-		return jose.KeySet{}, refuseFor(KeysUnreachable, err)
 	}
-	return jose.KeySet{}, &Error{Reason: AssertionKey, Cause: errors.Join(errKeys, err)}
+	// One answer, whatever the network said: a client may register any address, and
+	// would learn what there is from here.
+	return jose.KeySet{}, refuseFor(KeysUnreachable, err)
 }
-
-var errKeys = errors.New("the client's jwks_uri gives no JWK Set")

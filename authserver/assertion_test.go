@@ -328,7 +328,7 @@ func TestKeysAreFetched(t *testing.T) {
 	}
 	h.serve(strings.Replace(setOf(t, second), `"use"`, `"d":"AAAA","use"`, 1))
 	g.clock.forward(time.Hour)
-	g.expect(try(second, "6"), 401, "invalid_client") // its secret is out
+	g.expect(try(second, "6"), 503, "temporarily_unavailable") // its secret is out
 }
 
 func TestKeysAreNotFetchedFromInside(t *testing.T) {
@@ -349,8 +349,8 @@ func TestKeysAreNotFetchedFromInside(t *testing.T) {
 			t.Fatal(err)
 		}
 		c := signing{id, newKey(t)}
-		g.expect(g.post("/token", machineWith(sign(t, c.key, "JWT", g.saying(c, "x")))), 401, "invalid_client")
-		g.expectReason(AssertionKey)
+		g.expect(g.post("/token", machineWith(sign(t, c.key, "JWT", g.saying(c, "x")))), 503, "temporarily_unavailable")
+		g.expectReason(KeysUnreachable)
 	}
 	if h.asked != 0 {
 		t.Errorf("asked %d times", h.asked)

@@ -74,7 +74,7 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), arrival: arrivalTime, patience: patience}
 	s.passwords = newPasswords()
 	s.profile = profiles[c.Clients.Profile]
-	s.documents = clientdoc.NewFetcher(clientdoc.Options{Rules: s.documentRules(), Hosts: c.Clients.Hosts, Now: c.Now})
+	s.documents = s.fetcher(clientdoc.Patience)
 	with, err := newShared(c)
 	if err != nil {
 		return nil, err
@@ -96,6 +96,11 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 	}
 	s.beside = inBackground(work...)
 	return s, nil
+}
+
+// fetcher fetches what clients publish. Those that fail are told after failAfter.
+func (s *Server) fetcher(failAfter time.Duration) *clientdoc.Fetcher {
+	return clientdoc.NewFetcher(clientdoc.Options{Rules: s.documentRules(), Hosts: s.config.Clients.Hosts, Now: s.config.Now, FailAfter: failAfter})
 }
 
 func (s *Server) deriveSeals() error {

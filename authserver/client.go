@@ -68,8 +68,8 @@ func (s *Server) documentClient(r *http.Request, id string) (client, error) {
 		return client{}, refuseFor(TooMany, err)
 	case errors.Is(err, clientdoc.ErrUntrusted):
 		return client{}, refuseFor(UntrustedDocument, err)
-	case errors.Is(err, clientdoc.ErrUnreachable):
-		return client{}, refuseFor(DocumentUnreachable, err)
+	case errors.Is(err, clientdoc.ErrForbidden), errors.Is(err, clientdoc.ErrUnreachable), errors.Is(err, clientdoc.ErrNotDocument):
+		return client{}, refuseFor(DocumentUnreachable, err) // one answer, whatever the network said
 	case err != nil:
 		return client{}, refuseFor(BadDocument, err)
 	}

@@ -1,9 +1,11 @@
 package authserver
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -47,12 +49,12 @@ func TestDocumentClientsRefused(t *testing.T) {
 		name, id string
 		reason   Reason
 	}{
-		{"another client_id", host(func(d string) string { return strings.Replace(d, "client.json", "other.json", 1) }), BadDocument},
+		{"another client_id", host(func(d string) string { return strings.Replace(d, "client.json", "other.json", 1) }), DocumentUnreachable},
 		{"with a secret method", host(func(d string) string { return strings.Replace(d, `"none"`, `"client_secret_post"`, 1) }), BadDocument},
 		{"with keys", host(func(d string) string { return strings.Replace(d, `"none"`, `"private_key_jwt"`, 1) }), BadDocument},
 		{"no name", host(func(d string) string { return strings.Replace(d, `"client_name"`, `"name"`, 1) }), BadDocument},
 		{"another redirect", host(func(d string) string { return strings.Replace(d, callback, "http://127.0.0.1/other", 1) }), UnregisteredTarget},
-		{"too large", host(func(d string) string { return d + strings.Repeat(" ", 5<<10) }), BadDocument},
+		{"too large", host(func(d string) string { return d + strings.Repeat(" ", 5<<10) }), DocumentUnreachable},
 		{"no path", "https://app.example", BadDocument},
 		{"only a slash", "https://app.example/", BadDocument},
 		{"http elsewhere", "http://app.example/client.json", BadDocument},
@@ -60,7 +62,7 @@ func TestDocumentClientsRefused(t *testing.T) {
 		{"fragment", "https://app.example/client.json#x", BadDocument},
 		{"dot segments", "https://app.example/a/../client.json", BadDocument},
 		{"nobody listens", "http://127.0.0.1:1/client.json", DocumentUnreachable},
-		{"cloud metadata", "https://169.254.169.254/latest", BadDocument},
+		{"cloud metadata", "https://169.254.169.254/latest", DocumentUnreachable},
 		{"loopback over https", "https://127.0.0.1:1/client.json", DocumentUnreachable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -192,4 +194,57 @@ func TestDocumentsOfStrangersAreNotFetched(t *testing.T) {
 		t.Errorf("got %d", a.status)
 	}
 	g.expectReason(UntrustedDocument)
+}
+
+// neighbours are what a stranger could ask about by addresses of its choice.
+func neighbours(t *testing.T) map[string]string {
+	t.Helper()
+	answers := func(status int, kind, body string) string {
+		web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			w.WriteHeader(status)
+			_, _ = w.Write([]byte(body))
+		}))
+		t.Cleanup(web.Close)
+		return web.URL + "/x"
+	}
+	mute, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = mute.Close() })
+	go func() {
+		for {
+			c, err := mute.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	return map[string]string{
+		"nobody listens": "http://127.0.0.1:1/x", "no HTTP": "http://" + mute.Addr().String() + "/x", "inside": "https://10.0.0.1/x",
+		"not found": answers(404, "application/json", "{}"), "broken": answers(500, "application/json", "{}"), "a redirect": answers(302, "application/json", "{}"),
+		"a page": answers(200, "text/html", "<html>"), "JSON": answers(200, "application/json", `{"version":1}`), "no JSON": answers(200, "application/json", "x"),
+	}
+}
+
+// What the network said is in the log, and nowhere else.
+func TestAnswersSayNothingOfTheNetwork(t *testing.T) {
+	seen := map[string]map[string]bool{"document": {}, "keys": {}}
+	for name, address := range neighbours(t) {
+		g := newRig(t)
+		page := g.get(newBrowser(t), "/authorize?"+authorization(address).Encode())
+		g.expectReason(DocumentUnreachable)
+		seen["document"][strconv.Itoa(page.status)+page.header.Get("Retry-After")+page.body] = true
+		c := signing{g.machineAt(address), newKey(t)}
+		a := g.post("/token", machineWith(sign(t, c.key, "JWT", g.saying(c, name))))
+		g.expectReason(KeysUnreachable)
+		seen["keys"][strconv.Itoa(a.status)+a.header.Get("Retry-After")+a.body] = true
+	}
+	for kind, all := range seen {
+		if len(all) != 1 {
+			t.Errorf("%s: %d different answers: %v", kind, len(all), all)
+		}
+	}
 }

@@ -132,6 +132,7 @@ func newRig(t *testing.T, change ...func(*Config)) *rig {
 	}
 	t.Cleanup(func() { _ = s.Close() })
 	g.s, g.url, g.serve = s, c.Issuer, s.Handler()
+	s.documents = s.fetcher(time.Millisecond)
 	if err := s.CreateUser(context.Background(), testUser, testPassword); err != nil {
 		t.Fatal(err)
 	}

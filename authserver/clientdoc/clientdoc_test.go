@@ -108,8 +108,10 @@ func TestFetchRefuses(t *testing.T) {
 			send(200, "application/json", strings.Replace(document(id), "https", "HTTPS", 1))(w, id)
 		}, ErrNotDocument},
 		{"larger than the limit", send(200, "application/json", ok+strings.Repeat(" ", maxDocument)), ErrNotDocument},
-		{"not JSON", send(200, "application/json", "hello"), ErrMetadata},
-		{"member twice", send(200, "application/json", `{"client_id":"ID","client_id":"ID","client_name":"C","redirect_uris":["https://a.example/"]}`), ErrMetadata},
+		{"not JSON", send(200, "application/json", "hello"), ErrNotDocument},
+		{"member twice", send(200, "application/json", `{"client_id":"ID","client_id":"ID","client_name":"C","redirect_uris":["https://a.example/"]}`), ErrNotDocument},
+		{"another document", send(200, "application/json", `{"client_id":"x","token_endpoint_auth_method":7}`), ErrNotDocument},
+		{"a word for a list", send(200, "application/json", `{"client_id":"ID","client_name":"C","redirect_uris":"https://a.example/"}`), ErrMetadata},
 		{"no name", send(200, "application/json", `{"client_id":"ID","redirect_uris":["https://a.example/"]}`), ErrMetadata},
 		{"no redirects", send(200, "application/json", `{"client_id":"ID","client_name":"C"}`), ErrRedirect},
 		{"a secret method", send(200, "application/json", `{"client_id":"ID","client_name":"C","redirect_uris":["https://a.example/"],"token_endpoint_auth_method":"client_secret_basic"}`), ErrMetadata},

@@ -25,11 +25,14 @@ import (
 )
 
 // Why there is no document. ErrMetadata and ErrRedirect may come as well.
+//
+// ErrForbidden, ErrUnreachable and ErrNotDocument say what the network is like
+// from here. Who may ask for fetches must not be told which it was.
 var (
 	ErrInvalidID   = errors.New("not the URL of a client metadata document")
 	ErrForbidden   = errors.New("the document's host is not a public one")
 	ErrUnreachable = errors.New("the document cannot be fetched")
-	ErrNotDocument = errors.New("the answer is not a client metadata document")
+	ErrNotDocument = errors.New("the answer is not what was asked for")
 	ErrBusy        = errors.New("too many fetches")
 	ErrUntrusted   = errors.New("the document's host is not one of those whose clients are let in")
 )
@@ -37,8 +40,10 @@ var (
 const (
 	maxDocument = 5 << 10
 	maxID       = 500
-	timeLimit   = 5 * time.Second
 	maxAtOnce   = 16 // more than one caller may start at a time
+
+	// Patience is the time that one fetch may take.
+	Patience = 5 * time.Second
 )
 
 // Document is a client's checked metadata and whose it is.
@@ -54,6 +59,10 @@ type Options struct {
 	Rules          // Methods are those of documents: none is by a secret
 	Hosts []string // whose documents are taken: names, or *.example.com for all below it; nil: everybody's
 	Now   func() time.Time
+
+	// FailAfter is when a fetch that failed is told: all at the same time, so that
+	// time does not say either what the network is like from here. Patience, but in tests.
+	FailAfter time.Duration
 }
 
 // Fetcher fetches documents from public hosts and remembers the good ones.
@@ -67,26 +76,27 @@ type Fetcher struct {
 	documents *cache[Document]
 	keys      *cache[jose.KeySet]
 	pace      *pace
+	failAfter time.Duration
 }
 
 // NewFetcher makes a fetcher. It follows no redirect, uses no proxy and keeps
 // no connection.
 func NewFetcher(o Options) *Fetcher {
 	return &Fetcher{
-		rules: o.Rules, hosts: o.Hosts, now: o.Now, pace: newPace(), slots: make(chan struct{}, maxAtOnce),
+		rules: o.Rules, hosts: o.Hosts, now: o.Now, failAfter: o.FailAfter, pace: newPace(), slots: make(chan struct{}, maxAtOnce),
 		documents: newCache[Document](), keys: newCache[jose.KeySet](),
 		public: newClient(reach.Only(reach.Public), nil), local: newClient(reach.Only(netip.Addr.IsLoopback), nil),
 	}
 }
 
 func newClient(c reach.Control, trust *tls.Config) *http.Client {
-	dialer := &net.Dialer{Timeout: timeLimit, Control: c}
+	dialer := &net.Dialer{Timeout: Patience, Control: c}
 	return &http.Client{
-		Timeout:       timeLimit,
+		Timeout:       Patience,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Transport: &http.Transport{
 			DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true,
-			MaxResponseHeaderBytes: 16 << 10, TLSClientConfig: trust, TLSHandshakeTimeout: timeLimit,
+			MaxResponseHeaderBytes: 16 << 10, TLSClientConfig: trust, TLSHandshakeTimeout: Patience,
 		},
 	}
 }
@@ -108,13 +118,14 @@ func (f *Fetcher) Fetch(ctx context.Context, id string, pay func() error) (Docum
 	if d, ok := f.documents.get(id, now); ok {
 		return d.value, nil
 	}
+	began := time.Now()
 	body, life, err := f.fetch(ctx, id, u, maxDocument, pay)
 	if err != nil {
-		return Document{}, err
+		return Document{}, f.late(ctx, began, err)
 	}
 	d, err := f.check(id, u, body)
 	if err != nil {
-		return Document{}, err
+		return Document{}, f.late(ctx, began, err)
 	}
 	f.documents.put(id, d, now, life)
 	return d, nil
@@ -138,16 +149,30 @@ func (f *Fetcher) Keys(ctx context.Context, uri, kid string, pay func() error) (
 	if ok && (kid == "" || known.value.Has(kid) || now.Before(known.since.Add(keysAgain))) {
 		return known.value, nil
 	}
+	began := time.Now()
 	body, life, err := f.fetch(ctx, uri, u, maxKeyBytes, pay)
 	if err != nil {
-		return jose.KeySet{}, err
+		return jose.KeySet{}, f.late(ctx, began, err)
 	}
 	set, err := ParseKeys(body)
 	if err != nil {
-		return jose.KeySet{}, err
+		return jose.KeySet{}, f.late(ctx, began, fmt.Errorf("%w: %v", ErrNotDocument, err)) // not what is wrong with the set: that would be told
 	}
 	f.keys.put(uri, set, now, min(life, maxKeyLife))
 	return set, nil
+}
+
+// late holds what the network said until failAfter from when the fetch began. A
+// caller who cannot pay, or comes too often, learns nothing of the network.
+func (f *Fetcher) late(ctx context.Context, began time.Time, err error) error {
+	if !errors.Is(err, ErrForbidden) && !errors.Is(err, ErrUnreachable) && !errors.Is(err, ErrNotDocument) {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(began.Add(f.failAfter))):
+	}
+	return err
 }
 
 // parseID: CIMD §3: https, a path, no dot segments, fragment or userinfo.
@@ -271,14 +296,19 @@ func readDocument(resp *http.Response, limit int64) ([]byte, error) {
 	return body, nil
 }
 
+// check holds a document to its own URL first: one that names it wants to be
+// read as a client's, so that it may be told what is wrong with it.
 func (f *Fetcher) check(id string, u *url.URL, body []byte) (Document, error) {
+	var named struct {
+		ClientID string `json:"client_id"`
+	}
+	// CIMD §4.1: compared as strings.
+	if err := json.Unmarshal(body, &named); err != nil || named.ClientID != id {
+		return Document{}, fmt.Errorf("%w: client_id is not the document's URL", ErrNotDocument)
+	}
 	m, err := Parse(body, f.rules)
 	if err != nil {
 		return Document{}, err
-	}
-	// CIMD §4.1: compared as strings.
-	if m.ClientID != id {
-		return Document{}, fmt.Errorf("%w: client_id is not the document's URL", ErrNotDocument)
 	}
 	// MCP 2026-07-28: client_name is required.
 	if m.Name == "" {

@@ -93,7 +93,7 @@ func TestKeysAreRemembered(t *testing.T) {
 	set = `{"keys":[]}`
 	*now = now.Add(maxKeyLife)
 	for range 2 {
-		if keys, err := f.Keys(t.Context(), h.id, "1", free); !errors.Is(err, ErrMetadata) || keys.Len() != 0 {
+		if keys, err := f.Keys(t.Context(), h.id, "1", free); !errors.Is(err, ErrNotDocument) || keys.Len() != 0 {
 			t.Errorf("an empty set: %v", err)
 		}
 	}
