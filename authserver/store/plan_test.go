@@ -46,6 +46,9 @@ func hot(t *testing.T, s *DB) {
 		failed(s.RecordSignIn(ctx, proven("u1", t0, SignedIn))), failed(s.RecordSignIn(ctx, unproven("u1", t0, "a"))),
 		failed(s.SignInHistory(ctx, "u1", 10, t0)), failed(s.SignIns(ctx, "u1", 10)), failed(s.UnseenSignIns(ctx, "u1")),
 		s.SeeSignIns(ctx, "u1", 10, t0), failed(s.SweepSignIns(ctx, t0, t0, 10)),
+		s.Link(ctx, ada), failed(s.Identity(ctx, ada.Issuer, ada.Subject)), failed(s.Identities(ctx, "u1")), s.UseIdentity(ctx, ada),
+		s.AddUser(ctx, User{ID: "u9", Name: "grace", Email: "grace@corp.example", EmailVerified: true}, t0), failed(s.UserByAddress(ctx, "grace@corp.example")),
+		s.Depart(ctx, h("d"), []byte("to"), t0), failed(s.Return(ctx, h("d"), t0.Add(-time.Second))),
 		failed(s.Sweep(ctx, t0, t0, 10)), s.DeleteClient(ctx, "c1"), s.DeleteUser(ctx, "ada"),
 	} {
 		if err != nil {
@@ -60,7 +63,7 @@ func failed[T any](_ T, err error) error { return err }
 
 // tables must not be read whole. Signing keys are few, and always all wanted.
 var tables = []string{"clients", "users", "sessions", "consents", "spent_requests", "grants", "codes", "refresh_tokens", "access_tokens", "revocations", "device_requests",
-	"user_roles", "client_roles"}
+	"user_roles", "client_roles", "identities", "departures"}
 
 // PostgreSQL counts how often it read a table whole, which it was told to avoid.
 func TestNoRequestReadsAWholeTableInPostgres(t *testing.T) {

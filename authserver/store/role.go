@@ -129,11 +129,19 @@ func except(first, n int) string {
 	if n == 0 {
 		return ""
 	}
+	return " AND role NOT " + oneOf(first, n)
+}
+
+// oneOf is the end of a condition: one of n parameters from the first on.
+func oneOf(first, n int) string {
+	if n == 0 {
+		return "IN ('')"
+	}
 	marks := make([]string, n)
 	for i := range marks {
 		marks[i] = "$" + strconv.Itoa(first+i)
 	}
-	return " AND role NOT IN (" + strings.Join(marks, ", ") + ")"
+	return "IN (" + strings.Join(marks, ", ") + ")"
 }
 
 func anys(words []string) []any {
@@ -145,7 +153,11 @@ func anys(words []string) []any {
 }
 
 func (s *DB) words(ctx context.Context, query string, arguments ...any) ([]string, error) {
-	rows, err := s.read.QueryContext(ctx, query, arguments...)
+	return words(s.read.QueryContext(ctx, query, arguments...))
+}
+
+// words are rows of one text each.
+func words(rows *sql.Rows, err error) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}

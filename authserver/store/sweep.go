@@ -12,6 +12,7 @@ var sweeps = []string{
 	"DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM spent_requests WHERE hash IN (SELECT hash FROM spent_requests WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM device_requests WHERE hash IN (SELECT hash FROM device_requests WHERE expires_at < $1 LIMIT $2)",
+	"DELETE FROM departures WHERE hash IN (SELECT hash FROM departures WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM access_tokens WHERE place IN (SELECT place FROM access_tokens WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < $1 LIMIT $2)",
 }

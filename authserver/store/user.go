@@ -35,12 +35,14 @@ func user(row scanner) (User, error) {
 
 // AddUser adds a person, or ErrExists when the name is taken.
 func (s *DB) AddUser(ctx context.Context, u User, now time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		return exactlyOne(ctx, tx, ErrExists,
-			`INSERT INTO users (id, name, password_hash, full_name, email, email_verified, created_at, password_at)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING`,
-			u.ID, u.Name, u.PasswordHash, u.FullName, u.Email, flag(u.EmailVerified), millis(now))
-	})
+	return s.tx(ctx, func(tx *sql.Tx) error { return addUser(ctx, tx, u, now) })
+}
+
+func addUser(ctx context.Context, tx *sql.Tx, u User, now time.Time) error {
+	return exactlyOne(ctx, tx, ErrExists,
+		`INSERT INTO users (id, name, password_hash, full_name, email, email_verified, created_at, password_at)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING`,
+		u.ID, u.Name, u.PasswordHash, u.FullName, u.Email, flag(u.EmailVerified), millis(now))
 }
 
 const sessionQuery = `SELECT s.hash, s.user_id, u.name, s.amr, s.auth_time, s.created_at, s.seen_at, s.expires_at, s.address, s.agent

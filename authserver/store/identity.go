@@ -1,0 +1,194 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+)
+
+// Identity is who a person is at another provider: Issuer and Subject name
+// them there, whatever else changes.
+type Identity struct {
+	Issuer, Subject string
+	Provider        string // its name in the configuration, when it was linked
+	UserID          string
+	Email           string // as the provider said last, or ""
+	LinkedAt        time.Time
+	UsedAt          time.Time // zero: never
+}
+
+// ErrLastWay says that a person could not sign in any more.
+var ErrLastWay = errors.New("the last way in")
+
+// maxIdentities of one person.
+const maxIdentities = 20
+
+const identityQuery = "SELECT issuer, subject, provider, user_id, email, linked_at, used_at FROM identities "
+
+// Identity finds whose an identity is.
+func (s *DB) Identity(ctx context.Context, issuer, subject string) (Identity, error) {
+	return identity(s.read.QueryRowContext(ctx, identityQuery+"WHERE issuer = $1 AND subject = $2", issuer, subject))
+}
+
+// Identities are those of a person, the oldest first.
+func (s *DB) Identities(ctx context.Context, user string) ([]Identity, error) {
+	rows, err := s.read.QueryContext(ctx, identityQuery+"WHERE user_id = $1 ORDER BY linked_at, issuer, subject", user)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var all []Identity
+	for rows.Next() {
+		v, err := identity(rows)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}
+
+func identity(row scanner) (Identity, error) {
+	var v Identity
+	var linked, used int64
+	err := row.Scan(&v.Issuer, &v.Subject, &v.Provider, &v.UserID, &v.Email, &linked, &used)
+	if err != nil {
+		return Identity{}, found(err)
+	}
+	v.LinkedAt, v.UsedAt = moment(linked), moment(used)
+	return v, nil
+}
+
+// Link makes an identity a person's: ErrExists when it is somebody's already,
+// or the person has as many as there may be.
+func (s *DB) Link(ctx context.Context, v Identity) error {
+	return s.tx(ctx, func(tx *sql.Tx) error { return link(ctx, tx, v) })
+}
+
+func link(ctx context.Context, tx *sql.Tx, v Identity) error {
+	var linked int
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM identities WHERE user_id = $1", v.UserID).Scan(&linked); err != nil {
+		return err
+	}
+	if linked >= maxIdentities {
+		return ErrExists
+	}
+	return exactlyOne(ctx, tx, ErrExists,
+		`INSERT INTO identities (issuer, subject, provider, user_id, email, linked_at, used_at)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
+		v.Issuer, v.Subject, v.Provider, v.UserID, v.Email, millis(v.LinkedAt), millis(v.UsedAt))
+}
+
+// AddLinkedUser adds a person together with their identity: ErrExists when the
+// name is taken, or the identity somebody's.
+func (s *DB) AddLinkedUser(ctx context.Context, u User, v Identity, now time.Time) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := addUser(ctx, tx, u, now); err != nil {
+			return err
+		}
+		return link(ctx, tx, v)
+	})
+}
+
+// UseIdentity notes that a person signed in by an identity, and the address
+// they have there.
+func (s *DB) UseIdentity(ctx context.Context, v Identity) error {
+	_, err := s.write.ExecContext(ctx, "UPDATE identities SET used_at = $1, email = $2 WHERE issuer = $3 AND subject = $4",
+		millis(v.UsedAt), v.Email, v.Issuer, v.Subject)
+	return err
+}
+
+// Unlink takes an identity from a person: ErrNotFound when it is not theirs,
+// and ErrLastWay when they have no password, no passkey, and no other identity
+// of the issuers at which people sign in.
+func (s *DB) Unlink(ctx context.Context, user, issuer, subject string, issuers []string) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		err := exactlyOne(ctx, tx, ErrNotFound,
+			"DELETE FROM identities WHERE user_id = $1 AND issuer = $2 AND subject = $3", user, issuer, subject)
+		if err != nil {
+			return err
+		}
+		var ways int
+		err = tx.QueryRowContext(ctx,
+			`SELECT (SELECT count(*) FROM users WHERE id = $1 AND password_hash <> '')
+			      + (SELECT count(*) FROM passkeys WHERE user_id = $1 AND cloned_at = 0)
+			      + (SELECT count(*) FROM identities WHERE user_id = $1 AND issuer `+oneOf(2, len(issuers))+`)`,
+			append([]any{user}, anys(issuers)...)...).Scan(&ways)
+		if err != nil {
+			return err
+		}
+		if ways == 0 {
+			return ErrLastWay
+		}
+		return nil
+	})
+}
+
+// UserByAddress finds the one person whose verified address this is:
+// ErrNotFound when it is nobody's, or several people's.
+func (s *DB) UserByAddress(ctx context.Context, email string) (User, error) {
+	rows, err := s.read.QueryContext(ctx, userQuery+"WHERE email = $1 AND email_verified = 1 LIMIT 2", email)
+	if err != nil {
+		return User{}, err
+	}
+	defer rows.Close()
+	var all []User
+	for rows.Next() {
+		u, err := user(rows)
+		if err != nil {
+			return User{}, err
+		}
+		all = append(all, u)
+	}
+	if err := rows.Err(); err != nil {
+		return User{}, err
+	}
+	if len(all) != 1 || email == "" {
+		return User{}, ErrNotFound
+	}
+	return all[0], nil
+}
+
+// Depart keeps what somebody will need who was sent to another provider.
+func (s *DB) Depart(ctx context.Context, h Hash, sealed []byte, expires time.Time) error {
+	_, err := s.write.ExecContext(ctx, "INSERT INTO departures (hash, sealed, expires_at) VALUES ($1, $2, $3)", h[:], sealed, millis(expires))
+	return err
+}
+
+// Return gives what Depart kept, once: ErrNotFound ever after, and when it is
+// too late.
+func (s *DB) Return(ctx context.Context, h Hash, now time.Time) (sealed []byte, err error) {
+	err = s.write.QueryRowContext(ctx, "DELETE FROM departures WHERE hash = $1 AND expires_at > $2 RETURNING sealed", h[:], millis(now)).Scan(&sealed)
+	return sealed, found(err)
+}
+
+// KeepGiven leaves of the roles that providers gave those that they may still
+// give, by provider, and says whose there were more of. Assigned ones stay.
+func (s *DB) KeepGiven(ctx context.Context, may map[string][]string) (users []string, err error) {
+	err = s.tx(ctx, func(tx *sql.Tx) error {
+		sources := append(slices.Sorted(maps.Keys(may)), Assigned)
+		gone, err := taken(ctx, tx, "NOT source "+oneOf(1, len(sources)), sources)
+		if err != nil {
+			return err
+		}
+		for source, roles := range may {
+			more, err := taken(ctx, tx, "source = $1"+except(2, len(roles)), append([]string{source}, roles...))
+			if err != nil {
+				return err
+			}
+			gone = append(gone, more...)
+		}
+		slices.Sort(gone)
+		users = slices.Compact(gone)
+		return nil
+	})
+	return users, err
+}
+
+// taken deletes the roles of a condition and says whose they were.
+func taken(ctx context.Context, tx *sql.Tx, condition string, arguments []string) ([]string, error) {
+	return words(tx.QueryContext(ctx, "DELETE FROM user_roles WHERE "+condition+" RETURNING user_id", anys(arguments)...))
+}
