@@ -87,13 +87,18 @@ func (s *DB) Users(ctx context.Context) ([]Account, error) {
 func (s *DB) Clients(ctx context.Context) ([]Account, error) {
 	all, err := s.accounts(ctx, "SELECT id, metadata, dynamic, created_at FROM clients ORDER BY created_at, id")
 	for i := range all {
-		var c Client
-		if err := json.Unmarshal([]byte(all[i].Name), &c); err != nil {
+		if all[i].Name, err = clientName(all[i].Name); err != nil {
 			return nil, err
 		}
-		all[i].Name = c.Name
 	}
 	return all, err
+}
+
+// clientName is the name in a client's metadata as they are kept.
+func clientName(metadata string) (string, error) {
+	var c Client
+	err := json.Unmarshal([]byte(metadata), &c)
+	return c.Name, err
 }
 
 func (s *DB) accounts(ctx context.Context, query string) ([]Account, error) {

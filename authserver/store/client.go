@@ -30,22 +30,25 @@ func (s *DB) Client(ctx context.Context, id string) (Client, error) {
 // AddClient keeps a new client. Of the dynamic ones that nobody ever used, the
 // oldest beyond limit are dropped to make room.
 func (s *DB) AddClient(ctx context.Context, c Client, limit int) error {
-	doc, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		err := exactlyOne(ctx, tx, ErrExists,
-			`INSERT INTO clients (id, secret_hash, dynamic, metadata, created_at)
-			 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-			c.ID, c.SecretHash, flag(c.Dynamic), string(doc), millis(c.CreatedAt))
-		if err != nil {
+		if err := insertClient(ctx, tx, c); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx,
+		_, err := tx.ExecContext(ctx,
 			`DELETE FROM clients WHERE id IN (
 			   SELECT id FROM clients WHERE dynamic = 1 AND used_at = 0 AND id <> $1
 			   ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $2)`, c.ID, max(0, limit-int(flag(c.Dynamic))))
 		return err
 	})
+}
+
+func insertClient(ctx context.Context, tx *sql.Tx, c Client) error {
+	doc, err := json.Marshal(c)
+	if err != nil {
+		return err
+	}
+	return exactlyOne(ctx, tx, ErrExists,
+		`INSERT INTO clients (id, secret_hash, dynamic, metadata, created_at)
+		 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
+		c.ID, c.SecretHash, flag(c.Dynamic), string(doc), millis(c.CreatedAt))
 }

@@ -45,20 +45,24 @@ func (s *DB) SetRoles(ctx context.Context, user, source string, roles []string, 
 		if err := exists(ctx, tx, "SELECT 1 FROM users WHERE id = $1", user); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM user_roles WHERE user_id = $1 AND source = $2"+except(3, len(roles)),
-			append([]any{user, source}, anys(roles)...)...)
+		return setRoles(ctx, tx, user, source, roles, now)
+	})
+}
+
+func setRoles(ctx context.Context, tx *sql.Tx, user, source string, roles []string, now time.Time) error {
+	_, err := tx.ExecContext(ctx, "DELETE FROM user_roles WHERE user_id = $1 AND source = $2"+except(3, len(roles)),
+		append([]any{user, source}, anys(roles)...)...)
+	if err != nil {
+		return err
+	}
+	for _, r := range roles {
+		_, err := tx.ExecContext(ctx,
+			"INSERT INTO user_roles (user_id, role, source, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", user, r, source, millis(now))
 		if err != nil {
 			return err
 		}
-		for _, r := range roles {
-			_, err := tx.ExecContext(ctx,
-				"INSERT INTO user_roles (user_id, role, source, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", user, r, source, millis(now))
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // ClientRoles are the roles of a client, by name.
@@ -73,18 +77,22 @@ func (s *DB) SetClientRoles(ctx context.Context, client string, roles []string, 
 		if err := exists(ctx, tx, "SELECT 1 FROM clients WHERE id = $1", client); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, "DELETE FROM client_roles WHERE client_id = $1"+except(2, len(roles)), append([]any{client}, anys(roles)...)...)
+		return setClientRoles(ctx, tx, client, roles, now)
+	})
+}
+
+func setClientRoles(ctx context.Context, tx *sql.Tx, client string, roles []string, now time.Time) error {
+	_, err := tx.ExecContext(ctx, "DELETE FROM client_roles WHERE client_id = $1"+except(2, len(roles)), append([]any{client}, anys(roles)...)...)
+	if err != nil {
+		return err
+	}
+	for _, r := range roles {
+		_, err := tx.ExecContext(ctx, "INSERT INTO client_roles (client_id, role, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", client, r, millis(now))
 		if err != nil {
 			return err
 		}
-		for _, r := range roles {
-			_, err := tx.ExecContext(ctx, "INSERT INTO client_roles (client_id, role, at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING", client, r, millis(now))
-			if err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // LiveGrants are the grants of a person that may still have tokens, the latest first.

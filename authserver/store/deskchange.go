@@ -1,0 +1,183 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"github.com/go-json-experiment/json"
+)
+
+// AddPerson adds a person with roles that an administrator gave, as one:
+// ErrExists when the name is taken.
+func (s *DB) AddPerson(ctx context.Context, u User, roles []string, now time.Time) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := addUser(ctx, tx, u, now); err != nil {
+			return err
+		}
+		return setRoles(ctx, tx, u.ID, Assigned, roles, now)
+	})
+}
+
+// ChangePerson lets change say what a person shall be, knowing what they are:
+// its error ends everything. A person who is disabled by it loses sessions,
+// grants and tokens with it, one whose password changes the sessions.
+func (s *DB) ChangePerson(ctx context.Context, id string, now time.Time, change func(Person) (User, error)) error {
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.lock(ctx, "SELECT 1 FROM users WHERE id = $1", id); err != nil {
+			return err
+		}
+		was, err := personByID(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		u, err := change(was)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx,
+			`UPDATE users SET password_hash = $1, full_name = $2, email = $3, email_verified = $4, password_at = $5, disabled_at = $6 WHERE id = $7`,
+			u.PasswordHash, u.FullName, u.Email, flag(u.EmailVerified), millis(u.PasswordAt), millis(u.DisabledAt), id)
+		if err != nil {
+			return err
+		}
+		disabled := was.DisabledAt.IsZero() && !u.DisabledAt.IsZero()
+		if disabled || u.PasswordHash != was.PasswordHash {
+			if err := tx.endSessions(ctx, id); err != nil {
+				return err
+			}
+		}
+		if !disabled {
+			return nil
+		}
+		return tx.endGrants(ctx, id, now)
+	})
+}
+
+func (e ending) endSessions(ctx context.Context, user string) error {
+	_, err := e.ExecContext(ctx, "DELETE FROM sessions WHERE user_id = $1", user)
+	return err
+}
+
+// endGrants revokes every grant of a person, and what came from them.
+func (e ending) endGrants(ctx context.Context, user string, now time.Time) error {
+	if _, err := e.ExecContext(ctx, "UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND revoked_at = 0", millis(now), user); err != nil {
+		return err
+	}
+	return e.revoke(ctx, tokensOf+"subject = $1", user)
+}
+
+// GiveRoles makes these the roles of a person that an administrator gave, once
+// check has seen the person: its error ends everything.
+func (s *DB) GiveRoles(ctx context.Context, id string, roles []string, now time.Time, check func(Person) error) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		was, err := personByID(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := check(was); err != nil {
+			return err
+		}
+		return setRoles(ctx, tx, id, Assigned, roles, now)
+	})
+}
+
+// factorTables are where each kind of second factor is.
+var factorTables = map[string]string{
+	"totp": "code_generators", "recovery_codes": "recovery_codes", "passkey": "passkeys", "browsers": "remembered_browsers",
+}
+
+// RemoveFactors removes a kind of second factors of a person, or all, once
+// check has seen the person, and ends the sessions.
+func (s *DB) RemoveFactors(ctx context.Context, id, kind string, check func(Person) error) error {
+	return s.ending(ctx, func(tx ending) error {
+		was, err := personByID(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := check(was); err != nil {
+			return err
+		}
+		for name, table := range factorTables {
+			if kind != name && kind != "all" {
+				continue
+			}
+			if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE user_id = $1", id); err != nil {
+				return err
+			}
+		}
+		return tx.endSessions(ctx, id)
+	})
+}
+
+// DeletePerson is DeleteUser by id, once check has seen the person.
+func (s *DB) DeletePerson(ctx context.Context, id string, check func(Person) error) error {
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.lock(ctx, "SELECT 1 FROM users WHERE id = $1", id); err != nil {
+			return err
+		}
+		was, err := personByID(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := check(was); err != nil {
+			return err
+		}
+		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE user_id = $1", id); err != nil {
+			return err
+		}
+		if err := tx.revoke(ctx, tokensOf+"subject = $1", id); err != nil {
+			return err
+		}
+		return exactlyOne(ctx, tx.Tx, ErrNotFound, "DELETE FROM users WHERE id = $1", id)
+	})
+}
+
+// AddStored keeps a new client with roles, as one.
+func (s *DB) AddStored(ctx context.Context, c Client, roles []string) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := insertClient(ctx, tx, c); err != nil {
+			return err
+		}
+		return setClientRoles(ctx, tx, c.ID, roles, c.CreatedAt)
+	})
+}
+
+// ClientChange is what becomes of a client.
+type ClientChange struct {
+	Client Client
+	Roles  []string
+	Ends   bool // its access tokens are revoked; its grants stay
+}
+
+// ChangeClient lets change say what a client shall be, knowing what it is: its
+// error ends everything. What people allowed it stays.
+func (s *DB) ChangeClient(ctx context.Context, id string, now time.Time, change func(Stored) (ClientChange, error)) error {
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.lock(ctx, "SELECT 1 FROM clients WHERE id = $1", id); err != nil {
+			return err
+		}
+		was, err := storedByID(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		c, err := change(was)
+		if err != nil {
+			return err
+		}
+		doc, err := json.Marshal(c.Client)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.ExecContext(ctx, "UPDATE clients SET metadata = $1, secret_hash = $2 WHERE id = $3", string(doc), c.Client.SecretHash, id); err != nil {
+			return err
+		}
+		if err := setClientRoles(ctx, tx.Tx, id, c.Roles, now); err != nil || !c.Ends {
+			return err
+		}
+		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE client_id = $1", id); err != nil {
+			return err
+		}
+		return tx.revoke(ctx, tokensOf+"client_id = $1", id)
+	})
+}
