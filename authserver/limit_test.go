@@ -4,11 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/postern-mcp/postern/authserver/notes"
 	"github.com/postern-mcp/postern/authserver/pace"
@@ -196,6 +199,25 @@ func TestCountsStayInStep(t *testing.T) {
 	giveBack()
 	if n := tried(t, "eve", i.each[0]); n != 3 {
 		t.Errorf("%d tries, want all 3", n)
+	}
+}
+
+// A Redis that takes connections and says nothing is one that is away.
+func TestHangingRedisLeavesEachItsCount(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	client := redis.NewClient(&redis.Options{Addr: ln.Addr().String(), MaxRetries: -1, ContextTimeoutEnabled: true})
+	defer client.Close()
+	var log logbook
+	with := shared{tries: pace.NewRedis(client, "tries:", 20*time.Millisecond), outage: &outage{log: slog.New(slog.NewJSONHandler(&log, nil))}}
+	if n := tried(t, "ada", newLimiter(time.Now, with, "test", hourly, 3)); n != 3 {
+		t.Errorf("%d tries, want 3", n)
+	}
+	if n := strings.Count(log.String(), `"shared.away"`); n != 1 {
+		t.Errorf("said %d times", n)
 	}
 }
 
