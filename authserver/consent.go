@@ -49,7 +49,8 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, to redirection, p p
 	if err != nil {
 		return err
 	}
-	if !ok || !s.recent(p, v) {
+	p = s.told(p, v)
+	if !ok || v.AuthTime.Before(p.since()) {
 		return s.askWho(w, r, to, p, browser, v)
 	}
 	mine, err := s.theirs(r.Context(), p, v)

@@ -75,12 +75,16 @@ func readMaxAge(age string, now time.Time) (since time.Time, err error) {
 
 func (p pending) since() time.Time { return time.UnixMilli(p.SignedIn) }
 
-// recent says whether the sign-in of a session is recent enough for the request,
-// and for what a resource server said of this client and person a moment ago: a
-// client that passes nothing of that on gets a good token all the same.
-func (s *Server) recent(p pending, v store.Session) bool {
-	if v.AuthTime.Before(p.since()) {
-		return false
+// told is a request with what a resource server said a moment ago of this
+// client and person: a client that passes nothing of that on gets a good token
+// all the same.
+func (s *Server) told(p pending, v store.Session) pending {
+	wanted := s.stepUps.demanded(stepUpKey{p.Client, v.UserID, p.Resource}, s.config.Now())
+	if wanted.Since.After(p.since()) {
+		p.SignedIn = wanted.Since.UnixMilli()
 	}
-	return !s.stepUps.stale(stepUpKey{p.Client, v.UserID, p.Resource}, v.AuthTime, s.config.Now())
+	if !p.Level.meets(wanted.Level) {
+		p.Level = wanted.Level
+	}
+	return p
 }

@@ -165,3 +165,21 @@ func TestStepUpsOfSignInConcernNobodyElse(t *testing.T) {
 	g.expect(g.post("/step-up", with(notice, "acr_values", "gold"), bearer(sharedSecret)), 400, "unmet_authentication_requirements")
 	g.expect(g.post("/step-up", with(notice, "max_age", "soon"), bearer(sharedSecret)), 400, "invalid_request")
 }
+
+// A resource server wants a stronger sign-in, which this person cannot do: the
+// client hears what is wanted, and not that everything is fine.
+func TestStepUpToALevel(t *testing.T) {
+	g := newRig(t, tellsOfStepUps)
+	id, query := g.httpsClient()
+	b := newBrowser(t)
+	first := g.post("/token", with(redemption(id, g.authorizeBy(b, query).Get("code")), "redirect_uri", query.Get("redirect_uri")))
+	notice := url.Values{"client_id": {id}, "sub": {g.verified(first).Subject}, "resource": {calculator}, "acr_values": {"phr mfa"}}
+	g.expect(g.post("/step-up", notice, bearer(sharedSecret)), http.StatusNoContent, "")
+	g.expect(g.post("/token", refreshing(id, first)), 400, "interaction_required")
+	g.expectReason(StepUpPending)
+	if v := g.redirected(g.get(b, "/authorize?"+query.Encode())); v.Get("error") != "unmet_authentication_requirements" {
+		t.Errorf("got %v", v)
+	}
+	g.clock.forward(stepUpLife)
+	g.expect(g.post("/token", refreshing(id, first)), 200, "")
+}

@@ -80,7 +80,7 @@ func (s *Server) checkRefresh(req tokenRequest, t store.RefreshToken, g store.Gr
 		return refuse(WrongKey)
 	}
 	wanted, now := stepUpKey{g.ClientID, g.UserID, g.Resource}, s.config.Now()
-	if s.stepUps.unmet(wanted, g.Scope, g.AuthTime, now) {
+	if s.stepUps.unmet(wanted, g, now) {
 		return refuse(StepUpPending)
 	}
 	return s.sameResource(req, g)

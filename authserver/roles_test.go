@@ -97,7 +97,9 @@ func TestTakenRoleReachesTokens(t *testing.T) {
 func TestMachinesKeepToTheirRoles(t *testing.T) {
 	g := newRig(t, ranks)
 	id, secret := g.machine("calc:basic", "calc:power", "db:read")
-	token := func(pairs ...string) answerOf { return g.post("/token", with(machineGrant(), pairs...), basic(id, secret)) }
+	token := func(pairs ...string) answerOf {
+		return g.post("/token", with(machineGrant(), pairs...), basic(id, secret))
+	}
 	before := token("scope", "calc:power")
 	g.expect(before, 200, "")
 	if err := g.s.SetClientRoles(t.Context(), id, []string{"agent"}); err != nil {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/postern-mcp/postern/authserver/notes"
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 )
 
 // stepUps are refusals that resource servers told of: for missing scope, or
-// because the person signed in too long ago. While one is pending, a refresh
+// because the person signed in too long ago or too weakly. While one is pending, a refresh
 // that cannot mend it is answered with interaction_required: clients that answer
 // a refusal by refreshing would get the same again and give up; so they ask the
 // person, who then signs in anew where that was lacking.
@@ -41,6 +42,7 @@ type stepUpKey struct{ client, user, resource string }
 type stepUp struct {
 	Scope []string  `json:"scope"`
 	Since time.Time `json:"since"` // the earliest sign-in that is good enough; zero: whenever
+	Level level     `json:"level"` // the weakest that is good enough
 	Until time.Time `json:"until"`
 }
 
@@ -92,17 +94,23 @@ func (k stepUpKey) name(salt string) notes.Key {
 	return notes.Key(h.Sum(nil))
 }
 
-// unmet says whether a step-up is pending that a grant of this scope and sign-in
-// does not fulfil.
-func (s *stepUps) unmet(k stepUpKey, granted []string, authTime, now time.Time) bool {
+// unmet says whether a step-up is pending that a grant does not fulfil.
+func (s *stepUps) unmet(k stepUpKey, g store.Grant, now time.Time) bool {
 	p, ok := s.find(k, now)
-	return ok && (authTime.Before(p.Since) || slices.ContainsFunc(p.Scope, func(name string) bool { return !slices.Contains(granted, name) }))
+	if !ok {
+		return false
+	}
+	lacks := slices.ContainsFunc(p.Scope, func(name string) bool { return !slices.Contains(g.Scope, name) })
+	return lacks || g.AuthTime.Before(p.Since) || !levelOf(g.Methods).meets(p.Level)
 }
 
-// stale says whether a step-up is pending that wants a later sign-in.
-func (s *stepUps) stale(k stepUpKey, authTime, now time.Time) bool {
-	p, ok := s.find(k, now)
-	return ok && authTime.Before(p.Since)
+// demanded is what a step-up that is pending wants of a sign-in; the zero
+// stepUp where none is.
+func (s *stepUps) demanded(k stepUpKey, now time.Time) stepUp {
+	if p, ok := s.find(k, now); ok {
+		return p
+	}
+	return stepUp{}
 }
 
 func (s *stepUps) find(k stepUpKey, now time.Time) (stepUp, bool) {
@@ -173,13 +181,14 @@ func readStepUp(p params, now time.Time) (stepUp, error) {
 	if err != nil {
 		return stepUp{}, err
 	}
-	if _, err := readACR(p["acr_values"]); err != nil {
+	wanted, err := readACR(p["acr_values"])
+	if err != nil {
 		return stepUp{}, err
 	}
 	if len(scope) == 0 && p["max_age"] == "" && p["acr_values"] == "" {
 		return stepUp{}, refuse(MissingParameter)
 	}
-	return stepUp{Scope: scope, Since: since}, nil
+	return stepUp{Scope: scope, Since: since, Level: wanted}, nil
 }
 
 func (s *Server) knowsStepUpSecret(r *http.Request) bool {
