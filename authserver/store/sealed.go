@@ -12,10 +12,11 @@ type Kind string
 const (
 	SealedKeys       Kind = "signing keys"
 	SealedSuccessors Kind = "successors of refresh tokens"
+	SealedGenerators Kind = "generators of codes"
 )
 
 // Sealed is one sealed value. Of keys, Name is the kid; of successors, the 32
-// bytes of the hash of the token they follow.
+// bytes of the hash of the token they follow; of generators, whose they are.
 type Sealed struct {
 	Name  string
 	Value []byte
@@ -34,6 +35,10 @@ var sealedIn = map[Kind]struct {
 		list:  "SELECT hash, successor FROM refresh_tokens WHERE hash > $1 AND successor IS NOT NULL ORDER BY hash LIMIT $2",
 		write: "UPDATE refresh_tokens SET successor = $1 WHERE hash = $2 AND successor = $3",
 		bytes: true,
+	},
+	SealedGenerators: {
+		list:  "SELECT user_id, sealed FROM code_generators WHERE user_id > $1 ORDER BY user_id LIMIT $2",
+		write: "UPDATE code_generators SET sealed = $1 WHERE user_id = $2 AND sealed = $3",
 	},
 }
 

@@ -13,6 +13,8 @@ var sweeps = []string{
 	"DELETE FROM spent_requests WHERE hash IN (SELECT hash FROM spent_requests WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM device_requests WHERE hash IN (SELECT hash FROM device_requests WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM departures WHERE hash IN (SELECT hash FROM departures WHERE expires_at < $1 LIMIT $2)",
+	"DELETE FROM remembered_browsers WHERE hash IN (SELECT hash FROM remembered_browsers WHERE expires_at < $1 LIMIT $2)",
+	"DELETE FROM tickets WHERE hash IN (SELECT hash FROM tickets WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM access_tokens WHERE place IN (SELECT place FROM access_tokens WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM grants WHERE id IN (SELECT id FROM grants WHERE expires_at < $1 LIMIT $2)",
 }
