@@ -4,7 +4,7 @@ FUZZ    ?= 60s
 STATE   ?= ./.postern
 UPFLAGS ?=
 
-.PHONY: up build test conformance deps vet fuzz bench clean
+.PHONY: up build test conformance deps vet fuzz bench storybook clean
 
 # Everything on this machine, with nothing but Go. Ctrl-C ends it.
 up: build
@@ -39,6 +39,10 @@ fuzz:
 bench: build
 	$(GO) build -o bin/bench ./cmd/bench
 	./bin/bench -binary bin/postern
+
+# Every page of the authorization server in every state, from fixtures.
+storybook:
+	$(GO) run ./cmd/storybook
 
 clean:
 	rm -rf bin

@@ -21,6 +21,9 @@ const (
 	ScriptPath = "/script.js"
 )
 
+// Stylesheet is the stylesheet.
+func Stylesheet() string { return string(stylesheet) }
+
 // WriteStyle writes the stylesheet.
 func WriteStyle(w http.ResponseWriter) error {
 	return writeAsset(w, "text/css; charset=utf-8", stylesheet)

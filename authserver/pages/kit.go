@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,6 +30,8 @@ func distance(t, now time.Time) string {
 	}
 	words := span(d)
 	switch {
+	case words == "" && ahead:
+		return "in less than a minute"
 	case words == "":
 		return "just now"
 	case ahead:
@@ -93,6 +96,15 @@ type Cell struct {
 	Tags  []Tag
 	Chips []string // names of scopes and the like
 }
+
+// fewChips are as many as a line of a list has room for.
+const fewChips = 8
+
+// Few are the first chips.
+func (c Cell) Few() []string { return c.Chips[:min(len(c.Chips), fewChips)] }
+
+// More is how many there are besides.
+func (c Cell) More() int { return max(0, len(c.Chips)-fewChips) }
 
 // Empty says whether there is nothing to show.
 func (c Cell) Empty() bool {
@@ -189,6 +201,7 @@ type Section struct {
 	ID, Title, Lead string
 	Danger          bool
 	Notice          Notice
+	Points          []string // what it means, one by one
 	Facts           []Fact
 	Secret          string // shown once, to be copied
 	Live            string // path of a stream that renews the table, "" for none
@@ -218,3 +231,5 @@ func (f Frame) Sheet(w http.ResponseWriter, status int, p Sheet) error {
 func (f Frame) Fragment(w io.Writer, t Table) error {
 	return templates.ExecuteTemplate(w, "table", f.With(&t))
 }
+
+func number(n int) string { return strconv.Itoa(n) }

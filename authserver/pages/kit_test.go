@@ -12,7 +12,7 @@ func TestTimesInWords(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "just now", 59 * time.Second: "just now", time.Minute: "1 minute ago", 59 * time.Minute: "59 minutes ago",
 		time.Hour: "1 hour ago", 47 * time.Hour: "47 hours ago", 48 * time.Hour: "2 days ago", 90 * 24 * time.Hour: "3 months ago",
-		-10 * time.Minute: "in 10 minutes", -time.Second: "just now",
+		-10 * time.Minute: "in 10 minutes", -time.Second: "in less than a minute",
 	} {
 		w := WhenOf(now.Add(-d), now)
 		if w.Words != want || w.Machine != now.Add(-d).Format(time.RFC3339) {

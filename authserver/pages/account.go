@@ -1,0 +1,222 @@
+package pages
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// SignIn is one attempt to sign in.
+type SignIn struct {
+	Number  int64
+	Name    string // whose it is, where several people's are shown; else ""
+	At      time.Time
+	Outcome string // allow, step_up or refuse
+	Reasons []string
+	Agent   string // browser and system in words
+	Address string
+	Client  string // application it was for, "" for our own pages
+	Methods []string
+}
+
+// Session is one browser in which somebody is signed in.
+type Session struct {
+	ID       string // names it in forms
+	Agent    string
+	Address  string
+	Methods  []string
+	SignedIn time.Time
+	Seen     time.Time
+	Expires  time.Time
+	Here     bool // it is this one
+}
+
+// Grant is one yes of a person to an application.
+type Grant struct {
+	ID, ClientID, Client, Host string
+	User, UserID               string
+	Resource                   string
+	Scope                      []Scope
+	Since, Expires             time.Time
+	Tokens                     int // live access tokens
+	Revoked                    bool
+}
+
+// Token is one live access token.
+type Token struct {
+	ID, ClientID, Client, Resource string
+	Scope                          []string
+	Expires                        time.Time
+}
+
+// Overview is the first page of an account.
+type Overview struct {
+	Now                            time.Time
+	Name, FullName                 string
+	News                           []SignIn // that the person has not seen
+	Factors                        []string // second factors in words
+	Sessions, Applications, Tokens int
+	Roles                          []string
+	Notices                        []Notice
+}
+
+// Overview writes it.
+func (f Frame) Overview(w http.ResponseWriter, status int, p Overview) error {
+	f.At = "/account"
+	name := p.FullName
+	if name == "" {
+		name = p.Name
+	}
+	return f.Sheet(w, status, Sheet{
+		Title: "Hello, " + name, Lead: "This is your account: who you are here, where you are signed in, and what you have allowed applications to do.",
+		Notices: p.Notices, Sections: append(p.news(), p.summary()),
+	})
+}
+
+func (p Overview) news() []Section {
+	if len(p.News) == 0 {
+		return nil
+	}
+	return []Section{{
+		ID: "news", Title: "New sign-ins to your account", Lead: "Did you do all of this yourself? If not, somebody knows your password.",
+		Table: &Table{Caption: "New sign-ins", Columns: []string{"When", "What happened", "Where from"}, Rows: signInRows(p.News, p.Now, false)},
+		Acts: []Act{
+			{Text: "That was me", Path: "/account/activity/seen", Post: true, Hidden: []Hidden{{"until", fmt.Sprint(p.News[0].Number)}}},
+			{Text: "That was not me", Path: "/account/activity/stranger", Danger: true},
+		},
+	}}
+}
+
+func (p Overview) summary() Section {
+	factor := Cell{Text: "none", Tags: []Tag{{"only your password protects you", Warn}}, Path: "/account/security"}
+	if len(p.Factors) > 0 {
+		factor = Cell{Text: strings.Join(p.Factors, ", "), Path: "/account/security"}
+	}
+	return Section{ID: "summary", Title: "At a glance", Facts: []Fact{
+		{"User name", Cell{Text: p.Name}},
+		{"Second step when you sign in", factor},
+		{"Signed in at", Cell{Text: count(p.Sessions, "browser"), Path: "/account/sessions"}},
+		{"Applications you let in", Cell{Text: count(p.Applications, "application"), Path: "/account/applications", Under: holdingNow(p.Tokens)}},
+		{"Roles", Cell{Chips: p.Roles}},
+	}}
+}
+
+func holdingNow(tokens int) string {
+	if tokens == 0 {
+		return "none of them holds access right now"
+	}
+	return "they hold " + count(tokens, "token") + " right now"
+}
+
+// Profile is what a person says about themselves.
+type Profile struct {
+	Name, FullName, Email string
+	Verified              bool // somebody proved that the address is theirs
+	Problem               string
+	Notices               []Notice
+}
+
+// Profile writes the page to change it.
+func (f Frame) Profile(w http.ResponseWriter, status int, p Profile) error {
+	f.At = "/account/profile"
+	address := Cell{Text: p.Email}
+	if p.Email != "" && p.Verified {
+		address.Tags = []Tag{{"verified", Good}}
+	} else if p.Email != "" {
+		address.Tags = []Tag{{"not verified", Warn}}
+	}
+	return f.Sheet(w, status, Sheet{Title: "Profile", Lead: "Applications learn your name and address only when you let them.", Notices: p.Notices,
+		Sections: []Section{
+			{ID: "now", Title: "Who you are here", Facts: []Fact{{"User name", Cell{Text: p.Name, Under: "You sign in with it. An administrator can change it."}}, {"Full name", Cell{Text: p.FullName}}, {"E-mail address", address}}},
+			{ID: "change", Title: "Change it", Forms: []Form{{Path: "/account/profile", Button: "Save", Inputs: []Input{
+				{Name: "full_name", Label: "Full name", Value: p.FullName, Kind: "text", Complete: "name", Max: 200, Hint: "As you want to be called. You may leave it empty."},
+				{Name: "email", Label: "E-mail address", Value: p.Email, Kind: "email", Complete: "email", Max: 254, Problem: p.Problem, Hint: "A new address counts as not verified."},
+			}}}},
+		}})
+}
+
+// Sessions are the browsers in which somebody is signed in.
+type Sessions struct {
+	Now     time.Time
+	All     []Session
+	Notices []Notice
+}
+
+// Sessions writes the list of them.
+func (f Frame) Sessions(w http.ResponseWriter, status int, p Sessions) error {
+	f.At = "/account/sessions"
+	section := Section{Table: sessionTable(p.All, p.Now, "/account/sessions/end")}
+	if len(p.All) > 1 {
+		section.Acts = []Act{{Text: "Sign out everywhere else", Path: "/account/sessions/end-others", Danger: true}}
+	}
+	return f.Sheet(w, status, Sheet{Title: "Signed-in browsers", Lead: "Everywhere you are signed in right now. Sign out what you do not know or no longer use.",
+		Notices: p.Notices, Sections: []Section{section}})
+}
+
+func sessionTable(all []Session, now time.Time, end string, more ...Hidden) *Table {
+	t := &Table{Caption: "Browsers in which somebody is signed in", Columns: []string{"Browser", "Where from", "Signed in", "Last used"}, Acts: true, Empty: "Signed in nowhere."}
+	for _, s := range all {
+		browser := Cell{Text: s.Agent}
+		if s.Here {
+			browser.Tags = []Tag{{"this browser", Good}}
+		}
+		signed := Cell{When: WhenOf(s.SignedIn, now), Under: ""}
+		t.Rows = append(t.Rows, Row{
+			Cells: []Cell{browser, {Text: s.Address}, signed, {When: WhenOf(s.Seen, now)}},
+			Acts:  []Act{{Text: "Sign out", About: s.Agent, Path: end, Post: true, Hidden: append([]Hidden{{"session", s.ID}}, more...)}},
+		})
+	}
+	return t
+}
+
+// Activity is how somebody signed in, or tried to.
+type Activity struct {
+	Now     time.Time
+	All     []SignIn
+	First   string
+	Next    string
+	Notices []Notice
+}
+
+// Activity writes the list.
+func (f Frame) Activity(w http.ResponseWriter, status int, p Activity) error {
+	f.At = "/account/activity"
+	t := signInTable(p.All, p.Now, false)
+	t.First, t.Next = p.First, p.Next
+	return f.Sheet(w, status, Sheet{Title: "Activity", Lead: "Every time you signed in, and every time somebody tried with your name. We keep it for 90 days.",
+		Notices: p.Notices, Sections: []Section{{Table: t}}})
+}
+
+func signInTable(all []SignIn, now time.Time, names bool) *Table {
+	columns := []string{"When", "What happened", "Where from"}
+	if names {
+		columns = append([]string{"Who"}, columns...)
+	}
+	return &Table{Caption: "Sign-ins, the latest first", Columns: columns, Rows: signInRows(all, now, names), Empty: "Nobody has signed in yet."}
+}
+
+func signInRows(all []SignIn, now time.Time, names bool) []Row {
+	var rows []Row
+	for _, s := range all {
+		cells := []Cell{{When: WhenOf(s.At, now)}, s.outcome(), {Text: s.Agent, Under: s.Address}}
+		if names {
+			cells = append([]Cell{{Text: s.Name}}, cells...)
+		}
+		rows = append(rows, Row{Cells: cells})
+	}
+	return rows
+}
+
+func (s SignIn) outcome() Cell {
+	c := Cell{Tags: []Tag{outcomeTag(s.Outcome)}}
+	var why []string
+	for _, r := range s.Reasons {
+		why = append(why, reasonWords(r))
+	}
+	if s.Client != "" {
+		why = append(why, "for "+s.Client)
+	}
+	c.Under = strings.Join(why, "; ")
+	return c
+}

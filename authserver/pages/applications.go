@@ -1,0 +1,195 @@
+package pages
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Application is one that a person let in, with what it was allowed.
+type Application struct {
+	ID, Name, Host string // Host: "" when nobody vouches for one
+	Verified       bool
+	Local          bool // its answers go to a program on a device
+	Allowed        []Allowed
+	Since          time.Time
+	Tokens         int
+}
+
+// Allowed is what is remembered for one resource.
+type Allowed struct {
+	Resource string
+	Scope    []Scope
+}
+
+// Applications are all of a person's.
+type Applications struct {
+	Now     time.Time
+	All     []Application
+	Tokens  []Token
+	Notices []Notice
+}
+
+// TokensPath is where the list of live tokens comes as a stream.
+const TokensPath = "/account/tokens"
+
+// Applications writes the list of them.
+func (f Frame) Applications(w http.ResponseWriter, status int, p Applications) error {
+	f.At = "/account/applications"
+	t := &Table{Caption: "Applications you let in", Columns: []string{"Application", "May use", "Since", "Tokens right now"}, Acts: true,
+		Empty: "You have not let any application in yet."}
+	for _, a := range p.All {
+		t.Rows = append(t.Rows, Row{Cells: []Cell{a.cell(), {Chips: a.resources()}, {When: WhenOf(a.Since, p.Now)}, {Text: number(a.Tokens)}},
+			Acts: []Act{{Text: "Look", About: "at " + a.Name, Path: a.path()}}})
+	}
+	return f.Sheet(w, status, Sheet{Title: "Applications", Lead: "What you have allowed to act in your name. You can take it back at any time.", Notices: p.Notices,
+		Sections: []Section{{Table: t}, tokenSection(p.Tokens, p.Now)}})
+}
+
+func (a Application) path() string {
+	return "/account/application?" + url.Values{"client": {a.ID}}.Encode()
+}
+
+func (a Application) cell() Cell {
+	return Cell{Text: a.Name, Path: a.path(), Under: a.Host, Tags: a.tags()}
+}
+
+func (a Application) tags() []Tag {
+	var tags []Tag
+	if a.Verified {
+		tags = append(tags, Tag{"verified", Good})
+	} else {
+		tags = append(tags, Tag{"not verified", Warn})
+	}
+	if a.Local {
+		tags = append(tags, Tag{"on a device", Note})
+	}
+	return tags
+}
+
+func (a Application) resources() []string {
+	var names []string
+	for _, r := range a.Allowed {
+		names = append(names, r.Resource)
+	}
+	return names
+}
+
+func tokenSection(all []Token, now time.Time) Section {
+	t := TokenTable(all, now)
+	return Section{ID: "tokens", Title: "Tokens in use right now", Live: TokensPath, Table: &t,
+		Lead: "While an application works for you it holds a token: a pass for one place and a few minutes. Each ends by itself; “End” ends it within seconds."}
+}
+
+// TokenTable is the list of live tokens.
+func TokenTable(all []Token, now time.Time) Table {
+	t := Table{Caption: "Tokens in use right now", Columns: []string{"Application", "Where", "May", "Ends"}, Acts: true,
+		Empty: "No application holds a token of yours right now."}
+	for _, k := range all {
+		t.Rows = append(t.Rows, Row{
+			Cells: []Cell{{Text: k.Client}, {Text: k.Resource}, {Chips: k.Scope}, {When: WhenOf(k.Expires, now)}},
+			Acts:  []Act{{Text: "End", About: "token of " + k.Client, Path: "/account/tokens/end", Post: true, Hidden: []Hidden{{"token_id", k.ID}}}},
+		})
+	}
+	return t
+}
+
+// ApplicationOf is one application of a person.
+type ApplicationOf struct {
+	Now     time.Time
+	Of      Application
+	Grants  []Grant
+	Tokens  []Token
+	Notices []Notice
+}
+
+// Application writes what one application may do.
+func (f Frame) Application(w http.ResponseWriter, status int, p ApplicationOf) error {
+	f.At = "/account/applications"
+	sections := []Section{{ID: "who", Title: "Who it is", Facts: []Fact{
+		{"Name", Cell{Text: p.Of.Name, Tags: p.Of.tags()}},
+		{"Address", Cell{Text: p.Of.Host}},
+		{"Its id here", Cell{Text: p.Of.ID, Code: true}},
+		{"You let it in", Cell{When: WhenOf(p.Of.Since, p.Now)}},
+	}}}
+	for i, a := range p.Of.Allowed {
+		sections = append(sections, allowedSection("allowed-"+number(i), a))
+	}
+	sections = append(sections, Section{ID: "grants", Title: "Each time you said yes", Table: grantTable(p.Grants, p.Now)})
+	if len(p.Tokens) > 0 {
+		t := TokenTable(p.Tokens, p.Now)
+		sections = append(sections, Section{ID: "tokens", Title: "Tokens in use right now", Table: &t})
+	}
+	sections = append(sections, Section{ID: "end", Title: "Take it back", Danger: true,
+		Lead: "The application loses everything you allowed it, at once. The next time it wants something, it has to ask you again.",
+		Acts: []Act{{Text: "Take back all access", About: "of " + p.Of.Name, Path: "/account/application/remove?" + url.Values{"client": {p.Of.ID}}.Encode(), Danger: true}}})
+	return f.Sheet(w, status, Sheet{Title: p.Of.Name, Trail: []Link{{"Applications", "/account/applications"}}, Notices: p.Notices, Sections: sections})
+}
+
+func allowedSection(id string, a Allowed) Section {
+	s := Section{ID: id, Title: "What it may do with " + a.Resource, Table: scopeTable(a.Scope)}
+	if len(a.Scope) == 0 {
+		s.Table, s.Lead = nil, "Nothing in particular: it only knows that it is you."
+	}
+	return s
+}
+
+func scopeTable(all []Scope) *Table {
+	t := &Table{Caption: "What it may do", Columns: []string{"In words", "Name"}, Empty: "Nothing in particular."}
+	for _, s := range all {
+		words := Cell{Text: s.Words}
+		if s.Words == "" {
+			words.Text = s.Name
+		}
+		if tag := s.RiskTag(); tag.Text != "" {
+			words.Tags = []Tag{tag}
+		}
+		t.Rows = append(t.Rows, Row{Cells: []Cell{words, {Text: s.Name, Code: true}}})
+	}
+	return t
+}
+
+func grantTable(all []Grant, now time.Time) *Table {
+	t := &Table{Caption: "Each yes", Columns: []string{"When", "Where", "What", "Ends"}, Acts: true, Empty: "None of them is still in use."}
+	for _, g := range all {
+		t.Rows = append(t.Rows, Row{
+			Cells: []Cell{{When: WhenOf(g.Since, now)}, {Text: g.Resource}, {Chips: names(g.Scope)}, {When: WhenOf(g.Expires, now)}},
+			Acts:  []Act{{Text: "End", About: "this yes", Path: "/account/grants/end", Post: true, Hidden: []Hidden{{"grant", g.ID}}}},
+		})
+	}
+	return t
+}
+
+func names(all []Scope) []string {
+	var list []string
+	for _, s := range all {
+		list = append(list, s.Name)
+	}
+	return list
+}
+
+// Confirm asks before something that cannot be undone.
+type Confirm struct {
+	At      string // the place in the navigation
+	Title   string
+	Lead    string
+	Effects []string // what will be, one by one
+	Button  string
+	Path    string
+	Hidden  []Hidden
+	Back    Link
+	Secret  *Input // what has to be typed, nil for nothing
+}
+
+// Confirm writes the question.
+func (f Frame) Confirm(w http.ResponseWriter, status int, p Confirm) error {
+	f.At = p.At
+	form := Form{Path: p.Path, Button: p.Button, Hidden: p.Hidden, Danger: true}
+	if p.Secret != nil {
+		form.Inputs = []Input{*p.Secret}
+	}
+	return f.Sheet(w, status, Sheet{Title: p.Title, Lead: p.Lead, Trail: []Link{p.Back}, Sections: []Section{{
+		ID: "effects", Title: "What happens then", Danger: true, Points: p.Effects, Forms: []Form{form},
+		Acts: []Act{{Text: "No, go back", Path: p.Back.Path}},
+	}}})
+}

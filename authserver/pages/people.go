@@ -1,0 +1,299 @@
+package pages
+
+import (
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Person is somebody who can sign in, as an administrator sees them.
+type Person struct {
+	ID, Name, FullName, Email string
+	Verified                  bool // the address
+	Roles                     []string
+	Factors                   []Factor
+	Identities                []string // at other providers
+	Created, Changed          time.Time
+	LastSignIn                time.Time
+	Disabled                  time.Time // zero while they may sign in
+}
+
+// Factor is a second factor of somebody.
+type Factor struct{ ID, Name string }
+
+// RoleChoice is a role that can be given or taken.
+type RoleChoice struct {
+	Name, Description string
+	Has               bool
+	Fixed             string // why it cannot be changed here, or ""
+}
+
+// People is a page of the list of everybody.
+type People struct {
+	Now         time.Time
+	Query       string
+	All         []Person
+	First, Next string
+	Create      bool // the visitor may add somebody
+	Notices     []Notice
+}
+
+const peoplePath = "/admin/users"
+
+func personPath(id string) string { return "/admin/user?" + url.Values{"id": {id}}.Encode() }
+
+func personPage(step, id string) string {
+	return "/admin/user/" + step + "?" + url.Values{"id": {id}}.Encode()
+}
+
+// People writes the list.
+func (f Frame) People(w http.ResponseWriter, status int, p People) error {
+	f.At = peoplePath
+	t := &Table{Caption: "People", Columns: []string{"User name", "Name and address", "Roles", "Last sign-in"}, Empty: "Nobody yet.", First: p.First, Next: p.Next}
+	if p.Query != "" {
+		t.Empty = "Nobody’s name or address begins with that."
+	}
+	for _, u := range p.All {
+		t.Rows = append(t.Rows, Row{Cells: []Cell{{Text: u.Name, Path: personPath(u.ID), Tags: u.tags()}, {Text: u.FullName, Under: u.Email}, {Chips: u.Roles}, {When: WhenOf(u.LastSignIn, p.Now)}}})
+	}
+	s := Sheet{Title: "People", Lead: "Everybody who can sign in here.", Notices: p.Notices, Search: searchForm(peoplePath, "User name, or what it begins with", p.Query), Sections: []Section{{Table: t}}}
+	if p.Create {
+		s.Acts = []Act{{Text: "Add a person", Path: "/admin/users/new"}, {Text: "Invite", Path: "/admin/invitations"}}
+	}
+	return f.Sheet(w, status, s)
+}
+
+func searchForm(path, label, value string) *Form {
+	return &Form{Path: path, Button: "Find", Search: true, Inputs: []Input{{Name: "q", Label: label, Value: value, Kind: "search", Max: 254}}}
+}
+
+func (u Person) tags() []Tag {
+	var tags []Tag
+	if !u.Disabled.IsZero() {
+		tags = append(tags, Tag{"closed", Bad})
+	}
+	if len(u.Factors) == 0 {
+		tags = append(tags, Tag{"no second step", Warn})
+	}
+	return tags
+}
+
+// PersonOf is everything about one person.
+type PersonOf struct {
+	Now      time.Time
+	Of       Person
+	Roles    []RoleChoice
+	Sessions []Session
+	Grants   []Grant
+	SignIns  []SignIn
+	Change   bool // the visitor may change people
+	Self     bool // it is the visitor
+	Notices  []Notice
+}
+
+// Person writes it.
+func (f Frame) Person(w http.ResponseWriter, status int, p PersonOf) error {
+	f.At = peoplePath
+	sections := []Section{p.facts(), p.roles(), p.factors(), p.sessions(), p.grants(),
+		{ID: "sign-ins", Title: "Latest sign-ins", Table: signInTable(p.SignIns, p.Now, false)}}
+	if p.Change {
+		sections = append(sections, p.danger())
+	}
+	return f.Sheet(w, status, Sheet{Title: p.Of.Name, Trail: []Link{{"People", peoplePath}}, Notices: p.Notices, Sections: sections})
+}
+
+func (p PersonOf) facts() Section {
+	address := Cell{Text: p.Of.Email}
+	if p.Of.Email != "" && !p.Of.Verified {
+		address.Tags = []Tag{{"not verified", Warn}}
+	}
+	facts := []Fact{
+		{"Full name", Cell{Text: p.Of.FullName}}, {"E-mail address", address},
+		{"Id", Cell{Text: p.Of.ID, Code: true, Under: "Tokens name the person by it (sub)."}},
+		{"Added", Cell{When: WhenOf(p.Of.Created, p.Now)}}, {"Password changed", Cell{When: WhenOf(p.Of.Changed, p.Now)}},
+		{"Signs in with", Cell{Chips: p.Of.Identities}},
+	}
+	if !p.Of.Disabled.IsZero() {
+		facts = append(facts, Fact{"Closed", Cell{When: WhenOf(p.Of.Disabled, p.Now), Tags: []Tag{{"cannot sign in", Bad}}}})
+	}
+	s := Section{ID: "facts", Title: "About", Facts: facts}
+	if p.Change {
+		s.Acts = []Act{{Text: "Edit", About: "name and address", Path: personPage("edit", p.Of.ID)}}
+	}
+	return s
+}
+
+func (p PersonOf) roles() Section {
+	s := Section{ID: "roles", Title: "Roles", Lead: "Roles bound what applications can do in this person’s name. A role that is taken away ends tokens that need it within seconds."}
+	if !p.Change {
+		s.Facts = []Fact{{"Roles", Cell{Chips: p.Of.Roles}}}
+		return s
+	}
+	choices := Input{Name: "role", Label: "This person is", Kind: "choices"}
+	for _, r := range p.Roles {
+		if r.Fixed != "" {
+			s.Facts = append(s.Facts, Fact{r.Name, Cell{Text: r.Fixed}})
+			continue
+		}
+		choices.Options = append(choices.Options, Option{Value: r.Name, Text: r.Name, Hint: r.Description, Chosen: r.Has})
+	}
+	if len(choices.Options) > 0 {
+		s.Forms = []Form{{Path: "/admin/user/roles", Button: "Save roles", Inputs: []Input{choices}, Hidden: []Hidden{{"id", p.Of.ID}}}}
+	}
+	return s
+}
+
+func (p PersonOf) factors() Section {
+	t := &Table{Caption: "Second factors", Columns: []string{"Second step"}, Acts: p.Change, Empty: "None: the password alone lets this person in."}
+	for _, k := range p.Of.Factors {
+		row := Row{Cells: []Cell{{Text: k.Name}}}
+		if p.Change {
+			row.Acts = []Act{{Text: "Remove", About: k.Name, Path: "/admin/user/factor?" + url.Values{"id": {p.Of.ID}, "factor": {k.ID}}.Encode(), Danger: true}}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return Section{ID: "factors", Title: "Second steps", Table: t}
+}
+
+func (p PersonOf) sessions() Section {
+	t := sessionTable(p.Sessions, p.Now, "/admin/user/session", Hidden{"id", p.Of.ID})
+	if !p.Change {
+		t = withoutActs(t)
+	}
+	return Section{ID: "sessions", Title: "Signed-in browsers", Table: t}
+}
+
+func (p PersonOf) grants() Section {
+	t := GrantTable(p.Grants, p.Now, p.Change, personPath(p.Of.ID))
+	return Section{ID: "grants", Title: "Applications with access", Table: t}
+}
+
+func withoutActs(t *Table) *Table {
+	t.Acts = false
+	for i := range t.Rows {
+		t.Rows[i].Acts = nil
+	}
+	return t
+}
+
+func (p PersonOf) danger() Section {
+	s := Section{ID: "danger", Title: "Serious changes", Danger: true, Acts: []Act{
+		{Text: "Make a link for a new password", Path: personPage("reset", p.Of.ID)},
+	}}
+	if p.Self {
+		s.Notice = Notice{Tone: Note, Text: "This is you: somebody else has to close or delete your account."}
+		return s
+	}
+	if p.Of.Disabled.IsZero() {
+		s.Acts = append(s.Acts, Act{Text: "Close the account", Path: personPage("disable", p.Of.ID), Danger: true})
+	} else {
+		s.Acts = append(s.Acts, Act{Text: "Open the account again", Path: personPage("enable", p.Of.ID)})
+	}
+	s.Acts = append(s.Acts, Act{Text: "Delete the account", Path: personPage("delete", p.Of.ID), Danger: true})
+	return s
+}
+
+// PersonForm adds somebody, or changes what is known of them.
+type PersonForm struct {
+	ID, Name, FullName, Email string // ID is "" for somebody new
+	Verified                  bool
+	Roles                     []RoleChoice // for somebody new
+	Problem                   string
+}
+
+// PersonForm writes it.
+func (f Frame) PersonForm(w http.ResponseWriter, status int, p PersonForm) error {
+	f.At = peoplePath
+	inputs := []Input{
+		{Name: "full_name", Label: "Full name", Value: p.FullName, Kind: "text", Max: 200},
+		{Name: "email", Label: "E-mail address", Value: p.Email, Kind: "email", Max: 254},
+		{Name: "email_verified", Label: "I know that the address is this person’s", Value: yes(p.Verified), Kind: "check"},
+	}
+	s := Sheet{Title: "Edit " + p.Name, Trail: []Link{{"People", peoplePath}, {p.Name, personPath(p.ID)}}}
+	form := Form{Path: "/admin/user/edit", Button: "Save", Hidden: []Hidden{{"id", p.ID}}, Inputs: inputs}
+	if p.ID == "" {
+		s = Sheet{Title: "Add a person", Lead: "A password is made up and shown to you once. With an invitation people choose their own.", Trail: []Link{{"People", peoplePath}}}
+		form = Form{Path: "/admin/users/new", Button: "Add", Inputs: append([]Input{{Name: "name", Label: "User name", Value: p.Name, Kind: "text", Max: 100, Required: true, Hint: "They sign in with it."}}, inputs...)}
+		form.Inputs = append(form.Inputs, roleInput(p.Roles))
+	}
+	if p.Problem != "" {
+		s.Notices = []Notice{{Tone: Bad, Text: p.Problem}}
+	}
+	s.Sections = []Section{{Forms: []Form{form}}}
+	return f.Sheet(w, status, s)
+}
+
+func roleInput(all []RoleChoice) Input {
+	i := Input{Name: "role", Label: "Roles", Kind: "choices"}
+	for _, r := range all {
+		i.Options = append(i.Options, Option{Value: r.Name, Text: r.Name, Hint: r.Description, Chosen: r.Has})
+	}
+	return i
+}
+
+func yes(v bool) string {
+	if v {
+		return "yes"
+	}
+	return ""
+}
+
+// Secret is something shown once.
+type Secret struct {
+	At, Title, Lead string
+	Name, Value     string // what it is, and itself
+	Facts           []Fact
+	Back            Link
+}
+
+// Secret writes it.
+func (f Frame) Secret(w http.ResponseWriter, status int, p Secret) error {
+	f.At = p.At
+	return f.Sheet(w, status, Sheet{Title: p.Title, Lead: p.Lead, Trail: []Link{p.Back}, Sections: []Section{{
+		ID: "secret", Title: p.Name, Lead: "It is shown this once. Copy it now, and hand it over in a way that nobody else reads.",
+		Secret: p.Value, Facts: p.Facts, Acts: []Act{{Text: "I have it", Path: p.Back.Path}},
+	}}})
+}
+
+// Invitation is a link that lets somebody sign up.
+type Invitation struct {
+	ID, Email        string
+	Roles            []string
+	By               string
+	Created, Expires time.Time
+}
+
+// Invitations are those that were not used yet.
+type Invitations struct {
+	Now     time.Time
+	All     []Invitation
+	Roles   []RoleChoice
+	Create  bool
+	Problem string
+	Notices []Notice
+}
+
+// Invitations writes the list, and the form for another.
+func (f Frame) Invitations(w http.ResponseWriter, status int, p Invitations) error {
+	f.At = "/admin/invitations"
+	t := &Table{Caption: "Open invitations", Columns: []string{"For", "Roles", "Made by", "Ends"}, Acts: p.Create, Empty: "No invitation is open."}
+	for _, v := range p.All {
+		who := Cell{Text: v.Email}
+		if v.Email == "" {
+			who = Cell{Text: "whoever has the link"}
+		}
+		row := Row{Cells: []Cell{who, {Chips: v.Roles}, {Text: v.By}, {When: WhenOf(v.Expires, p.Now)}}}
+		if p.Create {
+			row.Acts = []Act{{Text: "Cancel", About: "this invitation", Path: "/admin/invitations/cancel", Post: true, Hidden: []Hidden{{"id", v.ID}}, Danger: true}}
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	sections := []Section{{ID: "open", Title: "Open invitations", Table: t}}
+	if p.Create {
+		sections = append(sections, Section{ID: "new", Title: "Invite somebody", Lead: "You get a link that works once. This server sends no e-mail: hand it over yourself.",
+			Forms: []Form{{Path: "/admin/invitations", Button: "Make a link", Inputs: []Input{
+				{Name: "email", Label: "E-mail address", Kind: "email", Max: 254, Hint: "Optional. It becomes theirs as verified: whoever has the link has the address.", Problem: p.Problem}, roleInput(p.Roles),
+			}}}})
+	}
+	return f.Sheet(w, status, Sheet{Title: "Invitations", Notices: p.Notices, Sections: sections})
+}

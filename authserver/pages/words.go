@@ -1,0 +1,63 @@
+package pages
+
+// outcomeTag is how an attempt to sign in ended.
+func outcomeTag(outcome string) Tag {
+	switch outcome {
+	case "allow":
+		return Tag{"signed in", Good}
+	case "step_up":
+		return Tag{"second step asked for", Note}
+	case "refuse":
+		return Tag{"refused", Bad}
+	case "failed":
+		return Tag{"did not get in", Warn}
+	}
+	return Tag{outcome, Plain}
+}
+
+// reasons in words, for people who were never told what they are called.
+var reasons = map[string]string{
+	"allowed_network":   "from a network that is always let in",
+	"denied_network":    "from a network that is never let in",
+	"first_sign_in":     "the first sign-in of this account",
+	"known_context":     "a browser and network that were used before",
+	"new_network":       "a network that was not used before",
+	"new_agent":         "a browser that was not used before",
+	"new_context":       "a browser that was not used in this network before",
+	"recent_failures":   "several failed tries shortly before",
+	"impossible_travel": "too far away from the sign-in before",
+	"pace":              "many tries in a short time",
+	"no_second_factor":  "there is no second step to ask for",
+	"wrong_password":    "wrong password",
+	"wrong_code":        "wrong code",
+	"disabled":          "the account is closed",
+}
+
+func reasonWords(reason string) string {
+	if w, ok := reasons[reason]; ok {
+		return w
+	}
+	return reason
+}
+
+// methods in words (RFC 8176).
+var methods = map[string]string{
+	"pwd": "password", "otp": "code", "hwk": "passkey", "swk": "passkey", "pop": "passkey",
+	"fed": "another provider",
+}
+
+// MethodWords is how somebody proved who they are, as a list in words.
+func MethodWords(amr []string) string {
+	words, seen := "", map[string]bool{}
+	for _, m := range amr {
+		w := methods[m]
+		if w == "" || seen[w] || m == "user" || m == "rba" {
+			continue
+		}
+		if seen[w] = true; words != "" {
+			words += " and "
+		}
+		words += w
+	}
+	return words
+}

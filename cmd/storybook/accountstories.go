@@ -1,0 +1,25 @@
+package main
+
+import "github.com/postern-mcp/postern/authserver/pages"
+
+func account() []story {
+	notice := []pages.Notice{{Tone: pages.Good, Text: "Signed out there."}}
+	overview, person := pages.Frame.Overview, pages.Visitor{Name: "ada", Token: "t"}
+	return []story{
+		visited("account", "Overview", "with new sign-ins", person, overview, pages.Overview{Now: now, Name: "ada", FullName: "Ada Lovelace", News: signIns[:2], Sessions: 3, Applications: 2, Tokens: 1, Factors: []string{"codes from an app", "2 passkeys"}, Roles: []string{"user"}}),
+		visited("account-bare", "Overview", "of somebody new", person, overview, pages.Overview{Now: now, Name: "ada", Sessions: 1}),
+		signed("account-admin", "Overview", "of an administrator with odd names", overview, pages.Overview{Now: now, Name: longWord, FullName: invisible, Sessions: 1, Roles: manyNames(40), Notices: []pages.Notice{{Tone: pages.Warn, Text: "A role of yours needs a second step when you sign in.", Link: pages.Link{Text: "Set it up", Path: "/account/security"}}}}),
+		signed("profile", "Profile", "a verified address", pages.Frame.Profile, pages.Profile{Name: "ada", FullName: "Ada Lovelace", Email: "ada@example.com", Verified: true, Notices: notice}),
+		signed("profile-empty", "Profile", "nothing known", pages.Frame.Profile, pages.Profile{Name: "ada"}),
+		signed("profile-wrong", "Profile", "not an address", pages.Frame.Profile, pages.Profile{Name: longWord, FullName: rightLeft, Email: longWord, Problem: "This is no e-mail address: write it as name@example.com."}),
+		signed("sessions", "Sessions", "several", pages.Frame.Sessions, pages.Sessions{Now: now, All: session, Notices: notice}),
+		signed("sessions-one", "Sessions", "only this one", pages.Frame.Sessions, pages.Sessions{Now: now, All: session[:1]}),
+		signed("sessions-end", "Confirm", "sign out everywhere else", pages.Frame.Confirm, pages.Confirm{At: "/account/sessions", Title: "Sign out everywhere else?", Effects: []string{"You stay signed in in this browser.", "2 other browsers have to sign in again."}, Button: "Sign out everywhere else", Path: "/account/sessions/end-others", Back: pages.Link{Text: "Signed-in browsers", Path: "/account/sessions"}}),
+		signed("applications", "Applications", "several", pages.Frame.Applications, pages.Applications{Now: now, All: applications, Tokens: tokens}),
+		signed("applications-none", "Applications", "none", pages.Frame.Applications, pages.Applications{Now: now}),
+		signed("application", "Application", "one", pages.Frame.Application, pages.ApplicationOf{Now: now, Of: application, Grants: grants[:1], Tokens: tokens[:1]}),
+		signed("application-many", "Application", "200 scopes, odd names", pages.Frame.Application, pages.ApplicationOf{Now: now, Of: applications[1], Grants: grants}),
+		signed("activity", "Activity", "several", pages.Frame.Activity, pages.Activity{Now: now, All: signIns, First: "/account/activity", Next: "/account/activity?before=5"}),
+		signed("activity-none", "Activity", "none", pages.Frame.Activity, pages.Activity{Now: now}),
+	}
+}

@@ -1,0 +1,86 @@
+package main
+
+import (
+	"net/http"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+)
+
+// stories is every page in every state.
+func stories() []story {
+	var all []story
+	for _, chapter := range [][]story{asking(), account(), administration(), managing()} {
+		all = append(all, chapter...)
+	}
+	return all
+}
+
+// writer is a method of pages.Frame that writes one kind of page.
+type writer[P any] func(f pages.Frame, w http.ResponseWriter, status int, p P) error
+
+// alone is a page without navigation.
+func alone[P any](name, page, about string, write writer[P], p P) story {
+	return story{name, page, about, func(w http.ResponseWriter, f pages.Frame) error { return write(f, w, http.StatusOK, p) }}
+}
+
+// signed is a page of somebody who is signed in, and may do everything.
+func signed[P any](name, page, about string, write writer[P], p P) story {
+	return visited(name, page, about, pages.Visitor{Name: "ada", Token: "token-of-the-session", May: pages.AdminPaths()}, write, p)
+}
+
+func visited[P any](name, page, about string, v pages.Visitor, write writer[P], p P) story {
+	return story{name, page, about, func(w http.ResponseWriter, f pages.Frame) error {
+		f.Visitor = &v
+		return write(f, w, http.StatusOK, p)
+	}}
+}
+
+func asking() []story {
+	login, consent, device, problem := pages.Frame.Login, pages.Frame.Consent, pages.Frame.Device, pages.Frame.Problem
+	claude := pages.Consent{User: "ada", Client: "Claude", ClientHost: "claude.ai", Verified: true, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator}
+	with := func(change func(*pages.Consent)) pages.Consent {
+		c := claude
+		change(&c)
+		return c
+	}
+	return []story{
+		alone("login", "Login", "for an application", login, pages.Login{Client: "Claude", Resource: "Calculator"}),
+		alone("login-own", "Login", "for the account pages", login, pages.Login{}),
+		alone("login-again", "Login", "the last sign-in is too old", login, pages.Login{Client: "Claude", Resource: "Calculator", Username: "ada", Again: true}),
+		alone("login-wrong", "Login", "after a wrong password", login, pages.Login{Client: "Claude", Resource: "Calculator", Username: "ada", Problem: "The name or the password is wrong."}),
+		alone("login-long", "Login", "long words", login, pages.Login{Client: longWord, Resource: longWord, Username: longWord}),
+		alone("consent", "Consent", "a verified application asks for the first time", consent, claude),
+		alone("consent-more", "Consent", "it asks for more", consent, with(func(c *pages.Consent) { c.New, c.Held = calculator[2:3], calculator[:2] })),
+		alone("consent-again", "Consent", "it asks for what it has", consent, with(func(c *pages.Consent) { c.New, c.Held = nil, calculator[:2] })),
+		alone("consent-nothing", "Consent", "it asks for nothing in particular", consent, with(func(c *pages.Consent) { c.New = nil })),
+		alone("consent-unverified", "Consent", "nobody vouches for it", consent, with(func(c *pages.Consent) { c.ClientHost, c.Verified, c.RedirectHost = "", false, "elsewhere.example" })),
+		alone("consent-unproved-host", "Consent", "it names a host and does not prove it", consent, with(func(c *pages.Consent) { c.Verified = false })),
+		alone("consent-known", "Consent", "an administrator registered it", consent, with(func(c *pages.Consent) { c.ClientHost, c.Verified, c.Known = "", false, true })),
+		alone("consent-local", "Consent", "a program on this device", consent, with(func(c *pages.Consent) {
+			c.ClientHost, c.Verified, c.RedirectHost, c.Local = "", false, "127.0.0.1", true
+		})),
+		alone("consent-scheme", "Consent", "whoever opens its links", consent, with(func(c *pages.Consent) { c.RedirectHost, c.Local, c.Scheme = "cursor:", true, "cursor" })),
+		alone("consent-device", "Consent", "a device waits", consent, with(func(c *pages.Consent) { c.UserCode = "BDFG-HJKL" })),
+		alone("consent-details", "Consent", "authorization details", consent, with(func(c *pages.Consent) {
+			c.Details = []pages.Detail{{Type: "payment", Words: "Pay somebody", Fields: []pages.Field{{Name: "creditor", Value: invisible}, {Name: "amount", Value: "EUR 1,000.00"}, {Name: "note", Value: ""}}}, {Type: "look", Words: "Look at the balance"}}
+		})),
+		alone("consent-odd", "Consent", "names that hide something", consent, with(func(c *pages.Consent) { c.Client, c.User, c.Resource = invisible, rightLeft, markup })),
+		alone("consent-long", "Consent", "long words", consent, with(func(c *pages.Consent) {
+			c.Client, c.ClientHost, c.RedirectHost, c.Resource, c.User = longWord, longWord, longWord, longWord, longWord
+			c.New = []pages.Scope{{Name: longWord, Words: longWord, Risk: "high"}}
+		})),
+		alone("consent-many", "Consent", "200 scopes", consent, with(func(c *pages.Consent) { c.New, c.Held = manyScopes(160), calculator })),
+		alone("device", "Device", "asks for a code", device, pages.Device{}),
+		alone("device-link", "Device", "came by a link", device, pages.Device{Code: "BDFG-HJKL", Given: true}),
+		alone("device-wrong", "Device", "no device shows it", device, pages.Device{Problem: "No device shows this code right now."}),
+		alone("done", "Done", "a device is connected", pages.Frame.Done, pages.Done{Client: "Television", Resource: "Calculator", Allowed: true}),
+		alone("done-denied", "Done", "a device is not connected", pages.Frame.Done, pages.Done{Client: invisible, Resource: "Calculator"}),
+		alone("logout", "Logout", "asks", pages.Frame.Logout, pages.Logout{User: "ada"}),
+		alone("logout-anybody", "Logout", "asks whoever it is", pages.Frame.Logout, pages.Logout{}),
+		{"signed-out", "SignedOut", "after it", func(w http.ResponseWriter, f pages.Frame) error { return f.SignedOut(w, http.StatusOK) }},
+		alone("problem", "Problem", "with a way back", problem, pages.Problem{Text: "A requested scope does not exist here.", Code: "invalid_scope", Reason: "bad_scope", Back: "https://claude.ai/callback?error=invalid_scope", BackHost: "claude.ai"}),
+		alone("problem-dead-end", "Problem", "without one", problem, pages.Problem{Text: "The application asked to send you to an address (redirect_uri) that it never registered, so we stopped.", Code: "invalid_request", Reason: "unregistered_redirect"}),
+		alone("problem-ours", "Problem", "of our own pages", problem, pages.Problem{Text: "This page is too old or belongs to another browser.", Code: "invalid_request", Reason: "bad_request_state", Next: pages.Link{Text: "Go to your account", Path: "/account"}}),
+		alone("problem-inside", "Problem", "our fault", problem, pages.Problem{Text: "Something went wrong here. Try again in a while."}),
+	}
+}
