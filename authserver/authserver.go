@@ -48,6 +48,7 @@ type Server struct {
 	patience   time.Duration // with the store and whoever else is asked, for one request
 	stepUps    stepUps
 	lists      statusLists
+	failures   failures
 }
 
 // seals has one key per purpose.
@@ -71,7 +72,7 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 }
 
 func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
-	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), arrival: arrivalTime, patience: patience}
+	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), arrival: arrivalTime, patience: patience, failures: make(failures, waitingFailures)}
 	s.passwords = newPasswords()
 	s.profile = profiles[c.Clients.Profile]
 	s.documents = s.fetcher(clientdoc.Patience)
@@ -90,7 +91,7 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 		return nil, err
 	}
 	s.handler = s.routes()
-	work := []func(context.Context){s.sweepUntil, s.keepKeysUntil}
+	work := []func(context.Context){s.sweepUntil, s.keepKeysUntil, s.recordFailuresUntil}
 	if c.Revocations != nil {
 		work = append(work, s.announceUntil)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/revoked"
+	"github.com/postern-mcp/postern/authserver/risk"
 	"github.com/postern-mcp/postern/authserver/role"
 )
 
@@ -67,6 +68,7 @@ type Config struct {
 	Resources         []Resource
 	DetailTypes       []DetailType // nil: no authorization details are taken
 	Roles             []role.Role  // at least one; role.Default has those there are without any configured
+	SignIn            risk.Rules   // how sign-ins are judged; risk.Defaults has those of whoever sets none
 	Registration      Registration
 	RegistrationToken string         // required with RegistrationToken
 	StepUpSecret      string         // shared with resource servers that tell of step-ups; "": none does, and /step-up does not exist
@@ -92,6 +94,7 @@ func (c Config) validate() error {
 		checkResources(c.Resources),
 		checkDetailTypes(c.DetailTypes),
 		checkRoles(c.Roles),
+		c.SignIn.Check(),
 		c.checkRegistration(),
 		clientdoc.CheckSchemes(c.RedirectSchemes),
 		checkProxies(c.TrustedProxies),

@@ -105,6 +105,8 @@ const (
 	RequestSpent        Reason = "request_spent"
 	CrossSite           Reason = "cross_site"
 	WrongPassword       Reason = "wrong_password"
+	NetworkDenied       Reason = "network_denied"
+	SignInRefused       Reason = "sign_in_refused"
 	NoCookie            Reason = "no_cookie"
 	NoHistory           Reason = "no_history"
 )
@@ -208,10 +210,15 @@ var answers = map[Reason]answer{
 	BadRequestState:     {400, "invalid_request", "This page is too old or belongs to another browser: start again from your application."},
 	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},
-	WrongPassword:       {403, "access_denied", "The name or the password is wrong."},
+	WrongPassword:       {403, "access_denied", wrongOrUnusual},
+	NetworkDenied:       {403, "access_denied", "Nobody may sign in from the network you are on: use another one, or ask the operator."},
+	SignInRefused:       {403, "access_denied", wrongOrUnusual},
 	NoCookie:            {400, "invalid_request", "Your browser did not send our cookie: allow cookies for this site and start again from your application."},
 	NoHistory:           {501, "invalid_request", "Only the current status list is kept: ask without time."},
 }
+
+// wrongOrUnusual does not tell a thief that the password is right.
+const wrongOrUnusual = "The name or the password is wrong, or this sign-in is too unusual: then it works from where you signed in before."
 
 var unlisted = answer{500, "server_error", ""}
 

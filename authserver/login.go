@@ -28,7 +28,13 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.loginFailed(w, r, p, browser, form["username"], err)
 	}
-	return s.proven(w, r, s.newEntry(p, user, amrPassword))
+	err = s.proven(w, r, s.newEntry(p, user, amrPassword))
+	if reasonOf(err) != SignInRefused {
+		return err
+	}
+	// It looks as after a wrong password, and costs the same.
+	_, _ = s.mayGuess(r, user.Name)
+	return s.loginFailed(w, r, p, browser, user.Name, err)
 }
 
 // fromHere refuses forms that another site made the browser send.
@@ -46,6 +52,9 @@ func (s *Server) fromHere(r *http.Request) error {
 // signIn checks name and password. The name is paid for whether or not it
 // exists, and the work is the same.
 func (s *Server) signIn(r *http.Request, name, password string) (store.User, error) {
+	if err := s.admitNetwork(r); err != nil {
+		return store.User{}, err
+	}
 	if len(name) > maxUsername || len(password) > maxPassword {
 		return store.User{}, refuse(WrongPassword)
 	}
@@ -104,6 +113,7 @@ func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, p pending, 
 	if answerTo(cause).status >= http.StatusInternalServerError && reasonOf(cause) != Busy {
 		return cause
 	}
+	s.noteFailure(r, name, p, cause)
 	s.audit(r, "login.failed", "subject", s.subjectOf(r.Context(), name), "reason", string(reasonOf(cause)))
 	setRetryAfter(w.Header(), retryAfter(cause))
 	c, err := s.clientOf(r, p)

@@ -26,7 +26,7 @@ func TestWrongPassword(t *testing.T) {
 		{"no user", "", testPassword}, {"name in other case", "Ada", testPassword}, {"a very long password", testUser, strings.Repeat("x", maxPassword+1)},
 	} {
 		a := g.submit(b, "/login", with(form, "username", row.user, "password", row.password))
-		if a.status != 403 || !strings.Contains(a.body, "The name or the password is wrong.") || len(a.header.Values("Set-Cookie")) != 0 {
+		if a.status != 403 || !strings.Contains(a.body, "The name or the password is wrong") || len(a.header.Values("Set-Cookie")) != 0 {
 			t.Errorf("%s: got %d %s", row.name, a.status, a.body)
 		}
 		pages = append(pages, strings.Replace(hidden.ReplaceAllString(a.body, ""), `value="`+row.user+`"`, "", 1))

@@ -22,6 +22,7 @@ type entry struct {
 	At       int64    `json:"at"`            // when the first of it was, in milliseconds
 	Why      []string `json:"why,omitempty"` // reasons for which more is asked
 	Held     bool     `json:"held,omitzero"` // it is a session that is not enough, not a new sign-in
+	Judged   judged   `json:"judged,omitzero"`
 	Expires  int64    `json:"expires"`
 }
 
@@ -70,10 +71,21 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, e entry) error {
 		s.audit(r, "login.failed", "subject", user.ID, "reason", string(AccountOff))
 		return refuse(AccountOff)
 	}
-	if !levelOf(e.Methods).meets(e.To.Level) {
+	if e, err = s.weigh(r, e, user); err != nil {
+		return err
+	}
+	if !levelOf(e.Methods).meets(e.wanted()) {
 		return s.unmet(w, r, e)
 	}
 	return s.letIn(w, r, e, user)
+}
+
+// wanted is what the request demands, and a second factor when there is a reason.
+func (e entry) wanted() level {
+	if len(e.Why) > 0 && !e.To.Level.meets(levelMulti) {
+		return levelMulti
+	}
+	return e.To.Level
 }
 
 // unmet: nothing the person has makes the sign-in as strong as is wanted.
@@ -95,6 +107,9 @@ func (s *Server) letIn(w http.ResponseWriter, r *http.Request, e entry, user sto
 	v := store.Session{
 		Hash: hashOf(id), UserID: user.ID, Methods: e.Methods, AuthTime: time.UnixMilli(e.At), CreatedAt: now, SeenAt: now,
 		ExpiresAt: now.Add(sessionLife), Address: s.address(r), Agent: agentOf(r),
+	}
+	if _, err := s.recordSignIn(r, e, store.SignedIn); err != nil {
+		return err
 	}
 	if err := s.store.StartSession(r.Context(), v, hashOf(s.cookie(r, sessionCookie))); err != nil {
 		return err

@@ -18,6 +18,8 @@ type Store interface {
 	sessionStore
 	sessionsSeen
 	userByID
+	signInStore
+	signInsShown
 	roleStore
 	clientRoles
 	narrowing

@@ -10,6 +10,7 @@ const (
 	sweepEvery    = time.Minute
 	sweepBatch    = 200
 	unusedClients = 24 * time.Hour
+	oldSignIns    = 90 * 24 * time.Hour
 )
 
 // background is what goes on beside requests until it is stopped.
@@ -63,5 +64,10 @@ func (s *Server) sweep(ctx context.Context) {
 func (s *Server) sweepSome(ctx context.Context, now time.Time) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, s.patience)
 	defer cancel()
-	return s.store.Sweep(ctx, now, now.Add(-unusedClients), sweepBatch)
+	expired, err := s.store.Sweep(ctx, now, now.Add(-unusedClients), sweepBatch)
+	if err != nil {
+		return false, err
+	}
+	old, err := s.store.SweepSignIns(ctx, now.Add(-oldSignIns), now.Add(-s.config.SignIn.Remember), sweepBatch)
+	return expired || old, err
 }

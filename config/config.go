@@ -76,6 +76,7 @@ type AuthServer struct {
 	ClientDocuments ClientDocuments `yaml:"client_documents"`
 	RedirectSchemes []string        `yaml:"redirect_schemes"`   // private-use schemes without a dot that clients may register
 	TrustedProxies  []Network       `yaml:"trusted_proxies"`    // whose X-Forwarded-For is believed
+	SignIn          SignIn          `yaml:"sign_in"`            // how sign-ins are judged
 	DPoPNonce       string          `yaml:"dpop_nonce"`         // required (default) or optional
 	AccessTokenLife time.Duration   `yaml:"access_token_life"`  // default 10m
 	RefreshLife     time.Duration   `yaml:"refresh_token_life"` // default 720h

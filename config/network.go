@@ -22,7 +22,7 @@ func (n *Network) UnmarshalText(text []byte) error {
 		return errors.New("has bits set beyond its length: write " + p.Masked().String() + " if that is meant")
 	}
 	if p.Bits() == 0 {
-		return errors.New("would trust everybody: name the proxies' own network")
+		return errors.New("would be everybody: name the networks that are meant")
 	}
 	n.Prefix = p
 	return nil
@@ -30,9 +30,5 @@ func (n *Network) UnmarshalText(text []byte) error {
 
 // Networks are the trusted proxies' ranges.
 func (a *AuthServer) Networks() []netip.Prefix {
-	var list []netip.Prefix
-	for _, n := range a.TrustedProxies {
-		list = append(list, n.Prefix)
-	}
-	return list
+	return prefixes(a.TrustedProxies)
 }

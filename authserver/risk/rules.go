@@ -59,7 +59,7 @@ type Mistake struct {
 	Text string
 }
 
-func (m *Mistake) Error() string { return fmt.Sprint(m.Key...) + ": " + m.Text }
+func (m Mistake) Error() string { return fmt.Sprint(m.Key...) + ": " + m.Text }
 
 // Bounds of the rules. Only so many events are there to be counted.
 const (
@@ -67,42 +67,73 @@ const (
 	MostEvents = 100
 )
 
-// Check returns every *Mistake, joined.
+// Check joins all mistakes there are.
 func (r Rules) Check() error {
-	return errors.Join(
-		checkNetworks(r.Deny, "deny_networks"),
-		checkNetworks(r.Allow, "allow_networks"),
-		whole(r.V4Bits, 8, 32, "network_bits", "ipv4"),
-		whole(r.V6Bits, 16, 128, "network_bits", "ipv6"),
-		lasting(r.Remember, time.Hour, 3*365*24*time.Hour, "remember"),
-		demand(r.WithoutFactor == Allow || r.WithoutFactor == Refuse, "must be one of: allow, refuse", "without_factor"),
-		r.checkWeights(),
-		whole(r.StepUp, 1, MostPoints, "thresholds", "step_up"),
-		whole(r.Refuse, 1, MostPoints, "thresholds", "refuse"),
-		demand(r.Refuse >= r.StepUp, "must not be lower than step_up", "thresholds", "refuse"),
-		lasting(r.FailuresWithin, time.Minute, 24*time.Hour, "failures", "within"),
-		whole(r.FailuresMost, 1, MostEvents, "failures", "most"),
-		demand(r.Speed >= 1 && r.Speed <= 100_000, "must lie between 1 and 100000 km/h", "speed"),
-		demand(r.Pace.Number <= MostEvents, fmt.Sprintf("must not be more than %d in its period", MostEvents), "pace"),
-		r.checkPlaces(),
-	)
-}
-
-func (r Rules) checkWeights() error {
 	var all []error
-	for _, reason := range slices.Sorted(maps.Keys(r.Weights)) {
-		if !slices.Contains(Weighed(), reason) {
-			all = append(all, demand(false, "has no weight: those that do are "+weighedList(), "weights", string(reason)))
-			continue
-		}
-		all = append(all, whole(r.Weights[reason], 0, MostPoints, "weights", string(reason)))
-	}
-	for _, reason := range Weighed() {
-		if _, ok := r.Weights[reason]; !ok {
-			all = append(all, demand(false, "lacks "+string(reason), "weights"))
-		}
+	for _, m := range r.Mistakes() {
+		all = append(all, m)
 	}
 	return errors.Join(all...)
+}
+
+// Mistakes are everything that is wrong with the rules.
+func (r Rules) Mistakes() []Mistake {
+	var c check
+	c.networks(r.Deny, "deny_networks")
+	c.networks(r.Allow, "allow_networks")
+	c.whole(r.V4Bits, 8, 32, "network_bits", "ipv4")
+	c.whole(r.V6Bits, 16, 128, "network_bits", "ipv6")
+	c.lasting(r.Remember, time.Hour, 3*365*24*time.Hour, "remember")
+	c.demand(r.WithoutFactor == Allow || r.WithoutFactor == Refuse, "must be one of: allow, refuse", "without_factor")
+	c.weights(r.Weights)
+	c.whole(r.StepUp, 1, MostPoints, "thresholds", "step_up")
+	c.whole(r.Refuse, 1, MostPoints, "thresholds", "refuse")
+	c.demand(r.Refuse >= r.StepUp, "must not be lower than step_up", "thresholds", "refuse")
+	c.lasting(r.FailuresWithin, time.Minute, 24*time.Hour, "failures", "within")
+	c.whole(r.FailuresMost, 1, MostEvents, "failures", "most")
+	c.demand(r.Speed >= 1 && r.Speed <= 100_000, "must lie between 1 and 100000 km/h", "speed")
+	c.demand(r.Pace.Number <= MostEvents, fmt.Sprintf("must not be more than %d in its period", MostEvents), "pace")
+	c.places(r.Places)
+	return c.found
+}
+
+// check gathers mistakes.
+type check struct{ found []Mistake }
+
+func (c *check) demand(ok bool, text string, key ...any) {
+	if !ok {
+		c.found = append(c.found, Mistake{Key: key, Text: text})
+	}
+}
+
+func (c *check) whole(n, least, most int, key ...any) {
+	c.demand(n >= least && n <= most, fmt.Sprintf("must lie between %d and %d", least, most), key...)
+}
+
+func (c *check) lasting(d, least, most time.Duration, key ...any) {
+	c.demand(d >= least && d <= most, fmt.Sprintf("must lie between %s and %s", least, most), key...)
+}
+
+// networks: as written, a network contains exactly what it says.
+func (c *check) networks(list []netip.Prefix, key ...any) {
+	for i, p := range list {
+		good := p.IsValid() && p == p.Masked() && p.Bits() > 0 && !p.Addr().Is4In6()
+		c.demand(good, "must be a network, its host bits zero, and not everybody's", append(slices.Clone(key), i)...)
+	}
+}
+
+func (c *check) weights(weights map[Reason]int) {
+	for _, reason := range slices.Sorted(maps.Keys(weights)) {
+		if !slices.Contains(Weighed(), reason) {
+			c.demand(false, "has no weight: those that do are "+weighedList(), "weights", string(reason))
+			continue
+		}
+		c.whole(weights[reason], 0, MostPoints, "weights", string(reason))
+	}
+	for _, reason := range Weighed() {
+		_, ok := weights[reason]
+		c.demand(ok, "lacks "+string(reason), "weights")
+	}
 }
 
 func weighedList() string {
@@ -113,46 +144,18 @@ func weighedList() string {
 	return strings.Join(names, ", ")
 }
 
-func (r Rules) checkPlaces() error {
-	var all []error
+func (c *check) places(places []Place) {
 	names, networks := map[string]bool{}, map[netip.Prefix]bool{}
-	for i, p := range r.Places {
-		all = append(all,
-			demand(p.Name != "" && !names[p.Name], "must be there, and named once", "places", i, "name"),
-			demand(math.Abs(p.Latitude) <= 90, "must lie between -90 and 90 degrees", "places", i, "latitude"),
-			demand(math.Abs(p.Longitude) <= 180, "must lie between -180 and 180 degrees", "places", i, "longitude"),
-			demand(len(p.Networks) > 0, "must name at least one network", "places", i, "networks"),
-			checkNetworks(p.Networks, "places", i, "networks"))
+	for i, p := range places {
+		c.demand(p.Name != "" && !names[p.Name], "must be there, and named once", "places", i, "name")
+		c.demand(math.Abs(p.Latitude) <= 90, "must lie between -90 and 90 degrees", "places", i, "latitude")
+		c.demand(math.Abs(p.Longitude) <= 180, "must lie between -180 and 180 degrees", "places", i, "longitude")
+		c.demand(len(p.Networks) > 0, "must name at least one network", "places", i, "networks")
+		c.networks(p.Networks, "places", i, "networks")
 		names[p.Name] = true
 		for j, n := range p.Networks {
-			all = append(all, demand(!networks[n], "lies in a place named before", "places", i, "networks", j))
+			c.demand(!networks[n], "lies in a place named before", "places", i, "networks", j)
 			networks[n] = true
 		}
 	}
-	return errors.Join(all...)
-}
-
-// checkNetworks: as written, a network contains exactly what it says.
-func checkNetworks(list []netip.Prefix, key ...any) error {
-	var all []error
-	for i, p := range list {
-		good := p.IsValid() && p == p.Masked() && p.Bits() > 0 && !p.Addr().Is4In6()
-		all = append(all, demand(good, "must be a network, its host bits zero, and not everybody's", append(slices.Clone(key), i)...))
-	}
-	return errors.Join(all...)
-}
-
-func whole(n, least, most int, key ...any) error {
-	return demand(n >= least && n <= most, fmt.Sprintf("must lie between %d and %d", least, most), key...)
-}
-
-func lasting(d, least, most time.Duration, key ...any) error {
-	return demand(d >= least && d <= most, fmt.Sprintf("must lie between %s and %s", least, most), key...)
-}
-
-func demand(ok bool, text string, key ...any) error {
-	if ok {
-		return nil
-	}
-	return &Mistake{Key: key, Text: text}
 }

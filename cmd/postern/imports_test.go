@@ -16,7 +16,7 @@ const module = "github.com/postern-mcp/postern/"
 // allowed says, per room, which rooms of the project it may import. Rooms that
 // are not named here may import none.
 var allowed = map[string][]string{
-	"config":                {"config/strictyaml", "policy/rate", "authserver/clientdoc", "authserver/role"},
+	"config":                {"config/strictyaml", "policy/rate", "authserver/clientdoc", "authserver/risk", "authserver/role"},
 	"policy":                {"config/strictyaml", "policy/rate"},
 	"proxy":                 {"policy", "policy/rate", "proxy/mcp", "authserver/pace", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "proxy/discovery"},
 	"proxy/mcp":             {"policy"},
