@@ -154,8 +154,12 @@ func (s *Server) Close() error {
 	return s.store.Close()
 }
 
-// CreateUser adds a person who can sign in. ErrExists when the name is taken.
-func (s *Server) CreateUser(ctx context.Context, username, password string) error {
+// CreateUser adds a person who can sign in and holds roles. ErrExists when the
+// name is taken.
+func (s *Server) CreateUser(ctx context.Context, username, password string, roles ...string) error {
+	if err := s.knownRoles(roles); err != nil {
+		return err
+	}
 	if err := checkUsername(username); err != nil {
 		return err
 	}
@@ -164,7 +168,7 @@ func (s *Server) CreateUser(ctx context.Context, username, password string) erro
 		return err
 	}
 	u := store.User{ID: newID("user_"), Name: username, PasswordHash: hash}
-	return s.store.AddUser(ctx, u, s.config.Now())
+	return s.store.AddUser(ctx, u, s.config.Now(), roles...)
 }
 
 // CreateClient adds a confidential machine client (client credentials) for all

@@ -56,7 +56,7 @@ type clientStore interface {
 
 type userStore interface {
 	User(ctx context.Context, name string) (store.User, error)
-	AddUser(ctx context.Context, u store.User, now time.Time) error
+	AddUser(ctx context.Context, u store.User, now time.Time, roles ...string) error
 }
 
 type sessionStore interface {

@@ -10,10 +10,14 @@ func TestRolesOfPeople(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s, ctx := open(t), t.Context()
 		must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada"}, t0))
-		must(t, s.AddUser(ctx, User{ID: "u2", Name: "eve"}, t0))
+		must(t, s.AddUser(ctx, User{ID: "u2", Name: "eve"}, t0, "guest"))
+		want(t, s.AddUser(ctx, User{ID: "u2", Name: "mallory"}, t0, "admin"), ErrExists)
 		want(t, s.SetRoles(ctx, "u3", Assigned, []string{"admin"}, t0), ErrNotFound)
 		must(t, s.SetRoles(ctx, "u1", Assigned, []string{"user", "admin"}, t0))
 		must(t, s.SetRoles(ctx, "u1", "google", []string{"admin", "dba"}, t0))
+		if got, err := s.RolesOf(ctx, "u2"); err != nil || !slices.Equal(got, []UserRole{{"guest", Assigned, t0}}) {
+			t.Errorf("a new person's: %v, %v", got, err)
+		}
 		must(t, s.SetRoles(ctx, "u2", Assigned, []string{"user"}, t0))
 		must(t, s.SetRoles(ctx, "u1", Assigned, []string{"admin", "llm"}, t0.Add(time.Hour)))
 		got, err := s.RolesOf(ctx, "u1")

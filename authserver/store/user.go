@@ -33,9 +33,15 @@ func user(row scanner) (User, error) {
 	return u, nil
 }
 
-// AddUser adds a person, or ErrExists when the name is taken.
-func (s *DB) AddUser(ctx context.Context, u User, now time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error { return addUser(ctx, tx, u, now) })
+// AddUser adds a person with roles that an administrator gives, or ErrExists
+// when the name is taken.
+func (s *DB) AddUser(ctx context.Context, u User, now time.Time, roles ...string) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := addUser(ctx, tx, u, now); err != nil {
+			return err
+		}
+		return setRoles(ctx, tx, u.ID, Assigned, roles, now)
+	})
 }
 
 func addUser(ctx context.Context, tx *sql.Tx, u User, now time.Time) error {

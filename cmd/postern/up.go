@@ -305,7 +305,7 @@ func (s *state) demo(ctx context.Context, issuer *authserver.Server, scopes []st
 			return d, err
 		}
 	}
-	err = issuer.CreateUser(ctx, d.User.Username, d.User.Password)
+	err = issuer.CreateUser(ctx, d.User.Username, d.User.Password, "user")
 	if err != nil && !errors.Is(err, authserver.ErrExists) {
 		return d, fmt.Errorf("demo user: %w", err)
 	}
