@@ -21,7 +21,7 @@ func (p program) adminCommand() *cobra.Command {
 	var path string
 	c := &cobra.Command{
 		Use:   "admin",
-		Short: "Users, clients and keys of the bundled authorization server",
+		Short: "Users, clients, keys and sign-ins of the bundled authorization server",
 		Args:  noArguments,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -35,6 +35,7 @@ func (p program) adminCommand() *cobra.Command {
 			p.deleteCommand(&path, "delete CLIENT_ID", "Delete a client with all consents and tokens it was given", (*authserver.Server).DeleteClient)),
 		group("resource-server", "Servers that may introspect tokens", p.createResourceServerCommand(&path)),
 		p.keyCommand(&path),
+		p.riskCommand(&path),
 	)
 	return c
 }
