@@ -115,7 +115,7 @@ func TestErrorsDoNotMakeAnOpenRedirect(t *testing.T) {
 	bad := "/authorize?" + with(authorization(id), "redirect_uri", at, "response_type", "token").Encode()
 	b := newBrowser(t)
 	a := g.get(b, bad)
-	if a.status != 400 || a.header.Get("Location") != "" || !strings.Contains(a.body, "Go back to shop.example") {
+	if a.status != 400 || a.header.Get("Location") != "" || !strings.Contains(a.words(), "Go back to shop.example") {
 		t.Errorf("got %d %q %s", a.status, a.header.Get("Location"), a.body)
 	}
 	g.consentPage(b, with(authorization(id), "redirect_uri", at)) // signs in

@@ -79,7 +79,7 @@ func TestSilentForAStranger(t *testing.T) {
 	}
 	_, query := g.httpsClient()
 	a := g.get(newBrowser(t), "/authorize?"+with(query, "prompt", "none").Encode())
-	if a.status != 400 || a.header.Get("Location") != "" || !strings.Contains(a.body, "Go back to app.example") {
+	if a.status != 400 || a.header.Get("Location") != "" || !strings.Contains(a.words(), "Go back to app.example") {
 		t.Errorf("got %d %q", a.status, a.header.Get("Location"))
 	}
 }

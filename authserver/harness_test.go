@@ -280,6 +280,13 @@ func with(v url.Values, pairs ...string) url.Values {
 	return c
 }
 
+var tags = regexp.MustCompile(`<[^>]*>`)
+
+// words is what a page says, without its tags.
+func (a answerOf) words() string {
+	return strings.Join(strings.Fields(html.UnescapeString(tags.ReplaceAllString(a.body, ""))), " ")
+}
+
 var hidden = regexp.MustCompile(`name="request" value="([^"]*)"`)
 
 // formRequest is the sealed request in a page's form.

@@ -24,7 +24,7 @@ func TestPrivateSchemeGoesTheWholeWay(t *testing.T) {
 	asked := with(authorization(id), "redirect_uri", cursorCallback)
 	for range 2 { // remembered consent never leaves the page out: any program may have the scheme
 		page := g.consentPage(b, asked)
-		if !strings.Contains(page.body, "opens <strong>cursor:</strong> links") {
+		if !strings.Contains(page.words(), "opens cursor: links") {
 			t.Fatalf("the page does not say where the answer goes: %s", page.body)
 		}
 		if csp := page.header.Get("Content-Security-Policy"); !strings.Contains(csp, "form-action 'self' cursor:;") {
