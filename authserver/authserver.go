@@ -14,6 +14,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/role"
@@ -42,6 +43,7 @@ type Server struct {
 	limits     limits
 	documents  *clientdoc.Fetcher
 	profile    profile
+	api        *admin.API
 	handler    http.Handler
 	beside     *background
 	arrival    time.Duration // within which a request must be here
@@ -72,7 +74,7 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 }
 
 func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
-	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources), arrival: arrivalTime, patience: patience, failures: make(failures, waitingFailures)}
+	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources, adminResource(newSite(c.Issuer))), arrival: arrivalTime, patience: patience, failures: make(failures, waitingFailures)}
 	s.passwords = newPasswords()
 	s.profile = profiles[c.Clients.Profile]
 	s.documents = s.fetcher(clientdoc.Patience)
@@ -88,6 +90,9 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 		return nil, err
 	}
 	if err := s.prepareTokens(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.openAPI(); err != nil {
 		return nil, err
 	}
 	s.handler = s.routes()
@@ -124,7 +129,7 @@ func (s *Server) prepareTokens(ctx context.Context) (err error) {
 	if err := s.openKeys(ctx); err != nil {
 		return err
 	}
-	if s.rules, err = token.NewRules(s.config.Issuer, s.catalogue.urls(), token.RFC9068, 0); err != nil {
+	if s.rules, err = token.NewRules(s.config.Issuer, s.catalogue.audiences(), token.RFC9068, 0); err != nil {
 		return err
 	}
 	if s.pushesAt, err = dpop.ParseTarget(s.site.url("/par")); err != nil {

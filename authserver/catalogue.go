@@ -10,16 +10,20 @@ import (
 // catalogue is what tokens may be issued for.
 type catalogue struct {
 	list  []Resource
+	admin Resource // this server's own API: nobody means it who does not name it
 	byURL map[string]Resource
 }
 
-func newCatalogue(list []Resource) catalogue {
-	c := catalogue{list: list, byURL: map[string]Resource{}}
+func newCatalogue(list []Resource, own Resource) catalogue {
+	c := catalogue{list: list, admin: own, byURL: map[string]Resource{own.URL: own}}
 	for _, r := range list {
 		c.byURL[r.URL] = r
 	}
 	return c
 }
+
+// audiences are those that tokens of this server may have.
+func (c catalogue) audiences() []string { return append(c.urls(), c.admin.URL) }
 
 func (c catalogue) urls() []string {
 	urls := make([]string, len(c.list))
@@ -40,7 +44,7 @@ func (c catalogue) scopes() []string {
 }
 
 func (c catalogue) known(scopes []string) error {
-	all := c.scopes()
+	all := append(c.scopes(), c.admin.names()...)
 	for _, s := range scopes {
 		if !slices.Contains(all, s) {
 			return fmt.Errorf("no resource has a scope %q; there are: %s", s, strings.Join(all, " "))

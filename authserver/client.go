@@ -45,8 +45,11 @@ func (c client) within(scope []string) []string {
 
 func (c client) mayUse(grant string) bool { return slices.Contains(c.Grants, grant) }
 
-// client finds a client by id: a URL is a metadata document, anything else is registered.
+// client finds a client by id: a URL is a metadata document, anything else but the command line is registered.
 func (s *Server) client(r *http.Request, id string) (client, error) {
+	if id == adminClient {
+		return s.commandClient(), nil
+	}
 	if s.documents.IsID(id) {
 		return s.documentClient(r, id)
 	}

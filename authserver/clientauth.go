@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 )
@@ -55,7 +56,7 @@ func (s *Server) proves(r *http.Request, c client, cred credential) error {
 	case authNone:
 		return cred.nothing()
 	case authBasic, authPost:
-		return c.provesSecret(cred)
+		return c.provesSecret(cred, s.config.Now())
 	case authKey:
 		return s.provesKey(r, c, cred)
 	case authSelfSigned:
@@ -78,15 +79,25 @@ func (c credential) nothing() error {
 }
 
 // provesSecret takes the secret in both forms, whichever was registered.
-func (c client) provesSecret(cred credential) error {
+func (c client) provesSecret(cred credential, now time.Time) error {
 	if cred.way == byKey {
 		return refuse(WrongMethod)
 	}
-	h := hashOf(cred.secret)
-	if cred.secret == "" || len(c.SecretHash) == 0 || subtle.ConstantTimeCompare(h[:], c.SecretHash) != 1 {
+	if cred.secret == "" {
 		return refuse(WrongClientSecret)
 	}
-	return nil
+	if isSecret(cred.secret, c.SecretHash) {
+		return nil
+	}
+	if now.UnixMilli() < c.SecretBeforeUntil && isSecret(cred.secret, c.SecretBefore) {
+		return nil
+	}
+	return refuse(WrongClientSecret)
+}
+
+func isSecret(given string, hash []byte) bool {
+	h := hashOf(given)
+	return len(hash) > 0 && subtle.ConstantTimeCompare(h[:], hash) == 1
 }
 
 // readCredential: OAuth 2.1 §2.4 (B4): one method per request.

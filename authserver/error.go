@@ -65,6 +65,7 @@ const (
 	NoAccessToken       Reason = "no_access_token"
 	DeadAccessToken     Reason = "dead_access_token"
 	TokenWithoutOpenID  Reason = "token_without_openid"
+	LacksAdminScope     Reason = "lacks_admin_scope"
 	BadResourceProof    Reason = "bad_resource_proof"
 	ResourceNonce       Reason = "resource_nonce_needed"
 	ForeignHint         Reason = "foreign_id_token_hint"
@@ -171,6 +172,7 @@ var answers = map[Reason]answer{
 	NoAccessToken:       {401, "invalid_token", "This endpoint needs one access token, in the Authorization header."},
 	DeadAccessToken:     {401, "invalid_token", "The access token is unknown, expired, revoked, or not shown as it is bound: with a proof (DPoP), its certificate, or neither (Bearer)."},
 	TokenWithoutOpenID:  {403, "insufficient_scope", "The access token lacks the scope openid."},
+	LacksAdminScope:     {403, "insufficient_scope", "The access token lacks the scope that this takes: see the scope of WWW-Authenticate."},
 	BadResourceProof:    {401, "invalid_dpop_proof", "The DPoP proof is not valid for this request, or not of the key the token is bound to."},
 	ResourceNonce:       {401, "use_dpop_nonce", "Repeat the request with a proof that carries the nonce of the DPoP-Nonce header."},
 	ForeignHint:         {400, "invalid_request", "The ID token was not issued to this application."},

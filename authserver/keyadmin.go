@@ -116,10 +116,12 @@ func (s *Server) addNext(ctx context.Context, after time.Duration) error {
 	return atOnce(s.addKey(ctx, number, after))
 }
 
+var errAtOnce = errors.New("another process added a key at the same time: look at the list and try again")
+
 // atOnce: two processes changed the keys at the same time, and this is the other.
 func atOnce(err error) error {
 	if errors.Is(err, store.ErrExists) {
-		return errors.New("another process added a key at the same time: look at the list and try again")
+		return errAtOnce
 	}
 	return err
 }

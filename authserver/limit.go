@@ -25,6 +25,7 @@ type limits struct {
 	authorize *limiter // by address: authorization requests
 	guess     *limiter // by address: failed client authentications, codes, tokens
 	client    *limiter // by client that proved itself, instead: failed codes, tokens
+	admin     *limiter // by who asks, and with which client: requests to the administration API
 	login     *limiter // by address: failed sign-ins
 	account   *limiter // by account name, whether or not it exists: failed sign-ins
 	known     *limiter // by browser the account signed in at before, instead of the two above
@@ -44,6 +45,7 @@ func newLimits(now func() time.Time, with shared) limits {
 		// and is wide, because whole offices and hosted clients share an address.
 		guess:     limiter("guess", time.Second/10, 300),
 		client:    limiter("client", time.Second/10, 300),
+		admin:     limiter("administration", time.Second/20, 400),
 		login:     limiter("login", 5*time.Second, 20),
 		account:   limiter("account", 15*time.Second, 10),
 		known:     limiter("known", 15*time.Second, 10),

@@ -31,7 +31,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	c, err := s.bearer(r)
+	c, err := s.bearer(r, s.userinfoAt)
 	if err != nil {
 		return err
 	}
@@ -54,8 +54,9 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 	return writeJSON(w, http.StatusOK, info)
 }
 
-// bearer reads the access token of a request to this server as a resource.
-func (s *Server) bearer(r *http.Request) (token.Claims, error) {
+// bearer reads the access token of a request to this server as a resource, at
+// this address.
+func (s *Server) bearer(r *http.Request, at dpop.Target) (token.Claims, error) {
 	fields := r.Header.Values("Authorization")
 	if len(fields) != 1 {
 		return token.Claims{}, refuse(NoAccessToken)
@@ -82,7 +83,7 @@ func (s *Server) bearer(r *http.Request) (token.Claims, error) {
 	if !bound {
 		return *t.access, nil
 	}
-	return *t.access, s.proofOf(r, raw, *t.access)
+	return *t.access, s.proofOf(r, at, raw, *t.access)
 }
 
 // holdsCertificate: RFC 8705 §3.
@@ -102,9 +103,9 @@ func holdsCertificate(r *http.Request, c token.Claims) error {
 }
 
 // proofOf: RFC 9449 §7.1.
-func (s *Server) proofOf(r *http.Request, raw string, c token.Claims) error {
+func (s *Server) proofOf(r *http.Request, at dpop.Target, raw string, c token.Claims) error {
 	now, fields := s.config.Now(), r.Header.Values("DPoP")
-	p, err := dpop.Verify(now, fields, dpop.AtResource(r.Method, s.userinfoAt, raw, s.profile.proofs))
+	p, err := dpop.Verify(now, fields, dpop.AtResource(r.Method, at, raw, s.profile.proofs))
 	if err != nil {
 		return refuseFor(BadResourceProof, err)
 	}

@@ -18,27 +18,37 @@ var errNoSecrets = errors.New("clients with a secret are not let in under this p
 // and a scope is all it may ever have. It returns the generated id, and a
 // secret when the client has one.
 func (s *Server) RegisterClient(ctx context.Context, metadata []byte) (id, secret string, err error) {
-	rules := s.registrationRules()
-	rules.Machines = true
-	m, err := clientdoc.Parse(metadata, rules)
+	c, secret, err := s.operatorsClient(metadata)
 	if err != nil {
 		return "", "", err
 	}
-	if err := s.catalogue.known(m.Scope()); err != nil {
-		return "", "", err
-	}
-	if slices.Contains(m.Grants, grantMachine) && len(m.Scope()) == 0 {
-		return "", "", errors.New("scope is required with client_credentials: a machine without a scope can do nothing")
-	}
-	if slices.Contains(m.Grants, grantMachine) && m.AuthMethod == authNone {
-		return "", "", errors.New("client_credentials needs a client that authenticates: token_endpoint_auth_method must not be none")
-	}
-	c, secret := s.newClient(m)
-	c.Bounded = len(c.Scope) > 0
 	if err := s.store.AddClient(ctx, c, maxUnusedClients); err != nil {
 		return "", "", err
 	}
 	return c.ID, secret, nil
+}
+
+// operatorsClient is the client that metadata of an operator describes, and its
+// secret, if it has one.
+func (s *Server) operatorsClient(metadata []byte) (c store.Client, secret string, err error) {
+	rules := s.registrationRules()
+	rules.Machines = true
+	m, err := clientdoc.Parse(metadata, rules)
+	if err != nil {
+		return store.Client{}, "", err
+	}
+	if err := s.catalogue.known(m.Scope()); err != nil {
+		return store.Client{}, "", err
+	}
+	if slices.Contains(m.Grants, grantMachine) && len(m.Scope()) == 0 {
+		return store.Client{}, "", errors.New("scope is required with client_credentials: a machine without a scope can do nothing")
+	}
+	if slices.Contains(m.Grants, grantMachine) && m.AuthMethod == authNone {
+		return store.Client{}, "", errors.New("client_credentials needs a client that authenticates: token_endpoint_auth_method must not be none")
+	}
+	c, secret = s.newClient(m)
+	c.Bounded = len(c.Scope) > 0
+	return c, secret, nil
 }
 
 // RegisterResourceServer is CreateResourceServer for one that proves itself

@@ -188,7 +188,7 @@ func TestGrantsOfAResourceThatIsGone(t *testing.T) {
 	g := newRig(t)
 	id := g.publicClient()
 	a, code := g.tokens(id), g.code(id)
-	g.s.catalogue = newCatalogue([]Resource{{URL: database}})
+	g.s.catalogue = newCatalogue([]Resource{{URL: database}}, Resource{URL: "https://as.example/api/v1"})
 	g.expect(g.post("/token", refreshing(id, a)), 400, "invalid_target")
 	g.expect(g.post("/token", redemption(id, code)), 400, "invalid_target")
 }

@@ -13,6 +13,7 @@ import (
 // route is one path: what it answers to each method, and for whom.
 type route struct {
 	get, post, put, del handle
+	every               handle // whatever the method
 
 	cors bool // any origin may call it from a browser, without cookies
 	page bool // it is for people: errors are pages, forms come from here only
@@ -64,7 +65,7 @@ func (s *Server) below(path string) route {
 	case strings.HasPrefix(path, s.site.local(managementPrefix)) && s.config.Registration != RegistrationClosed:
 		return route{get: s.readRegistration, put: s.replaceRegistration, del: s.deleteRegistration, cors: true}
 	}
-	return route{}
+	return s.administration(path)
 }
 
 // statusPrefix comes before the number of a status list.
@@ -100,6 +101,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to route) error {
+	if to.every != nil {
+		return to.every(w, r)
+	}
 	if to.methods() == nil {
 		return refuse(UnknownPath)
 	}

@@ -35,6 +35,15 @@ type Store interface {
 	statusStore
 	accountStore
 	accountRemover
+	holderStore
+	peopleStore
+	peopleChanges
+	factorRemover
+	storedClients
+	clientChanges
+	grantLists
+	sessionLists
+	signInLists
 	upkeep
 }
 

@@ -169,7 +169,7 @@ func TestTokenEndpointTakesFormsOnly(t *testing.T) {
 }
 
 func TestResourceSpelling(t *testing.T) {
-	c := newCatalogue([]Resource{{URL: "https://a.example"}, {URL: "https://a.example/mcp"}, {URL: "https://b.example/x/"}})
+	c := newCatalogue([]Resource{{URL: "https://a.example"}, {URL: "https://a.example/mcp"}, {URL: "https://b.example/x/"}}, Resource{URL: "https://as.example/api/v1"})
 	for asked, want := range map[string]string{
 		"https://a.example": "https://a.example", "https://a.example/": "https://a.example", "HTTPS://A.Example/": "https://a.example",
 		"HTTPS://A.EXAMPLE/mcp": "https://a.example/mcp", "https://a.example/MCP": "", "https://a.example/mcp/": "",
@@ -180,7 +180,7 @@ func TestResourceSpelling(t *testing.T) {
 			t.Errorf("%q: got %q, %v; want %q", asked, got.URL, err, want)
 		}
 	}
-	only := newCatalogue([]Resource{{URL: "https://a.example/mcp"}})
+	only := newCatalogue([]Resource{{URL: "https://a.example/mcp"}}, Resource{URL: "https://as.example/api/v1"})
 	if r, err := only.find(""); err != nil || r.URL != "https://a.example/mcp" {
 		t.Errorf("the only resource: %v %v", r, err)
 	}

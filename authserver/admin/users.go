@@ -88,6 +88,23 @@ type UserChange struct {
 	Disabled *bool   `json:"disabled,omitzero" doc:"true ends all sessions, grants and tokens of the person"`
 }
 
+// Words are what changes, for the audit: not what becomes of it.
+func (c UserChange) Words() []any {
+	var all []any
+	for _, m := range []struct {
+		name string
+		set  bool
+	}{{"full_name", c.FullName != nil}, {"email", c.Email != nil}, {"email_verified", c.Verified != nil}} {
+		if m.set {
+			all = append(all, "changed_"+m.name, true)
+		}
+	}
+	if c.Disabled != nil {
+		all = append(all, "disabled", *c.Disabled)
+	}
+	return all
+}
+
 // UserRoles are the roles a person shall have, beside those that providers give.
 type UserRoles struct {
 	UserRef

@@ -48,6 +48,8 @@ type Client struct {
 	Certificate        clientdoc.CertificateName `json:"certificate,omitzero"`         // what its certificate says
 	CertificateBound   bool                      `json:"certificate_bound,omitzero"`   // tls_client_certificate_bound_access_tokens
 	PushedOnly         bool                      `json:"pushed_only,omitzero"`         // require_pushed_authorization_requests
+	SecretBefore       []byte                    `json:"secret_before,omitzero"`       // SHA-256 of the secret that was rotated
+	SecretBeforeUntil  int64                     `json:"secret_before_until,omitzero"` // milliseconds; it is good until then
 	ManagementHash     []byte                    `json:"management_hash,omitzero"`     // SHA-256 of its registration access token
 }
 

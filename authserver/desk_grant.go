@@ -1,0 +1,256 @@
+package authserver
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/admin"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+type grantLists interface {
+	GrantsOf(ctx context.Context, w store.Whose, before time.Time, id string, now time.Time, limit int) ([]store.GrantOf, error)
+	TokensOf(ctx context.Context, w store.Whose, below uint64, after time.Time, limit int) ([]store.Token, error)
+}
+
+type sessionLists interface {
+	AllSessions(ctx context.Context, user string, before time.Time, hash []byte, now time.Time, limit int) ([]store.Session, error)
+	EndSessions(ctx context.Context, user string, but store.Hash) (ended int64, err error)
+}
+
+var errPlace = &admin.Error{Reason: admin.BadParameter, Member: "after", Detail: "after must be the next of a page of the same list."}
+
+// atTime is a place in a list that goes back in time, and timePlace reads it.
+func atTime(at time.Time, id string) []string {
+	return []string{strconv.FormatInt(at.UnixMilli(), 10), id}
+}
+
+func timePlace(p admin.Paging) (before time.Time, id string, err error) {
+	at, err := p.Place(2)
+	if err != nil || at == nil {
+		return time.Time{}, "", err
+	}
+	ms, err := strconv.ParseInt(at[0], 10, 64)
+	if err != nil {
+		return time.Time{}, "", errPlace
+	}
+	return time.UnixMilli(ms), at[1], nil
+}
+
+// numberPlace reads the place in a list by number, 0 at its beginning.
+func numberPlace(p admin.Paging) (int64, error) {
+	at, err := p.Place(1)
+	if err != nil || at == nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(at[0], 10, 64)
+	if err != nil || n < 1 {
+		return 0, errPlace
+	}
+	return n, nil
+}
+
+// whose is one person or one client.
+func whose(w admin.Whose) (store.Whose, error) {
+	if (w.User == "") == (w.Client == "") {
+		return store.Whose{}, &admin.Error{Reason: admin.BadParameter, Member: "user", Detail: "Give user or client, one of the two."}
+	}
+	return store.Whose{User: w.User, Client: w.Client}, nil
+}
+
+// Grants are what a person allowed, or a client was allowed.
+func (d desk) Grants(ctx context.Context, _ admin.Actor, q admin.GrantQuery) (admin.Page[admin.Grant], error) {
+	w, err := whose(q.Whose)
+	if err != nil {
+		return admin.Page[admin.Grant]{}, err
+	}
+	before, id, err := timePlace(q.Paging)
+	if err != nil {
+		return admin.Page[admin.Grant]{}, err
+	}
+	found, err := d.s.store.GrantsOf(ctx, w, before, id, d.s.config.Now(), q.Size()+1)
+	var all []admin.Grant
+	for _, g := range found {
+		all = append(all, admin.Grant{ID: g.ID, UserID: g.UserID, UserName: g.UserName, ClientID: g.ClientID, Resource: g.Resource, Scopes: g.Scope,
+			Methods: g.Methods, AuthTime: g.AuthTime, CreatedAt: g.CreatedAt, ExpiresAt: g.ExpiresAt})
+	}
+	return admin.Cut(all, q.Size(), func(g admin.Grant) []string { return atTime(g.CreatedAt, g.ID) }), err
+}
+
+// RevokeGrant ends a grant with all its tokens.
+func (d desk) RevokeGrant(ctx context.Context, by admin.Actor, q admin.GrantRef) (admin.None, error) {
+	if err := d.s.store.RevokeGrant(ctx, q.ID, d.s.config.Now()); err != nil {
+		return admin.None{}, err
+	}
+	d.note(ctx, by, "grant.revoked", "grant", q.ID)
+	return admin.None{}, nil
+}
+
+// Tokens are the access tokens of a person or a client that are good.
+func (d desk) Tokens(ctx context.Context, _ admin.Actor, q admin.TokenQuery) (admin.Page[admin.Token], error) {
+	w, err := whose(q.Whose)
+	if err != nil {
+		return admin.Page[admin.Token]{}, err
+	}
+	below, err := numberPlace(q.Paging)
+	if err != nil {
+		return admin.Page[admin.Token]{}, err
+	}
+	found, err := d.s.store.TokensOf(ctx, w, uint64(below), d.s.config.Now().Add(slowClocks), q.Size()+1)
+	page := admin.Cut(found, q.Size(), func(t store.Token) []string { return []string{strconv.FormatUint(t.Place, 10)} })
+	out := admin.Page[admin.Token]{Next: page.Next}
+	for _, t := range page.Items {
+		out.Items = append(out.Items, admin.Token{ID: t.ID, ClientID: t.ClientID, Subject: t.Subject, GrantID: t.GrantID,
+			Resource: t.Resource, Scopes: t.Scope, ExpiresAt: t.ExpiresAt.Add(-slowClocks)})
+	}
+	return out, err
+}
+
+// RevokeToken revokes an access token.
+func (d desk) RevokeToken(ctx context.Context, by admin.Actor, q admin.TokenRef) (admin.None, error) {
+	if err := d.s.store.RevokeToken(ctx, q.ID); err != nil {
+		return admin.None{}, err
+	}
+	d.note(ctx, by, "token.revoked", "jti", q.ID)
+	return admin.None{}, nil
+}
+
+const sessionPrefix = "session_"
+
+// sessionName is what a session is called: not its secret, but the hash of it.
+func sessionName(h store.Hash) string {
+	return sessionPrefix + base64.RawURLEncoding.EncodeToString(h[:])
+}
+
+func sessionHash(name string) (h store.Hash, ok bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(name[min(len(name), len(sessionPrefix)):])
+	copy(h[:], raw)
+	return h, err == nil && len(raw) == len(h) && sessionName(h) == name
+}
+
+// Sessions are browsers in which a person, or anybody, is signed in.
+func (d desk) Sessions(ctx context.Context, _ admin.Actor, q admin.SessionQuery) (admin.Page[admin.Session], error) {
+	before, id, err := timePlace(q.Paging)
+	if err != nil {
+		return admin.Page[admin.Session]{}, err
+	}
+	h, ok := sessionHash(id)
+	if id != "" && !ok {
+		return admin.Page[admin.Session]{}, errPlace
+	}
+	found, err := d.s.store.AllSessions(ctx, q.User, before, h[:], d.s.config.Now(), q.Size()+1)
+	var all []admin.Session
+	for _, v := range found {
+		all = append(all, sessionOf(v))
+	}
+	return admin.Cut(all, q.Size(), func(v admin.Session) []string { return atTime(v.CreatedAt, v.ID) }), err
+}
+
+func sessionOf(v store.Session) admin.Session {
+	return admin.Session{ID: sessionName(v.Hash), UserID: v.UserID, UserName: v.UserName, Methods: v.Methods, AuthTime: v.AuthTime,
+		CreatedAt: v.CreatedAt, SeenAt: v.SeenAt, ExpiresAt: v.ExpiresAt, Address: v.Address, Agent: v.Agent}
+}
+
+// EndSession signs one browser out.
+func (d desk) EndSession(ctx context.Context, by admin.Actor, q admin.SessionRef) (admin.None, error) {
+	h, ok := sessionHash(q.ID)
+	if !ok {
+		return admin.None{}, nil // nobody has it
+	}
+	if err := d.s.store.EndSession(ctx, h); err != nil {
+		return admin.None{}, err
+	}
+	d.note(ctx, by, "session.ended", "session", q.ID)
+	return admin.None{}, nil
+}
+
+// EndSessions signs a person out everywhere.
+func (d desk) EndSessions(ctx context.Context, by admin.Actor, q admin.UserRef) (admin.None, error) {
+	n, err := d.s.store.EndSessions(ctx, q.ID, store.Hash{})
+	if err != nil {
+		return admin.None{}, err
+	}
+	d.note(ctx, by, "session.ended", "subject", q.ID, "sessions", n)
+	return admin.None{}, nil
+}
+
+type signInLists interface {
+	SignInRows(ctx context.Context, user, outcome string, below int64, limit int) ([]store.SignInRow, error)
+}
+
+// SignIns are tries to sign in that were decided, the latest first.
+func (d desk) SignIns(ctx context.Context, _ admin.Actor, q admin.SignInQuery) (admin.Page[admin.SignIn], error) {
+	below, err := numberPlace(q.Paging)
+	if err != nil {
+		return admin.Page[admin.SignIn]{}, err
+	}
+	found, err := d.s.store.SignInRows(ctx, q.User, q.Outcome, below, q.Size()+1)
+	var all []admin.SignIn
+	for _, r := range found {
+		all = append(all, admin.SignIn(r))
+	}
+	return admin.Cut(all, q.Size(), func(r admin.SignIn) []string { return []string{strconv.FormatInt(r.Number, 10)} }), err
+}
+
+// Keys are those that tokens are signed with.
+func (d desk) Keys(ctx context.Context, _ admin.Actor, _ admin.None) (admin.Page[admin.Key], error) {
+	found, err := d.s.SigningKeys(ctx)
+	var page admin.Page[admin.Key]
+	for _, k := range found {
+		page.Items = append(page.Items, keyOf(k))
+	}
+	return page, err
+}
+
+func keyOf(k Key) admin.Key {
+	return admin.Key{ID: k.ID, Algorithm: k.Algorithm, State: string(k.State), SignsFrom: k.SignsFrom.UTC(), Until: k.Until.UTC()}
+}
+
+// RotateKey publishes the next key.
+func (d desk) RotateKey(ctx context.Context, by admin.Actor, q admin.KeyRotation) (admin.Key, error) {
+	after := d.s.config.Keys.PublishBefore
+	if q.After != 0 {
+		after = time.Duration(q.After) * time.Second
+	}
+	k, err := d.s.RotateKey(ctx, after)
+	if errors.Is(err, ErrManyKeys) || errors.Is(err, errAtOnce) {
+		return admin.Key{}, admin.Refuse(admin.Conflict, "%s.", sentence(err))
+	}
+	if err != nil {
+		return admin.Key{}, err
+	}
+	d.note(ctx, by, "key.rotated", "kid", k.ID)
+	return keyOf(k), nil
+}
+
+// RevokeKey takes a key back at once.
+func (d desk) RevokeKey(ctx context.Context, by admin.Actor, q admin.KeyRef) (admin.Key, error) {
+	k, err := d.s.RevokeKey(ctx, q.ID)
+	if errors.Is(err, ErrUnknown) {
+		return admin.Key{}, admin.Refuse(admin.NotFound, "There is no good key of this kid: list the keys.")
+	}
+	if errors.Is(err, errAtOnce) {
+		return admin.Key{}, admin.Refuse(admin.Conflict, "%s.", sentence(err))
+	}
+	if err != nil {
+		return admin.Key{}, err
+	}
+	d.note(ctx, by, "key.taken_back", "kid", q.ID, "by_kid", k.ID)
+	return keyOf(k), nil
+}
+
+// Status is how the server is.
+func (d desk) Status(ctx context.Context, _ admin.Actor, _ admin.None) (admin.Status, error) {
+	now := d.s.config.Now().UTC()
+	v := admin.Status{Issuer: d.s.config.Issuer, Now: now.Truncate(time.Millisecond), Ready: d.s.Ready(ctx) == nil}
+	keys, err := d.s.SigningKeys(ctx)
+	for _, k := range keys {
+		if k.State == KeySigns {
+			v.Key = keyOf(k)
+		}
+	}
+	return v, err
+}
