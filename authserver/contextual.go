@@ -23,7 +23,7 @@ type signInStore interface {
 type signInsShown interface {
 	SignIns(ctx context.Context, user string, limit int) ([]store.SignIn, error)
 	UnseenSignIns(ctx context.Context, user string) (int, error)
-	SeeSignIns(ctx context.Context, user string, upTo int64, now time.Time) error
+	SeeSignIns(ctx context.Context, user string, upTo, now time.Time) error
 }
 
 // judged is what an entry carries of its judgement.
@@ -73,11 +73,16 @@ func (s *Server) weigh(r *http.Request, e entry, user store.User) (entry, error)
 	return e, err
 }
 
+// refuseSignIn tells whoever has shown a password and nothing else no more than
+// that it may be wrong.
 func (s *Server) refuseSignIn(r *http.Request, e entry) error {
 	if _, err := s.recordSignIn(r, e, string(risk.Refuse)); err != nil {
 		return err
 	}
-	return refuse(SignInRefused)
+	if slices.Equal(e.Methods, []string{amrPassword}) {
+		return refuse(SignInRefused)
+	}
+	return refuse(UnusualSignIn)
 }
 
 // judge says what becomes of a sign-in of this person.
@@ -173,5 +178,5 @@ func (s *Server) sawSignIns(ctx context.Context, userID string, shown []store.Si
 	if len(shown) == 0 {
 		return nil
 	}
-	return s.store.SeeSignIns(ctx, userID, shown[0].Number, s.config.Now())
+	return s.store.SeeSignIns(ctx, userID, shown[0].At, s.config.Now())
 }

@@ -269,6 +269,33 @@ func TestRefusedSignInLooksLikeAWrongPassword(t *testing.T) {
 	}
 }
 
+// Nobody guesses a passkey: whoever showed more than a password hears why.
+func TestRefusedSignInSaysWhy(t *testing.T) {
+	g := newSeats(t, func(c *Config) { c.SignIn.WithoutFactor = risk.Refuse })
+	g.seat(atHome, firefox).signIn(testPassword)
+	user, err := g.s.store.User(t.Context(), testUser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		from    string
+		methods []string
+		reason  Reason
+	}{
+		{atHotel, []string{amrPassword}, SignInRefused},
+		{atHotel, []string{amrSoftware}, UnusualSignIn},
+		{atHotel, []string{amrPassword, amrCode}, UnusualSignIn},
+		{inPrison, []string{amrPassword}, NetworkDenied},
+		{inPrison, []string{amrSoftware}, NetworkDenied},
+	} {
+		r := g.request("POST", "/login", "", "", g.seat(row.from, safari).edits()...)
+		r.RemoteAddr = "127.0.0.1:1"
+		if _, err := g.s.weigh(r, g.s.newEntry(pending{}, user, row.methods...), user); reasonOf(err) != row.reason {
+			t.Errorf("%s from %s: %v, want %s", row.methods, row.from, err, row.reason)
+		}
+	}
+}
+
 func TestFailuresCount(t *testing.T) {
 	g := newSeats(t)
 	home := g.seat(atHome, firefox)

@@ -106,6 +106,7 @@ const (
 	RequestSpent        Reason = "request_spent"
 	CrossSite           Reason = "cross_site"
 	WrongPassword       Reason = "wrong_password"
+	UnusualSignIn       Reason = "unusual_sign_in"
 	NetworkDenied       Reason = "network_denied"
 	SignInRefused       Reason = "sign_in_refused"
 	NoCookie            Reason = "no_cookie"
@@ -213,6 +214,7 @@ var answers = map[Reason]answer{
 	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},
 	WrongPassword:       {403, "access_denied", wrongOrUnusual},
+	UnusualSignIn:       {403, "access_denied", "Too much about this sign-in is unusual: sign in from where you did before, or try again in an hour."},
 	NetworkDenied:       {403, "access_denied", "Nobody may sign in from the network you are on: use another one, or ask the operator."},
 	SignInRefused:       {403, "access_denied", wrongOrUnusual},
 	NoCookie:            {400, "invalid_request", "Your browser did not send our cookie: allow cookies for this site and start again from your application."},

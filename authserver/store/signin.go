@@ -9,7 +9,7 @@ import (
 
 // SignIn is one attempt to sign in that was decided.
 type SignIn struct {
-	Number   int64 // given when it is recorded; the later, the higher
+	Number   int64 // given when it is recorded
 	UserID   string
 	At       time.Time
 	Outcome  string // a word of whoever decides; SignedIn is the one that is known here
@@ -54,13 +54,18 @@ const (
 // RecordSignIn keeps an attempt of a person and returns its number, 0 when it
 // is not kept: nothing was proven and there were many in this hour, or there is
 // no such person. One that has a number replaces the attempt of that number
-// that waited for its end. With SignedIn the pair of network and agent becomes
-// known.
-func (s *DB) RecordSignIn(ctx context.Context, v SignIn) (number int64, err error) {
+// that waited for its end; one that does not come to its end either replaces
+// the same of the hour before. With SignedIn the pair of network and agent
+// becomes known.
+func (s *DB) RecordSignIn(ctx context.Context, of SignIn) (number int64, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
+		v := of
 		number = 0
 		due, err := worthKeeping(ctx, tx, v)
 		if err != nil || !due {
+			return err
+		}
+		if v.Number, err = sameBefore(ctx, tx, of); err != nil {
 			return err
 		}
 		if number, err = putSignIn(ctx, tx, v); err != nil {
@@ -88,6 +93,21 @@ func worthKeeping(ctx context.Context, tx *sql.Tx, v SignIn) (bool, error) {
 		`SELECT count(*), coalesce(sum(CASE WHEN network = $1 THEN 1 ELSE 0 END), 0) FROM sign_ins
 		 WHERE user_id = $2 AND amr = '' AND at > $3`, v.Network, v.UserID, millis(v.At.Add(-time.Hour))).Scan(&all, &here)
 	return all < hourlyOfUser && here < hourlyOfPlace, err
+}
+
+// sameBefore is the number of the attempt that v takes the place of, 0 for none:
+// whoever knows a password, and no more, does not push out what happened before.
+func sameBefore(ctx context.Context, tx *sql.Tx, v SignIn) (number int64, err error) {
+	if v.Number != 0 || v.Outcome == SignedIn || len(v.Methods) == 0 {
+		return v.Number, nil
+	}
+	err = tx.QueryRowContext(ctx,
+		`SELECT number FROM sign_ins WHERE user_id = $1 AND outcome = $2 AND network = $3 AND agent = $4 AND at > $5
+		 ORDER BY number DESC LIMIT 1`, v.UserID, v.Outcome, v.Network, v.Agent, millis(v.At.Add(-time.Hour))).Scan(&number)
+	if found(err) == ErrNotFound {
+		return 0, nil
+	}
+	return number, err
 }
 
 func putSignIn(ctx context.Context, tx *sql.Tx, v SignIn) (number int64, err error) {
@@ -163,7 +183,7 @@ func (s *DB) SignInHistory(ctx context.Context, user string, limit int, since ti
 	if h.Contexts, err = s.KnownContexts(ctx, user); err != nil {
 		return SignInHistory{}, err
 	}
-	h.SignIns, err = s.signIns(ctx, "WHERE user_id = $1 AND outcome = $2 ORDER BY number DESC LIMIT $3", user, SignedIn, limit)
+	h.SignIns, err = s.signIns(ctx, "WHERE user_id = $1 AND outcome = $2 ORDER BY at DESC, number DESC LIMIT $3", user, SignedIn, limit)
 	if err != nil {
 		return SignInHistory{}, err
 	}
@@ -197,7 +217,7 @@ func (s *DB) KnownContexts(ctx context.Context, user string) ([]KnownContext, er
 
 // SignIns are the last attempts of a person, the latest first.
 func (s *DB) SignIns(ctx context.Context, user string, limit int) ([]SignIn, error) {
-	return s.signIns(ctx, "WHERE user_id = $1 ORDER BY number DESC LIMIT $2", user, limit)
+	return s.signIns(ctx, "WHERE user_id = $1 ORDER BY at DESC, number DESC LIMIT $2", user, limit)
 }
 
 func (s *DB) signIns(ctx context.Context, which string, args ...any) ([]SignIn, error) {
@@ -229,9 +249,9 @@ func (s *DB) UnseenSignIns(ctx context.Context, user string) (n int, err error) 
 	return n, err
 }
 
-// SeeSignIns notes that the person was shown all up to a number.
-func (s *DB) SeeSignIns(ctx context.Context, user string, upTo int64, now time.Time) error {
-	_, err := s.write.ExecContext(ctx, "UPDATE sign_ins SET seen_at = $1 WHERE user_id = $2 AND number <= $3 AND seen_at = 0", millis(now), user, upTo)
+// SeeSignIns notes that the person was shown all up to a time.
+func (s *DB) SeeSignIns(ctx context.Context, user string, upTo, now time.Time) error {
+	_, err := s.write.ExecContext(ctx, "UPDATE sign_ins SET seen_at = $1 WHERE user_id = $2 AND at <= $3 AND seen_at = 0", millis(now), user, millis(upTo))
 	return err
 }
 

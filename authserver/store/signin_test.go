@@ -110,6 +110,36 @@ func TestSignInThatWaited(t *testing.T) {
 	})
 }
 
+// Whoever knows a password alone tries again and again, and it is one line an hour.
+func TestSignInsThatNeverEnd(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		people(t, s, "ada")
+		first := record(t, s, proven("u1", t0, "step_up", "new_network"))
+		refused := record(t, s, proven("u1", t0, "refuse", "new_network"))
+		elsewhere := proven("u1", t0, "step_up", "new_network")
+		elsewhere.Network = "198.51.100.0/24"
+		if n := record(t, s, elsewhere); n <= refused || refused == first {
+			t.Errorf("others are one: %d, %d, %d", first, refused, n)
+		}
+		again := proven("u1", t0.Add(time.Minute), "step_up", "new_network", "pace")
+		if n := record(t, s, again); n != first {
+			t.Errorf("again: %d, want %d", n, first)
+		}
+		again.Number = first
+		again.At = t0.Add(2 * time.Minute)
+		if n := record(t, s, again); n != first {
+			t.Errorf("once more: %d, want %d", n, first)
+		}
+		if all, err := s.SignIns(t.Context(), "u1", 1); err != nil || all[0].Number != first {
+			t.Errorf("the latest: %+v, %v", all, err)
+		}
+		if n := record(t, s, proven("u1", t0.Add(2*time.Minute+time.Hour), "step_up", "new_network")); n == first {
+			t.Error("an hour later is the same")
+		}
+	})
+}
+
 func TestWhoIsNotProvenCannotFillTheTable(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s, ctx := open(t), t.Context()
@@ -182,8 +212,8 @@ func TestSignInsAreShownOnce(t *testing.T) {
 		usual := proven("u1", t0, SignedIn)
 		usual.SeenAt = t0
 		record(t, s, usual)
-		first := record(t, s, proven("u1", t0, SignedIn, "new_network"))
-		second := record(t, s, proven("u1", t0, "refuse", "new_network"))
+		record(t, s, proven("u1", t0, SignedIn, "new_network"))
+		record(t, s, proven("u1", t0.Add(time.Second), "refuse", "new_network"))
 		record(t, s, proven("u2", t0, SignedIn, "new_network"))
 		count := func(want int) {
 			t.Helper()
@@ -192,10 +222,10 @@ func TestSignInsAreShownOnce(t *testing.T) {
 			}
 		}
 		count(2)
-		must(t, s.SeeSignIns(ctx, "u2", second+10, t0))
-		must(t, s.SeeSignIns(ctx, "u1", first, t0.Add(time.Minute)))
+		must(t, s.SeeSignIns(ctx, "u2", t0.Add(time.Hour), t0))
+		must(t, s.SeeSignIns(ctx, "u1", t0, t0.Add(time.Minute)))
 		count(1)
-		must(t, s.SeeSignIns(ctx, "u1", second, t0.Add(time.Hour)))
+		must(t, s.SeeSignIns(ctx, "u1", t0.Add(time.Second), t0.Add(time.Hour)))
 		count(0)
 		all, err := s.SignIns(ctx, "u1", 10)
 		must(t, err)
