@@ -60,9 +60,10 @@ type Announcer interface {
 
 // Config is everything New needs. A required field that is empty is an error, never a check less.
 type Config struct {
-	Issuer            string // https, or http on a loopback host; no trailing slash
-	Secret            []byte // ≥32 bytes: seals keys at rest and form tokens
-	PreviousSecret    []byte // ≥32 bytes: opens what an earlier Secret sealed; nil: there is none
+	Issuer            string   // https, or http on a loopback host; no trailing slash
+	Hosts             []string // further values of Host that are answered, beside the issuer's
+	Secret            []byte   // ≥32 bytes: seals keys at rest and form tokens
+	PreviousSecret    []byte   // ≥32 bytes: opens what an earlier Secret sealed; nil: there is none
 	Keys              KeyPolicy
 	Clients           ClientPolicy
 	Resources         []Resource
@@ -88,6 +89,7 @@ type Config struct {
 func (c Config) validate() error {
 	return errors.Join(
 		checkIssuer(c.Issuer),
+		checkHosts(c.Hosts),
 		demand(len(c.Secret) >= 32, "Secret must have at least 32 bytes"),
 		demand(c.PreviousSecret == nil || len(c.PreviousSecret) >= 32, "PreviousSecret must have at least 32 bytes"),
 		c.Keys.check(),

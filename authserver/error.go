@@ -20,6 +20,7 @@ const (
 	BodyTooSlow         Reason = "body_too_slow"
 	RepeatedParameter   Reason = "repeated_parameter"
 	MissingParameter    Reason = "missing_parameter"
+	WrongHost           Reason = "wrong_host"
 	UnknownPath         Reason = "unknown_path"
 	WrongVerb           Reason = "wrong_method"
 	NoClient            Reason = "no_client"
@@ -128,6 +129,7 @@ var answers = map[Reason]answer{
 	BodyTooSlow:         {408, "invalid_request", "The request did not arrive in time."},
 	RepeatedParameter:   {400, "invalid_request", "A parameter is there more than once: send each at most once."},
 	MissingParameter:    {400, "invalid_request", "A required parameter is missing or empty."},
+	WrongHost:           {421, "invalid_request", "This Host is not served here: use the address of the issuer."},
 	UnknownPath:         {404, "invalid_request", "There is nothing here: the endpoints are listed in the metadata."},
 	WrongVerb:           {405, "invalid_request", "This endpoint does not take this method: see the Allow header."},
 	NoClient:            {401, "invalid_client", "The request does not say which client it is from."},

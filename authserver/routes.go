@@ -48,10 +48,15 @@ func (s *Server) routes() http.Handler {
 	if s.config.StepUpSecret != "" {
 		table[s.site.local("/step-up")] = route{post: s.stepUp}
 	}
+	named := newHosts(s.config.Issuer, s.config.Hosts)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		to, ok := table[r.URL.Path]
 		if !ok {
 			to = s.below(r.URL.Path)
+		}
+		if !named.answers(r.Host) {
+			s.fail(w, r, to, refuse(WrongHost))
+			return
 		}
 		s.serve(w, r, to)
 	})
@@ -89,10 +94,13 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.patience)
 	defer cancel()
-	err := s.dispatch(w, r.WithContext(ctx), to)
-	if err == nil {
-		return
+	if err := s.dispatch(w, r.WithContext(ctx), to); err != nil {
+		s.fail(w, r, to, err)
 	}
+}
+
+// fail says what went wrong, to a person or to a program.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, to route, err error) {
 	if to.page {
 		s.writeErrorPage(w, r, err)
 		return

@@ -227,6 +227,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		"issuer with slash":        func(c *Config) { c.Issuer = "https://auth.example/" },
 		"issuer with query":        func(c *Config) { c.Issuer = "https://auth.example?x" },
 		"issuer with user":         func(c *Config) { c.Issuer = "https://a@auth.example" },
+		"a host that is a URL":     func(c *Config) { c.Hosts = []string{"http://auth.example"} },
 		"short secret":             func(c *Config) { c.Secret = c.Secret[:31] },
 		"short previous secret":    func(c *Config) { c.PreviousSecret = c.Secret[:31] },
 		"no previous secret in it": func(c *Config) { c.PreviousSecret = []byte{} },

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
@@ -19,6 +20,15 @@ func (a *AuthServer) validateClients(c *check) {
 	for i, host := range a.ClientDocuments.Hosts {
 		if err := clientdoc.CheckHosts([]string{host}); err != nil {
 			c.fail(err.Error(), "authserver", "client_documents", "hosts", i)
+		}
+	}
+}
+
+// validateHosts checks further values of Host.
+func (a *AuthServer) validateHosts(c *check) {
+	for i, host := range a.Hosts {
+		if host == "" || host != strings.ToLower(host) || strings.ContainsAny(host, "/*@ ") {
+			c.fail("must be a Host as clients send it: a name in lower case, such as postern-authserver:8090", "authserver", "hosts", i)
 		}
 	}
 }

@@ -61,6 +61,7 @@ type AuthServer struct {
 	Listen          string          `yaml:"listen"`
 	TLS             *TLS            `yaml:"tls"` // of listen
 	Issuer          string          `yaml:"issuer"`
+	Hosts           []string        `yaml:"hosts"`                // further Host values answered, beside the issuer's
 	Database        string          `yaml:"database"`             // sqlite:PATH, or postgres://… without a password
 	DatabaseFile    string          `yaml:"database_url_file"`    // instead of database: file with the postgres://… URL
 	SecretFile      string          `yaml:"secret_file"`          // ≥32 random bytes; or:

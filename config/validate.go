@@ -148,6 +148,7 @@ func (a *AuthServer) validate(c *check) {
 			c.fail(err.Error(), "authserver", "redirect_schemes", i)
 		}
 	}
+	a.validateHosts(c)
 	a.validateClients(c)
 	a.SignIn.validate(c, "authserver", "sign_in")
 	c.oneOf(a.DPoPNonce, nonces, "authserver", "dpop_nonce")

@@ -116,7 +116,7 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		return nil, usageError{fmt.Errorf("state.redis: %w", err)}
 	}
 	c := authserver.Config{
-		Issuer: conf.Issuer, Secret: secret, PreviousSecret: previous, Resources: s.resources(), Roles: conf.RoleSet(), SignIn: conf.SignIn.Rules(),
+		Issuer: conf.Issuer, Hosts: conf.Hosts, Secret: secret, PreviousSecret: previous, Resources: s.resources(), Roles: conf.RoleSet(), SignIn: conf.SignIn.Rules(),
 		Keys:            authserver.KeyPolicy{Algorithm: jose.Algorithm(conf.Keys.Algorithm), RotateEvery: conf.Keys.RotateEvery, PublishBefore: conf.Keys.PublishBefore},
 		Registration:    authserver.Registration(conf.Registration),
 		AccessTokenLife: conf.AccessTokenLife, RefreshTokenLife: conf.RefreshLife, CodeLife: conf.CodeLife,

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 )
@@ -85,6 +86,27 @@ func TestForeignHostsAndOrigins(t *testing.T) {
 		t.Errorf("the upstream got %d requests", len(got))
 	}
 	p.knock(t, "/recorder/mcp", call, token, "Origin: http://"+p.address).expect(t, http.StatusOK)
+}
+
+// TestIssuerAnswersToItsOwnNames: a page whose name was made to point at this
+// machine gets neither pages nor keys of the authorization server to read.
+func TestIssuerAnswersToItsOwnNames(t *testing.T) {
+	d := front.get(t)
+	address := strings.TrimPrefix(d.issuer, "http://")
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, status := range map[string]int{
+		address: 200, "localhost:" + port: 200, "evil.example:" + port: 421, "127.0.0.1.evil.example:" + port: 421, "localhost.:" + port: 421, "127.0.0.1": 421,
+	} {
+		for _, path := range []string{"/.well-known/oauth-authorization-server", "/jwks.json", "/device"} {
+			resp, body := raw(t, address, []string{"GET " + path + " HTTP/1.1", "X-Forwarded-Host: " + address, "Host: " + host}, "")
+			if resp.StatusCode != status || status == 421 && !strings.Contains(body, "This Host is not served here") {
+				t.Errorf("%s as %s: %d %s", path, host, resp.StatusCode, body)
+			}
+		}
+	}
 }
 
 // TestClientDocumentsAreNotFetchedFromInside: a client that names itself by an
