@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -243,9 +244,9 @@ func (s *Server) inWords(text string) []pages.Detail {
 	for _, d := range all {
 		known, _ := s.detailType(d)
 		line := pages.Detail{Type: known.Type, Words: known.Description}
-		for _, name := range known.Fields {
+		for _, name := range append(slices.Clone(known.Fields), "locations") {
 			if value, ok := d[name]; ok {
-				line.Fields = append(line.Fields, pages.Field{Name: strings.ReplaceAll(name, "_", " "), Value: spoken(value)})
+				line.Fields = append(line.Fields, pages.Field{Name: name, Value: spoken(value)})
 			}
 		}
 		shown = append(shown, line)
@@ -253,16 +254,36 @@ func (s *Server) inWords(text string) []pages.Detail {
 	return shown
 }
 
-// spoken writes strings and arrays of them without JSON's signs.
+// spoken writes a value as JSON, which has one reading: strings in quotes, lists
+// in brackets. Where signs could be taken for others, or for none, the same
+// follows in ASCII: no two values read alike.
 func spoken(v jsontext.Value) string {
-	if l, ok := texts(v); ok {
-		return visible(strings.Join(l, ", "))
+	v = v.Clone()
+	if err := v.Format(jsontext.SpaceAfterComma(true)); err != nil {
+		return exactly(string(v)) // unreachable: it was read before
 	}
-	var one string
-	if v.Kind() == '"' && json.Unmarshal(v, &one) == nil {
-		return visible(one)
+	text := string(v)
+	if exact := exactly(text); exact != text {
+		return visible(text) + ", exactly " + exact
 	}
-	return visible(string(v))
+	return text
+}
+
+// exactly writes JSON in ASCII. A space after another is written out: pages show one of them.
+func exactly(text string) string {
+	var b strings.Builder
+	var before rune
+	for _, r := range text {
+		if r > 0x20 && r < 0x7f || r == ' ' && before != ' ' {
+			b.WriteRune(r)
+		} else {
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&b, `\u%04x`, unit)
+			}
+		}
+		before = r
+	}
+	return b.String()
 }
 
 // visible shows that there is something where a character shows nothing, or

@@ -20,7 +20,7 @@ func TestDetailsAreShownAndCarried(t *testing.T) {
 	query := with(authorization(id), "authorization_details", someFiles)
 	b := newBrowser(t)
 	page := g.consentPage(b, query)
-	for _, words := range []string{"Work with single files", "read, write", "a.txt", "&lt;b&gt;.txt", "max size"} {
+	for _, words := range []string{"Work with single files", `[&#34;read&#34;, &#34;write&#34;]`, "a.txt", "&lt;b&gt;.txt", "max_size"} {
 		if !strings.Contains(page.body, words) {
 			t.Errorf("the page does not say %q: %s", words, page.body)
 		}
@@ -156,15 +156,50 @@ func TestDeviceAsksForDetails(t *testing.T) {
 // What a client writes cannot turn the page's words around.
 func TestDetailsAreVisible(t *testing.T) {
 	for given, want := range map[string]string{
-		`"a\u202etxt.exe"`: "a\ufffdtxt.exe", `["a\nb","c"]`: "a\ufffdb, c", `{"a":"\u200b"}`: "{\"a\":\"\ufffd\"}", `12`: "12", `"ü ☂"`: "ü ☂",
+		`"a\u202etxt.exe"`: "\"a\ufffdtxt.exe\", exactly \"a\\u202etxt.exe\"", `["a\nb","c"]`: `["a\nb", "c"]`,
+		`{"a":"\u200b"}`: "{\"a\":\"\ufffd\"}, exactly {\"a\":\"\\u200b\"}", `12`: "12", `"ü ☂"`: `"ü ☂", exactly "\u00fc \u2602"`, `"😀"`: `"😀", exactly "\ud83d\ude00"`, `""`: `""`,
 	} {
-		v := jsontext.Value(given)
-		if err := v.Canonicalize(); err != nil {
-			t.Fatal(err)
-		}
-		if got := spoken(v); got != want {
+		if got := spoken(canonicalValue(t, given)); got != want {
 			t.Errorf("%s: %q, want %q", given, got, want)
 		}
+	}
+}
+
+func canonicalValue(t *testing.T, text string) jsontext.Value {
+	t.Helper()
+	v := jsontext.Value(text)
+	if err := v.Canonicalize(); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// Values that are two to a server are two to a person, however the page shows
+// spaces and whatever signs look alike.
+func TestDetailsThatDifferReadDifferently(t *testing.T) {
+	seen := map[string]string{}
+	for _, text := range []string{
+		`"a, b"`, `["a, b"]`, `["a","b"]`, `["a"," b"]`, `"[\"a\", \"b\"]"`, `["a\", \"b"]`, `"a"`, `["a"]`, `"\"a\""`,
+		`12`, `"12"`, `true`, `"true"`, `null`, `"null"`, `""`, `[]`, `[""]`, `{}`, `"{}"`, `" "`, `"  "`, `"a b"`, `"a  b"`, `"a   b"`, `"a\u00a0b"`, `"a\tb"`, `"a\\tb"`, `"a\u0009 b"`,
+		`"\u200b"`, `"\u200c"`, `"\u2028"`, `"\ufffd"`, `"\\u200b"`, `"\ufeffa"`, `"a\u202eb"`, `"a\u202db"`, `"U+202E"`,
+		`"\u00e9"`, `"e\u0301"`, `"\u212b"`, `"\u00c5"`, `"p\u0430y"`, `"pay"`, `"\uff50ay"`, `"\u00e9, exactly \"e\""`, `"\ud83d\ude00"`, `"\ud83d\ude01"`,
+	} {
+		// A page shows a run of spaces as one, and this test every sign that is not ASCII as one.
+		shown := strings.Join(strings.Fields(strings.Map(func(r rune) rune {
+			if r > 0x7e {
+				return '?'
+			}
+			return r
+		}, spoken(canonicalValue(t, text)))), " ")
+		if other, ok := seen[shown]; ok {
+			t.Errorf("%s and %s both read %s", other, text, shown)
+		}
+		seen[shown] = text
+	}
+	g := newRig(t, takesDetails)
+	here, nowhere := g.s.inWords(`[{"type":"file","locations":["`+calculator+`"]}]`), g.s.inWords(`[{"type":"file"}]`)
+	if len(here[0].Fields) != 1 || len(nowhere[0].Fields) != 0 {
+		t.Errorf("locations: %v, %v", here, nowhere)
 	}
 }
 
