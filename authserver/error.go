@@ -7,6 +7,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 // Reason is why a request was refused: a closed set, safe for logs and metrics.
@@ -98,6 +99,7 @@ const (
 	DocumentUnreachable Reason = "client_document_unreachable"
 	TooMany             Reason = "too_many_requests"
 	Busy                Reason = "busy"
+	DatabaseAway        Reason = "database_away"
 	NestedRequest       Reason = "nested_request_uri"
 	OtherThumbprint     Reason = "dpop_jkt_of_another_key"
 	PushTooLarge        Reason = "pushed_request_too_large"
@@ -207,6 +209,7 @@ var answers = map[Reason]answer{
 	DocumentUnreachable: {503, "temporarily_unavailable", "No metadata document of the client comes from the address that is its client_id right now: a public host must answer with status 200, as application/json, with one that has this address as client_id; try again once it does."},
 	TooMany:             {429, "temporarily_unavailable", "Too many requests: wait and try again."},
 	Busy:                {503, "temporarily_unavailable", "Too much to do right now: try again in a moment."},
+	DatabaseAway:        {503, "temporarily_unavailable", "What this server keeps cannot be reached right now: try again in a minute."}, // RFC 6749 §4.1.2.1; for tokens, which have no code for it, the status says as much
 	NestedRequest:       {400, "invalid_request", "A pushed request carries the parameters themselves, and no request_uri."},
 	OtherThumbprint:     {400, "invalid_dpop_proof", "dpop_jkt is not the thumbprint of the key of the proof: send one of them, or the same key."},
 	PushTooLarge:        {413, "invalid_request", "The pushed request is larger than 8 KiB: send less, such as a shorter state."},
@@ -248,10 +251,14 @@ func refuse(r Reason) error { return &Error{Reason: r} }
 
 func refuseFor(r Reason, cause error) error { return &Error{Reason: r, Cause: cause} }
 
-// reasonOf is the reason in err, and "internal" for an error that has none.
+// reasonOf is the reason in err, and "internal" for an error that has none and
+// does not come from a database that is away.
 func reasonOf(err error) Reason {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
+	}
+	if store.Unavailable(err) {
+		return DatabaseAway
 	}
 	return "internal"
 }

@@ -38,9 +38,14 @@ func TestStuckDatabaseHoldsNobody(t *testing.T) {
 		g.post("/token", url.Values{"grant_type": {"client_credentials"}}, basic("machine", "secret")),
 		g.post("/introspect", url.Values{"token": {"x"}}, basic("machine", "secret")),
 	} {
-		g.expect(a, http.StatusInternalServerError, "server_error")
+		g.expect(a, http.StatusServiceUnavailable, "temporarily_unavailable")
+		g.expectReason(DatabaseAway)
+		if a.header.Get("Retry-After") == "" {
+			t.Error("nobody says when to try again")
+		}
 	}
-	if a := g.get(noRedirect(), "/authorize?"+authorization("client").Encode()); a.status != http.StatusInternalServerError {
+	a := g.get(noRedirect(), "/authorize?"+authorization("client").Encode())
+	if a.status != http.StatusServiceUnavailable || a.header.Get("Retry-After") == "" || !strings.Contains(a.body, "try again in a minute") {
 		t.Errorf("got %d %s", a.status, a.body)
 	}
 	g.s.sweep(t.Context())
