@@ -11,7 +11,7 @@ type metadata struct {
 	Issuer                string   `json:"issuer"`
 	AuthorizationEndpoint string   `json:"authorization_endpoint"`
 	TokenEndpoint         string   `json:"token_endpoint"`
-	DeviceEndpoint        string   `json:"device_authorization_endpoint"`
+	DeviceEndpoint        string   `json:"device_authorization_endpoint,omitzero"`
 	PushEndpoint          string   `json:"pushed_authorization_request_endpoint"`
 	PushedOnly            bool     `json:"require_pushed_authorization_requests,omitzero"`
 	JWKS                  string   `json:"jwks_uri"`
@@ -56,7 +56,6 @@ func (s *Server) describe() metadata {
 		Issuer:                s.config.Issuer,
 		AuthorizationEndpoint: s.site.url("/authorize"),
 		TokenEndpoint:         s.site.url("/token"),
-		DeviceEndpoint:        s.site.url("/device_authorization"),
 		PushEndpoint:          s.site.url("/par"),
 		PushedOnly:            s.profile.pushedOnly,
 		JWKS:                  s.site.url("/jwks.json"),
@@ -69,7 +68,7 @@ func (s *Server) describe() metadata {
 		Scopes:                s.catalogue.scopes(),
 		ResponseTypes:         []string{"code"},
 		ResponseModes:         []string{"query"},
-		Grants:                []string{grantCode, grantRefresh, grantMachine, grantDevice},
+		Grants:                []string{grantCode, grantRefresh, grantMachine},
 		TokenAuth:             s.methods(),
 		AssertionAlgorithms:   s.profile.assertionAlgorithms(),
 		CertificateBound:      s.config.Clients.Certificates,
@@ -80,6 +79,9 @@ func (s *Server) describe() metadata {
 		SendsIssuer:           true,
 		ClientDocuments:       true,
 		Resources:             s.catalogue.urls(),
+	}
+	if s.profile.devices {
+		m.DeviceEndpoint, m.Grants = s.site.url("/device_authorization"), append(m.Grants, grantDevice)
 	}
 	for _, t := range s.config.DetailTypes {
 		m.DetailTypes = append(m.DetailTypes, t.Type)

@@ -40,6 +40,7 @@ func (c ClientPolicy) validate() error {
 type profile struct {
 	methods    []string         // of client authentication (FAPI 2.0 §5.3.2.1)
 	algorithms []jose.Algorithm // of assertions, proofs and tokens (§5.4.1)
+	devices    bool             // there is a device flow: the FAPI 2.0 Security Profile knows none, and it binds no browser to the request
 	pushedOnly bool             // authorization requests are pushed by authenticated clients (§5.3.2.2)
 	bound      bool             // every access token is bound to a key or a certificate (§5.3.2.1)
 	codeLife   time.Duration    // the most that can be configured (§5.3.2.2)
@@ -51,6 +52,7 @@ var profiles = map[Profile]profile{
 		methods:    []string{authNone, authBasic, authPost, authKey, authSelfSigned, authAuthority},
 		algorithms: jose.Algorithms(),
 		codeLife:   10 * time.Minute,
+		devices:    true,
 		// MCP takes proofs up to five minutes old or ahead.
 		proofs: dpop.Window{Past: 5 * time.Minute, Future: 5 * time.Minute},
 	},

@@ -258,3 +258,22 @@ func TestSecretsCannotBeGuessed(t *testing.T) {
 		}
 	}
 }
+
+// The profile knows no device flow: there is none, whatever a client registered.
+func TestFAPI2HasNoDevices(t *testing.T) {
+	b := newBanker(t)
+	doc := b.get(noRedirect(), "/.well-known/oauth-authorization-server").body
+	if strings.Contains(doc, "device") {
+		t.Errorf("the metadata offers devices: %s", doc)
+	}
+	key := newKey(t)
+	id := b.postJSON("/register", `{"client_name":"Television","grant_types":["`+grantDevice+`"],"token_endpoint_auth_method":"private_key_jwt","jwks":`+setOf(t, key)+`}`).str("client_id")
+	c := signing{id, key}
+	form := with(asserting(sign(t, key, "JWT", b.saying(c, "1"))), "resource", calculator)
+	b.expect(b.post("/device_authorization", form, b.proofFor(newKey(t), "POST", "/device_authorization", "")), 404, "invalid_request")
+	if page := b.get(newBrowser(t), "/device"); page.status != 404 {
+		t.Errorf("the page: %d", page.status)
+	}
+	form = with(asserting(sign(t, key, "JWT", b.saying(c, "2"))), "grant_type", grantDevice, "device_code", "x")
+	b.expect(b.post("/token", form, b.proof(newKey(t), "")), 400, "unsupported_grant_type")
+}

@@ -31,16 +31,18 @@ func (s *Server) routes() http.Handler {
 		s.site.local("/revoke"):                           {post: s.revoke, cors: true},
 		s.site.local("/introspect"):                       {post: s.introspect},
 		s.site.local("/status"):                           {get: s.statusIndex, cors: true},
-		s.site.local("/device_authorization"):             {post: s.deviceAuthorization, cors: true},
 		s.site.local("/userinfo"):                         {get: s.userinfo, post: s.userinfo, cors: true},
 		s.site.local("/logout"):                           {get: s.logout, post: s.logoutByForm, page: true},
-		s.site.local(devicePath):                          {get: s.devicePage, post: s.enterDevice, page: true},
 		s.site.local("/authorize"):                        {get: s.authorize, post: s.authorizeByForm, page: true},
 		s.site.local("/login"):                            {post: s.login, page: true},
 		s.site.local("/consent"):                          {get: s.resume, post: s.decide, page: true},
 		s.site.local(pages.StylePath):                     {get: asset(pages.WriteStyle)},
 		s.site.local(pages.IconPath):                      {get: asset(pages.WriteIcon)},
 		s.site.local(pages.ScriptPath):                    {get: asset(pages.WriteScript)},
+	}
+	if s.profile.devices {
+		table[s.site.local("/device_authorization")] = route{post: s.deviceAuthorization, cors: true}
+		table[s.site.local(devicePath)] = route{get: s.devicePage, post: s.enterDevice, page: true}
 	}
 	if s.config.Registration != RegistrationClosed {
 		table[s.site.local("/register")] = route{post: s.register, cors: true}
