@@ -35,6 +35,11 @@ func (c client) label() string {
 	return "An unnamed application"
 }
 
+// vetted: an operator registered it, or a host answers for it with a document.
+// Who registers itself has nothing but its own word, so people see the page
+// every time (RFC 6749 §10.2).
+func (c client) vetted() bool { return !c.Dynamic || c.host != "" }
+
 // within keeps of scope what the client may have: a bound that is empty means nothing.
 func (c client) within(scope []string) []string {
 	if !c.Bounded {

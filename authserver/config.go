@@ -23,6 +23,7 @@ type Scope struct {
 	Name        string
 	Description string // words for the consent page
 	Default     bool   // granted when a request names no scope
+	Risk        string // low, medium or high, for the consent page; "" shows none
 }
 
 // Resource is a protected resource tokens may be issued for (RFC 8707).
@@ -180,6 +181,9 @@ func checkScopes(r Resource) error {
 	for _, s := range r.Scopes {
 		if !isScopeToken(s.Name) || seen[s.Name] {
 			return demand(false, fmt.Sprintf("resource %q: scope %q must be a scope token (RFC 6749 §3.3), named once", r.URL, s.Name))
+		}
+		if s.Risk != "" && !slices.Contains([]string{"low", "medium", "high"}, s.Risk) {
+			return demand(false, fmt.Sprintf("resource %q: scope %q: Risk must be low, medium or high", r.URL, s.Name))
 		}
 		if strings.HasPrefix(s.Name, role.Reserved) {
 			return demand(false, fmt.Sprintf("resource %q: scope %q: scopes of the administration begin with %s, and no others", r.URL, s.Name, role.Reserved))

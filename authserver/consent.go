@@ -66,7 +66,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, to redirection, p p
 	if err != nil {
 		return err
 	}
-	if held != nil && len(without(p.Scope, held)) == 0 && provable(p.Redirect) && !p.Ask && p.Details == "" {
+	if held != nil && len(without(p.Scope, held)) == 0 && to.client.vetted() && provable(p.Redirect) && !p.Ask && p.Details == "" {
 		return s.approve(w, r, to, p, v)
 	}
 	if p.Silent {
@@ -151,7 +151,7 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 	res := s.catalogue.byURL[p.Resource]
 	return s.pages(p.Redirect).Consent(w, http.StatusOK, pages.Consent{
 		Request: sealed, User: v.UserName,
-		Client: to.client.label(), ClientHost: to.client.host, Verified: to.client.verified,
+		Client: to.client.label(), ClientHost: to.client.host, Verified: to.client.verified, Known: !to.client.Dynamic,
 		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),
 		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource, UserCode: p.UserCode,
 		Details: s.inWords(p.Details), New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)),
@@ -175,7 +175,7 @@ func (r Resource) lines(scope []string) []pages.Scope {
 	for _, d := range r.Scopes {
 		for _, n := range scope {
 			if n == d.Name {
-				lines = append(lines, pages.Scope{Name: n, Words: d.Description})
+				lines = append(lines, pages.Scope{Name: n, Words: d.Description, Risk: d.Risk})
 			}
 		}
 	}

@@ -57,13 +57,20 @@ func TestStepUpShowsWhatIsNew(t *testing.T) {
 func TestWhenConsentIsAskedAgain(t *testing.T) {
 	g := newRig(t)
 	at, other := "https://shop.example/cb", "https://shop.example:8443/cb"
+	metadata := `{"redirect_uris":["` + at + `","` + other + `"],"token_endpoint_auth_method":"none"}`
 	register := func() string {
-		return g.postJSON("/register", `{"redirect_uris":["`+at+`","`+other+`"],"token_endpoint_auth_method":"none"}`).str("client_id")
+		id, _, err := g.s.RegisterClient(t.Context(), []byte(metadata))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
 	}
 	shop, twin := register(), register()
+	itself := with(authorization(g.postJSON("/register", metadata).str("client_id")), "redirect_uri", at)
 	web := with(authorization(shop), "redirect_uri", at)
 	b := newBrowser(t)
 	g.authorizeBy(b, web)
+	g.authorizeBy(b, itself)
 	local := g.publicClient()
 	g.authorizeBy(b, authorization(local))
 	for _, row := range []struct {
@@ -77,6 +84,7 @@ func TestWhenConsentIsAskedAgain(t *testing.T) {
 		{"more scope", with(web, "scope", "calc:basic calc:power"), true},
 		{"another resource", with(web, "resource", database, "scope", "db:read"), true},
 		{"a program on this device, every time", authorization(local), true},
+		{"one that registered itself, every time", itself, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			page := g.get(b, "/authorize?"+row.query.Encode())
@@ -202,5 +210,30 @@ func TestSessionEnds(t *testing.T) {
 	g.clock.forward(time.Second)
 	if page := g.get(b, query); !strings.Contains(page.body, `name="password"`) {
 		t.Error("still signed in")
+	}
+}
+
+func TestConsentPageSaysHowRiskyAScopeIs(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Resources[0].Scopes[1].Risk = "high" })
+	page := g.consentPage(newBrowser(t), with(authorization(g.publicClient()), "scope", "calc:basic calc:power"))
+	tame, risky, ok := strings.Cut(page.body, "Raise to a power")
+	if !ok || strings.Contains(tame, "risk") || !strings.Contains(risky, `<span class="tag bad">high risk</span>`) {
+		t.Errorf("got %s", page.body)
+	}
+}
+
+func TestConsentPageSaysWhoVouches(t *testing.T) {
+	g := newRig(t)
+	id, _, err := g.s.RegisterClient(t.Context(), []byte(`{"client_name":"Desk tool","redirect_uris":["`+callback+`"],"application_type":"native","token_endpoint_auth_method":"none"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for client, words := range map[string]string{
+		id:               "An administrator of this server registered it",
+		g.publicClient(): "an application that calls itself",
+	} {
+		if page := g.consentPage(newBrowser(t), authorization(client)); !strings.Contains(page.body, words) {
+			t.Errorf("%s: not %q", client, words)
+		}
 	}
 }

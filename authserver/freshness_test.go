@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,7 +13,10 @@ import (
 func (g *rig) httpsClient() (id string, query url.Values) {
 	g.t.Helper()
 	at := "https://app.example/cb"
-	id = g.postJSON("/register", `{"client_name":"App","redirect_uris":["`+at+`"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"]}`).str("client_id")
+	id, _, err := g.s.RegisterClient(context.Background(), []byte(`{"client_name":"App","redirect_uris":["`+at+`"],"token_endpoint_auth_method":"none","grant_types":["authorization_code","refresh_token"]}`))
+	if err != nil {
+		g.t.Fatal(err)
+	}
 	return id, with(authorization(id), "redirect_uri", at)
 }
 

@@ -112,6 +112,7 @@ type ResourceScope struct {
 	Name        string `yaml:"name"`
 	Description string `yaml:"description"`
 	Default     bool   `yaml:"default"`
+	Risk        string `yaml:"risk"` // low, medium or high, for the consent page; absent: none is shown
 }
 
 // Lookup finds the value of ${NAME} references; os.LookupEnv is one.

@@ -165,6 +165,9 @@ func (a *AuthServer) validate(c *check) {
 			if clientdoc.IsIdentityScope(scope.Name) {
 				c.fail("is about a person: use a scope of the resource's own", "authserver", "resources", i, "scopes", j, "name")
 			}
+			if c.doc.Has("authserver", "resources", i, "scopes", j, "risk") {
+				c.oneOf(scope.Risk, []string{"low", "medium", "high"}, "authserver", "resources", i, "scopes", j, "risk")
+			}
 		}
 	}
 	validateDetails(c, a.Details)

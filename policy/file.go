@@ -40,6 +40,7 @@ type file struct {
 type scopeEntry struct {
 	Description string   `yaml:"description"`
 	Default     bool     `yaml:"default"`
+	Risk        string   `yaml:"risk"`
 	Implies     []string `yaml:"implies"`
 }
 

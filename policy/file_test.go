@@ -38,6 +38,8 @@ func TestParseProblems(t *testing.T) {
 		"scope empty":       {head + "tools: {a: {scopes: ['']}}\n", "a scope is one or more printable"},
 		"scope quote":       {head + "scopes: {'a\"': {}}\n", "p.yaml:4:10: a scope is one or more printable"},
 		"scope umlaut":      {head + "scopes: {ä: {}}\n", "a scope is one or more printable"},
+		"risk":              {head + "scopes: {a: {risk: huge}}\n", "p.yaml:4:20: risk must be low, medium or high"},
+		"risk empty":        {head + "scopes: {a: {risk: ''}}\n", "risk must be low, medium or high"},
 		"scope twice":       {head + "tools: {a: {scopes: [x, x]}}\n", "scope x is listed twice"},
 		"offline_access":    {head + "tools: {a: {scopes: [offline_access]}}\n", "offline_access is for the authorization server"},
 		"openid":            {head + "scopes: {openid: {}}\n", "openid is for the authorization server"},

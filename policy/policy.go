@@ -77,6 +77,7 @@ type Scope struct {
 	Description string   // words for a consent page, or ""
 	Implies     []string // direct implications
 	Default     bool     // asked for in the first challenge
+	Risk        string   // low, medium or high; "" when the file does not say
 }
 
 // Scopes is the catalogue: every scope the file declares or any rule requires, sorted by name.

@@ -14,7 +14,7 @@ server: externaldb
 scopes:
   db:read: {description: "Read tables", default: true}
   db:write: {implies: [db:read]}
-  db:admin: {description: Everything, implies: [db:write]}
+  db:admin: {description: Everything, risk: high, implies: [db:write]}
 tools:
   query: {scopes: [db:read]}
   copy: {scopes: [db:read, db:write]}
@@ -255,12 +255,12 @@ func TestListsTemplate(t *testing.T) {
 func TestScopes(t *testing.T) {
 	p := parse(t, database)
 	got := fmt.Sprint(p.Scopes())
-	want := "[{db:admin Everything [db:write] false} {db:read Read tables [] true} {db:write  [db:read] false}]"
+	want := "[{db:admin Everything [db:write] false high} {db:read Read tables [] true } {db:write  [db:read] false }]"
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	free := parse(t, head+"tools: {a: {scopes: [z, y]}}\nprompts: {b: {scopes: [x]}}\n")
-	if got := fmt.Sprint(free.Scopes()); got != "[{x  [] false} {y  [] false} {z  [] false}]" {
+	if got := fmt.Sprint(free.Scopes()); got != "[{x  [] false } {y  [] false } {z  [] false }]" {
 		t.Errorf("undeclared scopes: %s", got)
 	}
 }

@@ -8,6 +8,9 @@ import (
 
 const maxScopes = 1000 // in the catalogue; implication is worked out for all pairs
 
+// risks are what a file may say of a scope, for the person who is asked.
+var risks = []string{"low", "medium", "high"}
+
 func scopeSyntaxMistake(scope string) string {
 	// RFC 6749 §3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 	if scope == "" || strings.ContainsFunc(scope, outsideScopeToken) {
@@ -36,6 +39,9 @@ func (c *compiler) checkScopes() {
 	for name, entry := range c.file.Scopes {
 		if mistake := scopeSyntaxMistake(name); mistake != "" {
 			c.wrongKey(mistake, "scopes", name)
+		}
+		if c.doc.Has("scopes", name, "risk") && !slices.Contains(risks, entry.Risk) {
+			c.wrong("risk must be low, medium or high", "scopes", name, "risk")
 		}
 		for i, implied := range entry.Implies {
 			c.checkImplied(name, implied, i)
@@ -99,7 +105,7 @@ func (c *compiler) catalogue() []Scope {
 		}
 	}
 	for name, e := range c.file.Scopes {
-		scopes[name] = Scope{Name: name, Description: e.Description, Implies: e.Implies, Default: e.Default}
+		scopes[name] = Scope{Name: name, Description: e.Description, Implies: e.Implies, Default: e.Default, Risk: e.Risk}
 	}
 	return slices.SortedFunc(maps.Values(scopes), func(a, b Scope) int { return strings.Compare(a.Name, b.Name) })
 }

@@ -88,7 +88,7 @@ func (s setup) resources() []authserver.Resource {
 	for _, server := range s.file.Servers {
 		r := authserver.Resource{URL: s.file.PublicURL + strings.TrimSuffix(server.Path, "/"), Name: server.Name}
 		for _, scope := range s.policies[server.Name].Scopes() {
-			r.Scopes = append(r.Scopes, authserver.Scope{Name: scope.Name, Description: scope.Description, Default: scope.Default})
+			r.Scopes = append(r.Scopes, authserver.Scope{Name: scope.Name, Description: scope.Description, Default: scope.Default, Risk: scope.Risk})
 		}
 		all = append(all, r)
 	}

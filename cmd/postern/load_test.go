@@ -76,6 +76,7 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"a role of a wrong name", "    guest: {", "    Guest: {", ":42:12: authserver.roles.Guest: role \"Guest\": a name has 1 to 64 of a-z, 0-9, _ and -"},
 		{"a scope that is none", "scopes: [calc:basic], everyone", "scopes: [calc:basic, 'd*b'], everyone", "authserver.roles.guest.scopes[1]: scope \"d*b\": a scope, or the beginning of scopes with a * at its end"},
 		{"administration for everyone", "scopes: [calc:basic], everyone", "scopes: ['postern:*'], everyone", "the administration is not for everyone"},
+		{"a risk that does not exist", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a, risk: none}]}]", ":41:72: authserver.resources[0].scopes[0].risk: must be one of: low, medium, high"},
 		{"a scope about a person", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a}, {name: openid}]}]", ":41:74: authserver.resources[0].scopes[1].name: is about a person"},
 		{"a host that is a URL", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  hosts: [auth.internal, 'http://auth']", ":41:26: authserver.hosts[1]: must be a Host as clients send it"},
 		{"a scheme with its colon", "redirect_schemes: [cursor]", "redirect_schemes: ['cursor:']", ":40:22: authserver.redirect_schemes[0]: not a private-use scheme: 2 to 40 lower-case letters"},
