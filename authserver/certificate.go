@@ -83,7 +83,7 @@ func certified(r *http.Request, cred credential) ([]*x509.Certificate, error) {
 func names(c *x509.Certificate, want clientdoc.CertificateName) bool {
 	switch {
 	case want.Subject != "":
-		return c.Subject.String() == want.Subject
+		return clientdoc.SubjectIs(c.RawSubject, want.Subject)
 	case want.DNS != "":
 		return slices.ContainsFunc(c.DNSNames, func(n string) bool { return strings.EqualFold(n, want.DNS) })
 	case want.URI != "":

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"math/big"
 	"net"
@@ -140,6 +141,25 @@ func TestSelfSignedCertificates(t *testing.T) {
 	}
 }
 
+// subject gives a certificate these steps of a name, of O and CN, in this order.
+func subject(steps ...string) func(*x509.Certificate) {
+	kinds := map[string]asn1.ObjectIdentifier{"CN": {2, 5, 4, 3}, "O": {2, 5, 4, 10}}
+	var name pkix.RDNSequence
+	for _, step := range steps {
+		var set pkix.RelativeDistinguishedNameSET
+		for one := range strings.SplitSeq(step, "+") {
+			kind, value, _ := strings.Cut(one, "=")
+			set = append(set, pkix.AttributeTypeAndValue{Type: kinds[kind], Value: value})
+		}
+		name = append(name, set)
+	}
+	raw, err := asn1.Marshal(name)
+	if err != nil {
+		panic(err) // unreachable: strings can be encoded
+	}
+	return func(c *x509.Certificate) { c.RawSubject = raw }
+}
+
 func TestCertificatesOfAnAuthority(t *testing.T) {
 	authority, stranger := authorityCertificate(t), authorityCertificate(t)
 	pool := x509.NewCertPool()
@@ -168,6 +188,9 @@ func TestCertificatesOfAnAuthority(t *testing.T) {
 		{"address", `"tls_client_auth_san_ip":"192.0.2.7"`, []*signed{good}, ""},
 		{"mail", `"tls_client_auth_san_email":"robot@example.com"`, []*signed{good}, ""},
 		{"another host", `"tls_client_auth_san_dns":"other.example"`, []*signed{good}, WrongCertificate},
+		{"a name before the last one", `"tls_client_auth_subject_dn":"CN=robot,O=Example"`, []*signed{certificateBy(t, authority, subject("O=Example", "CN=stranger", "CN=robot"))}, WrongCertificate},
+		{"the subject in another order", `"tls_client_auth_subject_dn":"CN=robot,O=Example"`, []*signed{certificateBy(t, authority, subject("CN=robot", "O=Example"))}, WrongCertificate},
+		{"the subject in one step", `"tls_client_auth_subject_dn":"CN=robot,O=Example"`, []*signed{certificateBy(t, authority, subject("O=Example+CN=robot"))}, WrongCertificate},
 		{"part of the subject", `"tls_client_auth_subject_dn":"CN=robot"`, []*signed{good}, WrongCertificate},
 		{"another address", `"tls_client_auth_san_ip":"192.0.2.8"`, []*signed{good}, WrongCertificate},
 		{"a URI in other case", `"tls_client_auth_san_uri":"spiffe://example/Robot"`, []*signed{good}, WrongCertificate},

@@ -135,6 +135,11 @@ func (n CertificateName) check() error {
 	if n.given() != 1 {
 		return fmt.Errorf("%w: tls_client_auth needs exactly one of tls_client_auth_subject_dn and tls_client_auth_san_dns, _uri, _ip or _email", ErrMetadata)
 	}
+	if n.Subject != "" {
+		if _, err := parseSubject(n.Subject); err != nil {
+			return fmt.Errorf("%w: tls_client_auth_subject_dn must be a name as RFC 4514 writes it, like CN=robot,O=Example: last step first, no space beside a comma", ErrMetadata)
+		}
+	}
 	if n.IP != "" {
 		if _, err := netip.ParseAddr(n.IP); err != nil {
 			return fmt.Errorf("%w: tls_client_auth_san_ip must be an address", ErrMetadata)
