@@ -80,6 +80,28 @@ func (s *Server) network(r *http.Request) string {
 	return p.String()
 }
 
+const widths = 2
+
+// networksAround are the networks around what network counts a caller as, the
+// nearer first: what a site gets, and what a provider has. None for anything else.
+func networksAround(key string) (around []string) {
+	p, err := netip.ParsePrefix(key)
+	if a, failed := netip.ParseAddr(key); failed == nil {
+		p, err = netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	if err != nil {
+		return nil
+	}
+	bits := [widths]int{24, 16}
+	if p.Addr().Is6() {
+		bits = [widths]int{48, 32}
+	}
+	for _, n := range bits {
+		around = append(around, netip.PrefixFrom(p.Addr(), n).Masked().String())
+	}
+	return around
+}
+
 func checkProxies(list []netip.Prefix) error {
 	for _, p := range list {
 		if !p.IsValid() || p != p.Masked() || p.Bits() == 0 || p.Addr().Is4In6() {

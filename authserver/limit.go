@@ -61,41 +61,42 @@ func newLimits(now func() time.Time, with shared) limits {
 // refuse more: a Redis that is away, or lost its keys, leaves each process with
 // its own count of the same rate, and keeps nobody out.
 //
-// A process holds at most maxBuckets keys that are in use. Those beyond share
-// spareBuckets, by a hash nobody outside can compute. Whoever comes from so many
-// addresses that the memory is full could empty a single bucket for all others
-// with a handful of tries; this way they have to empty each, and to go on with
-// it, while every key still pays, and those beyond together pass no more than
-// spareBuckets times the rate. Who is known is not among them: browsers that
-// signed in before have buckets of their own kind.
+// A process holds at most maxBuckets keys that are in use. Networks beyond are
+// counted with those around them, in a memory as large for each width: whoever
+// has so many addresses that the memory is full has them side by side, and
+// empties a bucket that strangers do not share. What is beyond that too, and
+// names, share spareBuckets by a hash nobody outside can compute: they have to
+// be emptied each, and kept so, before everybody is out. Who is known is not
+// among them: browsers that signed in before have buckets of their own kind.
 type limiter struct {
 	name  string
 	rate  rate.Rate
 	now   func() time.Time
 	own   *pace.Memory
+	wide  [widths]*pace.Memory
 	spare *pace.Memory
 	with  shared
 }
 
 const (
 	maxBuckets   = 20_000
-	spareBuckets = 256 // what one byte of a hash can name
+	spareBuckets = 1 << 16 // what two bytes of a hash can name
 )
 
 func newLimiter(now func() time.Time, with shared, name string, every time.Duration, burst int) *limiter {
-	return &limiter{name: name, rate: rate.Rate{Number: burst, Per: every * time.Duration(burst)}, now: now,
+	l := &limiter{name: name, rate: rate.Rate{Number: burst, Per: every * time.Duration(burst)}, now: now,
 		own: pace.NewMemory(maxBuckets), spare: pace.NewMemory(spareBuckets), with: with}
+	for i := range l.wide {
+		l.wide[i] = pace.NewMemory(maxBuckets)
+	}
+	return l
 }
 
 // try takes one from the bucket of key, or refuses with TooMany and the time
 // until there is one again. giveBack undoes it.
 func (l *limiter) try(key string) (giveBack func(), err error) {
 	charge := pace.NewCharge(l.rate, l.with.salt, l.name, key)
-	own, err := l.take(l.own, charge)
-	if errors.Is(err, pace.ErrFull) {
-		slot := pace.NewCharge(l.rate, l.name, string(charge.Key[:1]))
-		own, err = l.take(l.spare, slot)
-	}
+	own, err := l.takeHere(key, charge)
 	if err != nil {
 		return func() {}, err
 	}
@@ -109,6 +110,21 @@ func (l *limiter) try(key string) (giveBack func(), err error) {
 	}
 	l.with.outage.note(err)
 	return func() { own(); all() }, nil
+}
+
+// takeHere takes one of what this process counts itself.
+func (l *limiter) takeHere(key string, charge pace.Charge) (giveBack func(), err error) {
+	giveBack, err = l.take(l.own, charge)
+	for i, around := range networksAround(key) {
+		if !errors.Is(err, pace.ErrFull) {
+			return giveBack, err
+		}
+		giveBack, err = l.take(l.wide[i], pace.NewCharge(l.rate, l.with.salt, l.name, around))
+	}
+	if !errors.Is(err, pace.ErrFull) {
+		return giveBack, err
+	}
+	return l.take(l.spare, pace.NewCharge(l.rate, l.name, string(charge.Key[:2])))
 }
 
 // take takes one from these buckets. Whoever leaves in between has tried all the

@@ -247,21 +247,17 @@ func TestRedisLearnsNoNames(t *testing.T) {
 func TestBucketsAreBounded(t *testing.T) {
 	c := &clock{now: time.Now()}
 	l := newLimiter(c.Now, shared{}, "test", time.Second, 1)
-	for i := range maxBuckets {
-		if _, err := l.try(fmt.Sprint(i)); err != nil {
-			t.Fatalf("%d: %v", i, err)
-		}
-	}
+	fill(t, l, func(i int) string { return fmt.Sprint(i) })
 	if n := tried(t, "one beyond", l); n != 1 {
 		t.Errorf("%d tries of one beyond", n)
 	}
 	passed := 0
-	for i := range 20 * spareBuckets {
+	for i := range 8 * spareBuckets {
 		if _, err := l.try(fmt.Sprint("beyond ", i)); err == nil {
 			passed++
 		}
 	}
-	if passed < spareBuckets/2 || passed >= spareBuckets {
+	if passed < spareBuckets*9/10 || passed >= spareBuckets {
 		t.Errorf("%d of many beyond passed, one each of the %d buckets that were full may", passed, spareBuckets-1)
 	}
 	if _, err := l.try("1"); reasonOf(err) != TooMany {
@@ -270,6 +266,67 @@ func TestBucketsAreBounded(t *testing.T) {
 	c.forward(time.Minute)
 	if _, err := l.try("one beyond"); err != nil || l.own.Len() != 1 {
 		t.Errorf("full buckets were not forgotten: %v, %d", err, l.own.Len())
+	}
+}
+
+// fill takes from as many buckets as a memory has.
+func fill(t *testing.T, l *limiter, key func(int) string) {
+	t.Helper()
+	for i := range maxBuckets {
+		if _, err := l.try(key(i)); err != nil {
+			t.Fatalf("%s: %v", key(i), err)
+		}
+	}
+}
+
+// Whoever has addresses without end has them side by side, and is counted as
+// what is around them once a memory is full of them: others go on.
+func TestNetworksFillNobodyElsesBuckets(t *testing.T) {
+	for _, row := range []struct {
+		name                 string
+		full                 func(i int) string
+		stranger, strangerIn string // in one network
+	}{
+		{"a site", func(i int) string { return fmt.Sprintf("2001:db8:1:%x::/64", i) },
+			"2001:db8:2:1::/64", "2001:db8:2:2::/64"},
+		{"a network of IPv4", func(i int) string { return netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}).String() },
+			"10.1.0.1", "10.1.0.2"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := &clock{now: time.Now()}
+			l := newLimiter(c.Now, shared{}, "test", time.Minute, 2)
+			fill(t, l, row.full)
+			if n := tried(t, row.full(0), l); n != 1 {
+				t.Errorf("%d more tries of one with a bucket", n)
+			}
+			for i := range 5000 {
+				_, _ = l.try(row.full(maxBuckets + i))
+			}
+			giveBack, err := l.try(row.stranger)
+			if err != nil {
+				t.Fatalf("a stranger: %v", err)
+			}
+			giveBack()
+			if n := tried(t, row.stranger, l) + tried(t, row.strangerIn, l); n != 2 {
+				t.Errorf("%d tries of a network of strangers, want 2", n)
+			}
+		})
+	}
+}
+
+// A provider that sends from all its sites is one, once they fill a memory too.
+func TestSitesOfAProviderAreCountedAsOne(t *testing.T) {
+	l := newLimiter((&clock{now: time.Now()}).Now, shared{}, "test", time.Hour, 1)
+	fill(t, l, func(i int) string { return fmt.Sprintf("2001:db8:1:%x::/64", i) })
+	fill(t, l, func(i int) string { return fmt.Sprintf("2001:db8:%x:1::/64", 2+i) })
+	if n := tried(t, "2001:db8:ffff:1::/64", l) + tried(t, "2001:db8:fffe:1::/64", l); n != 1 {
+		t.Errorf("%d tries of two more sites", n)
+	}
+	if n := tried(t, "2001:db9:1:1::/64", l); n != 1 {
+		t.Errorf("%d tries of another provider's", n)
+	}
+	if around := networksAround("ada"); around != nil {
+		t.Errorf("a name is in %q", around)
 	}
 }
 
