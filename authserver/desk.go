@@ -3,7 +3,6 @@ package authserver
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 
 	"github.com/postern-mcp/postern/authserver/admin"
@@ -96,7 +95,7 @@ func (d desk) mayTouch(by admin.Actor, p store.Person) error {
 // mayScope is mayGive for the scopes of a client.
 func (d desk) mayScope(by admin.Actor, scopes []string) error {
 	if err := d.s.catalogue.known(scopes); err != nil {
-		return admin.RefuseMember("scopes", "%s.", sentence(err))
+		return admin.RefuseMember("scopes", "%v.", err)
 	}
 	if !by.May(scopes) {
 		return &admin.Error{Reason: admin.BeyondYou, Member: "/scopes"}
@@ -126,15 +125,6 @@ func namesOfRoles(held []store.UserRole) []string {
 		names = append(names, r.Role)
 	}
 	return names
-}
-
-// sentence begins an error's words like one.
-func sentence(err error) string {
-	text := fmt.Sprint(err)
-	if text == "" {
-		return text
-	}
-	return string(text[0]-'a'+'A') + text[1:]
 }
 
 // Roles are those that are configured.

@@ -70,7 +70,7 @@ func (d desk) CreateClient(ctx context.Context, by admin.Actor, n admin.NewClien
 	secret := ""
 	if c.AuthMethod != authKey {
 		if !slices.Contains(d.s.methods(), authBasic) {
-			return admin.CreatedClient{}, admin.Refuse(admin.Conflict, "%s.", sentence(errNoSecrets))
+			return admin.CreatedClient{}, admin.Refuse(admin.Conflict, "%v.", errNoSecrets)
 		}
 		c.AuthMethod = authBasic
 		secret = newSecret("pcs_")
@@ -101,14 +101,14 @@ func (d desk) drafted(n admin.NewClient) (store.Client, error) {
 		return c, admin.RefuseMember("roles", "A resource server gets no tokens, so roles give it nothing: leave them out.")
 	}
 	if err := d.s.serves(n.Resources); err != nil {
-		return c, admin.RefuseMember("resources", "%s.", sentence(err))
+		return c, admin.RefuseMember("resources", "%v.", err)
 	}
 	c.Resources = n.Resources
 	if n.Keys == nil {
 		return c, nil
 	}
 	if _, err := clientdoc.ParseKeys(n.Keys); err != nil {
-		return c, admin.RefuseMember("jwks", "%s.", sentence(err))
+		return c, admin.RefuseMember("jwks", "%v.", err)
 	}
 	c.AuthMethod, c.Keys = authKey, n.Keys
 	return c, nil
@@ -124,7 +124,7 @@ func (d desk) createdClient(ctx context.Context, by admin.Actor, c store.Client,
 func (d desk) RegisterClient(ctx context.Context, by admin.Actor, r admin.Registration) (admin.CreatedClient, error) {
 	c, secret, err := d.s.operatorsClient(r.Metadata)
 	if err != nil {
-		return admin.CreatedClient{}, admin.RefuseMember("metadata", "%s.", sentence(err))
+		return admin.CreatedClient{}, admin.RefuseMember("metadata", "%v.", err)
 	}
 	if err := d.mayScope(by, c.Scope); err != nil {
 		return admin.CreatedClient{}, err

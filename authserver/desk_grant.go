@@ -217,7 +217,7 @@ func (d desk) RotateKey(ctx context.Context, by admin.Actor, q admin.KeyRotation
 	}
 	k, err := d.s.RotateKey(ctx, after)
 	if errors.Is(err, ErrManyKeys) || errors.Is(err, errAtOnce) {
-		return admin.Key{}, admin.Refuse(admin.Conflict, "%s.", sentence(err))
+		return admin.Key{}, admin.Refuse(admin.Conflict, "%v.", err)
 	}
 	if err != nil {
 		return admin.Key{}, err
@@ -233,7 +233,7 @@ func (d desk) RevokeKey(ctx context.Context, by admin.Actor, q admin.KeyRef) (ad
 		return admin.Key{}, admin.Refuse(admin.NotFound, "There is no good key of this kid: list the keys.")
 	}
 	if errors.Is(err, errAtOnce) {
-		return admin.Key{}, admin.Refuse(admin.Conflict, "%s.", sentence(err))
+		return admin.Key{}, admin.Refuse(admin.Conflict, "%v.", err)
 	}
 	if err != nil {
 		return admin.Key{}, err

@@ -80,7 +80,7 @@ func userOf(p store.Person) admin.User {
 // CreateUser adds a person, and tells the password when it made one.
 func (d desk) CreateUser(ctx context.Context, by admin.Actor, n admin.NewUser) (admin.CreatedUser, error) {
 	if err := checkUsername(n.Name); err != nil {
-		return admin.CreatedUser{}, admin.RefuseMember("name", "%s.", sentence(err))
+		return admin.CreatedUser{}, admin.RefuseMember("name", "%v.", err)
 	}
 	if err := checkEmail(n.Email); err != nil {
 		return admin.CreatedUser{}, err

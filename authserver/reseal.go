@@ -40,15 +40,20 @@ func contextOfName(name string) string {
 // can be repeated, and goes on beside running servers that know both secrets.
 // Things that neither opens stay as they are, and are an error.
 func (s *Server) Reseal(ctx context.Context) (resealed int, err error) {
+	return s.ResealTelling(ctx, func(int) {})
+}
+
+// ResealTelling is Reseal that says after each batch how many there are so far.
+func (s *Server) ResealTelling(ctx context.Context, tell func(resealed int)) (resealed int, err error) {
 	for _, of := range s.sealings() {
-		n, failed := s.resealKind(ctx, of)
+		n, failed := s.resealKind(ctx, of, func(n int) { tell(resealed + n) })
 		resealed += n
 		err = errors.Join(err, failed)
 	}
 	return resealed, err
 }
 
-func (s *Server) resealKind(ctx context.Context, of sealing) (resealed int, err error) {
+func (s *Server) resealKind(ctx context.Context, of sealing, tell func(int)) (resealed int, err error) {
 	after, lost := "", 0
 	for {
 		batch, err := s.store.Sealed(ctx, of.kind, after, resealBatch)
@@ -66,6 +71,7 @@ func (s *Server) resealKind(ctx context.Context, of sealing) (resealed int, err 
 			}
 			resealed++
 		}
+		tell(resealed)
 		if len(batch) < resealBatch {
 			break
 		}

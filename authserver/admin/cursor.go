@@ -15,6 +15,9 @@ func (p Paging) Size() int {
 	return p.Limit
 }
 
+// From goes on after a page.
+func (p *Paging) From(next string) { p.After = next }
+
 // Place is where the page begins: the parts that Cut was given for the last
 // entry of the page before, nil at the beginning.
 func (p Paging) Place(parts int) ([]string, error) {

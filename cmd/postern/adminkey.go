@@ -4,63 +4,48 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"text/tabwriter"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/postern-mcp/postern/authserver"
+	"github.com/postern-mcp/postern/authserver/admin"
 )
 
 // keyCommand is about what the authorization server signs and seals with. A
 // running server follows within seconds.
-func (p program) keyCommand(path *string) *cobra.Command {
+func (o *office) keyCommand() *cobra.Command {
 	return group("key", "The keys that tokens are signed with, and the secret that seals them",
-		p.keyListCommand(path), p.keyRotateCommand(path), p.keyRevokeCommand(path), p.keyResealCommand(path))
+		o.keyList(), o.keyRotate(), o.keyRevoke(), o.keyReseal())
 }
 
-func (p program) keyListCommand(path *string) *cobra.Command {
-	return &cobra.Command{
-		Use:   "list",
-		Short: "List the signing keys: which signs, which is next, which are kept for tokens that are out",
-		Args:  noArguments,
-		RunE: func(c *cobra.Command, _ []string) error {
-			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
-				keys, err := s.SigningKeys(c.Context())
-				if err != nil {
-					return err
-				}
-				return p.printKeys(keys...)
-			})
-		},
-	}
+var keyHead = []string{"KID", "ALGORITHM", "STATE", "SIGNS FROM", "UNTIL"}
+
+func keyRow(k admin.Key) []string {
+	return []string{k.ID, k.Algorithm, k.State, stamp(k.SignsFrom), stamp(k.Until)}
 }
 
-func (p program) printKeys(keys ...authserver.Key) error {
-	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "KID\tALGORITHM\tSTATE\tSIGNS FROM\tUNTIL")
-	for _, k := range keys {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", k.ID, dash(k.Algorithm), k.State, stamp(k.SignsFrom), stamp(k.Until))
-	}
-	return table.Flush()
+func (o *office) keyList() *cobra.Command {
+	return listCommand(o, listing[admin.None, admin.Key]{
+		use: "list", short: "List the signing keys: which signs, which is next, which are kept for tokens that are out",
+		of: admin.ListKeys, query: nothing, head: keyHead, row: keyRow,
+	})
 }
 
-func dash(s string) string {
-	if s == "" {
-		return "-"
-	}
-	return s
+func (o *office) showKey(f output, k admin.Answer[admin.Key]) error {
+	return o.show(f, k.Raw, func(w io.Writer) error {
+		t := newTable(w, keyHead...)
+		t.add(keyRow(k.Value)...)
+		return t.flush()
+	})
 }
 
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format(time.RFC3339)
-}
+const soonestKey = 15 * time.Second
 
-func (p program) keyRotateCommand(path *string) *cobra.Command {
+func (o *office) keyRotate() *cobra.Command {
 	var after time.Duration
+	var f output
 	c := &cobra.Command{
 		Use:   "rotate",
 		Short: "Publish the next signing key now; it signs once it has been published for a while",
@@ -69,24 +54,30 @@ func (p program) keyRotateCommand(path *string) *cobra.Command {
 			"The key before it stays published until the last token it signed has expired.",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.withConfiguredAuthserver(c.Context(), *path, func(conf setup, s *authserver.Server) error {
-				if !c.Flags().Changed("after") {
-					after = conf.file.AuthServer.Keys.PublishBefore
-				}
-				k, err := s.RotateKey(c.Context(), after)
+			if err := f.check(); err != nil {
+				return err
+			}
+			if c.Flags().Changed("after") && after < soonestKey {
+				return fmt.Errorf("a key must be published for %v before it signs: those who verify have to know it", soonestKey)
+			}
+			return o.open(c.Context(), func(caller admin.Caller) error {
+				k, err := admin.Call(c.Context(), caller, admin.RotateKey, admin.KeyRotation{After: int(after / time.Second)})
 				if err != nil {
 					return err
 				}
-				return p.printKeys(k)
+				return o.showKey(f, k)
 			})
 		},
 	}
 	c.Flags().DurationVar(&after, "after", 0, "for how long it must have been published, 15s at the least, which is enough for Postern's proxies; others may keep keys for longer")
+	f.flags(c)
 	return c
 }
 
-func (p program) keyRevokeCommand(path *string) *cobra.Command {
-	return &cobra.Command{
+func (o *office) keyRevoke() *cobra.Command {
+	var yes bool
+	var f output
+	c := &cobra.Command{
 		Use:   "revoke KID",
 		Short: "Take a signing key back at once, as when it was stolen; prints the key that signs instead",
 		Long: "Take a signing key back at once. Every token it signed is refused from then on:\n" +
@@ -94,36 +85,49 @@ func (p program) keyRevokeCommand(path *string) *cobra.Command {
 			"so proxies that have just fetched may refuse its first tokens, for ten seconds at most.",
 		Args: oneName,
 		RunE: func(c *cobra.Command, args []string) error {
-			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
-				k, err := s.RevokeKey(c.Context(), args[0])
-				if errors.Is(err, authserver.ErrUnknown) {
+			if err := f.check(); err != nil {
+				return err
+			}
+			if err := o.sure(yes, "end every token that "+quoted(args)+" signed", args[0]); err != nil {
+				return err
+			}
+			return o.open(c.Context(), func(caller admin.Caller) error {
+				k, err := admin.Call(c.Context(), caller, admin.RevokeKey, admin.KeyRef{ID: args[0]})
+				if admin.ReasonOf(err) == admin.NotFound {
 					return fmt.Errorf("there is no good key %q; see: postern admin key list", args[0])
 				}
 				if err != nil {
 					return err
 				}
-				return p.printKeys(k)
+				return o.showKey(f, k)
 			})
 		},
 	}
+	yesFlag(c, &yes)
+	f.flags(c)
+	return c
 }
 
-func (p program) keyResealCommand(path *string) *cobra.Command {
+func (o *office) keyReseal() *cobra.Command {
 	return &cobra.Command{
 		Use:   "reseal",
 		Short: "Seal everything in the database with the current secret, so that the previous one can go",
 		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return p.withAuthserver(c.Context(), *path, func(s *authserver.Server) error {
-				n, err := s.Reseal(c.Context())
-				fmt.Fprintf(p.stdout, "%d sealed\n", n)
+			if err := o.here(); err != nil {
 				return err
+			}
+			return o.withAuthserver(c.Context(), o.config, func(s *authserver.Server) error {
+				return o.reseal(c.Context(), s)
 			})
 		},
 	}
 }
 
-// withAuthserver opens the database of the configuration for one piece of work.
-func (p program) withAuthserver(ctx context.Context, path string, work func(*authserver.Server) error) error {
-	return p.withConfiguredAuthserver(ctx, path, func(_ setup, s *authserver.Server) error { return work(s) })
+func (o *office) reseal(ctx context.Context, s *authserver.Server) error {
+	p := o.progress()
+	n, err := s.ResealTelling(ctx, func(done int) { p.at("%d sealed", done) })
+	p.end()
+	_, printed := fmt.Fprintf(o.stdout, "%d sealed\n", n)
+	return errors.Join(err, printed)
 }

@@ -90,7 +90,7 @@ func TestKeyCommands(t *testing.T) {
 	if all := v.listed("list"); len(all) != 2 || all[0][4] != all[1][3] {
 		t.Errorf("the one signs until the other does: %v", all)
 	}
-	fresh := v.listed("revoke", first[0][0])
+	fresh := v.listed("revoke", "--yes", first[0][0])
 	if fresh[0][2] != "signs" || fresh[0][0] == first[0][0] || fresh[0][0] == next[0][0] {
 		t.Errorf("revoke: %v", fresh)
 	}
@@ -103,7 +103,7 @@ func TestKeyCommands(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"revoke", first[0][0]}, exitFindings, "there is no good key"},
+		{[]string{"revoke", "--yes", first[0][0]}, exitFindings, "there is no good key"},
 		{[]string{"revoke"}, exitUsage, "takes one name"},
 		{[]string{"rotate", "--after", "14s"}, exitFindings, "a key must be published for 15s before it signs"},
 		{[]string{"forget"}, exitUsage, "there is no command"},

@@ -132,12 +132,12 @@ var endings = []ending{
 	{"a client, by the administrator", func(t *testing.T, d *desk) map[string]string {
 		robot := d.machine(t)
 		token := d.stage.token(t, robot, "only")
-		d.administer(t, "", "client", "delete", robot.ID)
+		d.administer(t, "", "client", "delete", "--yes", robot.ID)
 		return map[string]string{"its own token": token}
 	}},
 	{"a person, by the administrator", func(t *testing.T, d *desk) map[string]string {
 		token := d.granted(t).Access
-		d.administer(t, "", "user", "delete", d.user.Username)
+		d.administer(t, "", "user", "delete", "--yes", d.user.Username)
 		return map[string]string{"the token": token}
 	}},
 }
@@ -215,7 +215,7 @@ func TestEveryRevocationIsToldThroughRedis(t *testing.T) {
 		token := d.granted(t).Access
 		d.server.signal(syscall.SIGTERM)
 		d.server.exit(t)
-		d.administer(t, "", "user", "delete", d.user.Username)
+		d.administer(t, "", "user", "delete", "--yes", d.user.Username)
 		d.serve(whole)
 		proxy.hears(t, inTime, placeOf(t, token).ID)
 	})
