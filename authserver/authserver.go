@@ -50,11 +50,12 @@ type Server struct {
 	patience   time.Duration // with the store and whoever else is asked, for one request
 	stepUps    stepUps
 	lists      statusLists
+	providers  providers
 	failures   failures
 }
 
 // seals has one key per purpose.
-type seals struct{ keys, requests, approvals, successors, known, pushed, entries seal }
+type seals struct{ keys, requests, approvals, successors, known, pushed, entries, errands seal }
 
 // New opens the database (sqlite:PATH or postgres://…), migrates it, and loads or makes the
 // signing key. A secret that does not open the stored key is an error.
@@ -86,6 +87,12 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 	if s.roles, err = role.New(c.Roles); err != nil {
 		return nil, err
 	}
+	if s.providers, err = c.openProviders(); err != nil {
+		return nil, err
+	}
+	if err := s.takeBack(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.deriveSeals(); err != nil {
 		return nil, err
 	}
@@ -113,7 +120,7 @@ func (s *Server) deriveSeals() error {
 	for purpose, to := range map[string]*seal{
 		"signing keys": &s.seals.keys, "pending requests": &s.seals.requests,
 		"approvals": &s.seals.approvals, "successors": &s.seals.successors, "known browsers": &s.seals.known,
-		"pushed requests": &s.seals.pushed, "sign-ins": &s.seals.entries,
+		"pushed requests": &s.seals.pushed, "sign-ins": &s.seals.entries, "errands": &s.seals.errands,
 	} {
 		v, err := newSeal(s.config.Secret, s.config.PreviousSecret, purpose)
 		if err != nil {

@@ -71,6 +71,7 @@ type Config struct {
 	DetailTypes       []DetailType // nil: no authorization details are taken
 	Roles             []role.Role  // at least one; role.Default has those there are without any configured
 	SignIn            risk.Rules   // how sign-ins are judged; risk.Defaults has those of whoever sets none
+	Providers         []Provider   // nil: people sign in here only
 	Registration      Registration
 	RegistrationToken string         // required with RegistrationToken
 	StepUpSecret      string         // shared with resource servers that tell of step-ups; "": none does, and /step-up does not exist

@@ -114,6 +114,15 @@ const (
 	SignInRefused       Reason = "sign_in_refused"
 	NoCookie            Reason = "no_cookie"
 	NoHistory           Reason = "no_history"
+	ProviderUnreachable Reason = "provider_unreachable"
+	ProviderDenied      Reason = "provider_denied"
+	ProviderRefused     Reason = "provider_refused"
+	ProviderNotFresh    Reason = "provider_not_fresh"
+	NotAdmitted         Reason = "address_not_admitted"
+	NotLinked           Reason = "identity_unknown"
+	IdentityTaken       Reason = "identity_taken"
+	OtherAccount        Reason = "other_account"
+	LastWayIn           Reason = "last_way_in"
 )
 
 type answer struct {
@@ -224,6 +233,15 @@ var answers = map[Reason]answer{
 	SignInRefused:       {403, "access_denied", wrongOrUnusual},
 	NoCookie:            {400, "invalid_request", "Your browser did not send our cookie: allow cookies for this site and start again from your application."},
 	NoHistory:           {501, "invalid_request", "Only the current status list is kept: ask without time."},
+	ProviderUnreachable: {503, "temporarily_unavailable", "It cannot be reached right now. Try again in a minute, or sign in another way."},
+	ProviderDenied:      {403, "access_denied", "You did not sign in there. Try again, or sign in another way."},
+	ProviderRefused:     {400, "invalid_request", "What came back from there cannot be used. Try again; if that does not help, tell whoever runs this server."},
+	ProviderNotFresh:    {403, "access_denied", "You were let through without being asked who you are, or it does not say when you were. For this, sign in another way."},
+	NotAdmitted:         {403, "access_denied", "Accounts with this address are not let in here. Use one of your organization, or sign in another way."},
+	NotLinked:           {403, "access_denied", "Nobody here is known by that account. Sign in as you did before and link it on your account page, or ask an administrator for an account."},
+	IdentityTaken:       {409, "access_denied", "That account belongs to somebody else here, or you have linked another one of the same provider: unlink that first."},
+	OtherAccount:        {403, "access_denied", "You are signed in to another account than the one that was to be linked. Nothing was linked."},
+	LastWayIn:           {409, "access_denied", "This is the last way in to your account: set a password or a passkey first."},
 }
 
 // wrongOrUnusual does not tell a thief that the password is right.

@@ -73,7 +73,14 @@ func readMaxAge(age string, now time.Time) (since time.Time, err error) {
 	return now.Add(-time.Duration(min(seconds, maxAgeLimit)) * time.Second), nil
 }
 
-func (p pending) since() time.Time { return time.UnixMilli(p.SignedIn) }
+// since is the earliest sign-in that is good enough; zero: whenever it was,
+// known or not.
+func (p pending) since() time.Time {
+	if p.SignedIn <= 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(p.SignedIn)
+}
 
 // told is a request with what a resource server said a moment ago of this
 // client and person: a client that passes nothing of that on gets a good token

@@ -30,6 +30,8 @@ const (
 	amrHardware = "hwk" // a passkey that stays in its device
 	amrSoftware = "swk" // a passkey that is synchronized
 	amrMultiple = "mfa" // more than one kind of proof, however many words there are
+
+	amrElsewhere = "fed" // another provider says so; not of RFC 8176, which has no word for it
 )
 
 // levelOf is what methods that were really used amount to.
@@ -65,7 +67,7 @@ func addMethods(done []string, more ...string) []string {
 func kinds(methods []string) int {
 	has := slices.ContainsFunc(methods, func(m string) bool { return m == amrCode || m == amrHardware || m == amrSoftware })
 	n := 0
-	if slices.Contains(methods, amrPassword) {
+	if slices.Contains(methods, amrPassword) || slices.Contains(methods, amrElsewhere) {
 		n++
 	}
 	if has {

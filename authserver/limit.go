@@ -33,6 +33,7 @@ type limits struct {
 	register  *limiter // by address: registrations
 	devices   *limiter // by address: devices that begin to wait
 	userCodes *limiter // by address: codes that no device shows
+	away      *limiter // by address: people sent to other providers
 }
 
 func newLimits(now func() time.Time, with shared) limits {
@@ -53,6 +54,7 @@ func newLimits(now func() time.Time, with shared) limits {
 		register:  limiter("register", 2*time.Second, 30),
 		devices:   limiter("devices", 2*time.Second, 60),
 		userCodes: limiter("user codes", 30*time.Second, 10),
+		away:      limiter("away", 2*time.Second, 60),
 	}
 }
 

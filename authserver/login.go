@@ -90,8 +90,8 @@ func (s *Server) mayGuess(r *http.Request, name string) (giveBack func(), err er
 
 func (s *Server) checkPassword(ctx context.Context, name, password string) (store.User, error) {
 	user, err := s.store.User(ctx, name)
-	known := err == nil
-	if errors.Is(err, store.ErrNotFound) {
+	known := err == nil && user.PasswordHash != ""
+	if err == nil && !known || errors.Is(err, store.ErrNotFound) {
 		user, err = store.User{PasswordHash: s.passwords.decoy}, nil
 	}
 	if err != nil {
@@ -138,7 +138,7 @@ func (s *Server) showLogin(w http.ResponseWriter, status int, c client, p pendin
 	if err != nil {
 		return err
 	}
-	page.Request = sealed
+	page.Request, page.Ways = sealed, s.providers.buttons(page.Without)
 	if p.Next == "" {
 		page.Client, page.Resource = c.label(), s.resourceName(p.Resource)
 	}

@@ -67,7 +67,7 @@ type idClaims struct {
 	Audience   string   `json:"aud"`
 	Expiry     int64    `json:"exp"`
 	IssuedAt   int64    `json:"iat"`
-	AuthTime   int64    `json:"auth_time"`
+	AuthTime   int64    `json:"auth_time,omitzero"`
 	Nonce      string   `json:"nonce,omitzero"`
 	ACR        string   `json:"acr"`
 	AMR        []string `json:"amr"`

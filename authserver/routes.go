@@ -69,6 +69,8 @@ func (s *Server) below(path string) route {
 	switch {
 	case strings.HasPrefix(path, s.site.local(statusPrefix)):
 		return route{get: s.statusList, cors: true}
+	case strings.HasPrefix(path, s.site.local(withPrefix)):
+		return s.provided(path)
 	case strings.HasPrefix(path, s.site.local(managementPrefix)) && s.config.Registration != RegistrationClosed:
 		return route{get: s.readRegistration, put: s.replaceRegistration, del: s.deleteRegistration, cors: true}
 	}

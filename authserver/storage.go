@@ -23,6 +23,10 @@ type Store interface {
 	roleStore
 	clientRoles
 	narrowing
+	givenRoles
+	identityStore
+	identityLinks
+	departures
 	consentStore
 	grantStore
 	codeStore

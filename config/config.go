@@ -84,7 +84,8 @@ type AuthServer struct {
 	CodeLife        time.Duration   `yaml:"code_life"`          // default 60s
 	Resources       []Resource      `yaml:"resources"`          // beside the servers of this file
 	Details         []DetailType    `yaml:"authorization_details"`
-	Roles           map[string]Role `yaml:"roles"` // absent: user, which everyone holds, and admin
+	Roles           map[string]Role `yaml:"roles"`     // absent: user, which everyone holds, and admin
+	Providers       []Provider      `yaml:"providers"` // other OpenID Connect providers at which people sign in
 }
 
 // DetailType is one type of authorization details (RFC 9396) that clients may ask for.
@@ -195,6 +196,9 @@ func (a *AuthServer) complete(folder string) {
 	absolute(folder, &a.PreviousFile)
 	absolute(folder, &a.TokenFile)
 	absolute(folder, &a.StepUpFile)
+	for i := range a.Providers {
+		a.Providers[i].complete(folder)
+	}
 	a.completeDatabase(folder)
 }
 

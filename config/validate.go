@@ -172,6 +172,7 @@ func (a *AuthServer) validate(c *check) {
 	}
 	validateDetails(c, a.Details)
 	a.validateRoles(c)
+	a.validateProviders(c)
 }
 
 func validateDetails(c *check, types []DetailType) {

@@ -10,7 +10,14 @@ type Login struct {
 	Username string // as typed before
 	Again    bool   // the last sign-in is too long ago for what is asked
 	Problem  string // why the last try failed, or ""
+	Ways     []Way  // other providers at which people sign in
+	Without  string // the one of them that is not offered, or ""
+	Linking  string // the provider whose account is linked by signing in, or ""
+	Address  string // that both sides know
 }
+
+// Way is another provider at which people sign in.
+type Way struct{ Name, Label string }
 
 // Scope is one permission in words.
 type Scope struct {

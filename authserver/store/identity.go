@@ -23,9 +23,6 @@ type Identity struct {
 // ErrLastWay says that a person could not sign in any more.
 var ErrLastWay = errors.New("the last way in")
 
-// maxIdentities of one person.
-const maxIdentities = 20
-
 const identityQuery = "SELECT issuer, subject, provider, user_id, email, linked_at, used_at FROM identities "
 
 // Identity finds whose an identity is.
@@ -63,17 +60,18 @@ func identity(row scanner) (Identity, error) {
 }
 
 // Link makes an identity a person's: ErrExists when it is somebody's already,
-// or the person has as many as there may be.
+// or the person has another of that issuer: whose claims would count?
 func (s *DB) Link(ctx context.Context, v Identity) error {
 	return s.tx(ctx, func(tx *sql.Tx) error { return link(ctx, tx, v) })
 }
 
 func link(ctx context.Context, tx *sql.Tx, v Identity) error {
-	var linked int
-	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM identities WHERE user_id = $1", v.UserID).Scan(&linked); err != nil {
+	var others int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM identities WHERE user_id = $1 AND issuer = $2", v.UserID, v.Issuer).Scan(&others)
+	if err != nil {
 		return err
 	}
-	if linked >= maxIdentities {
+	if others > 0 {
 		return ErrExists
 	}
 	return exactlyOne(ctx, tx, ErrExists,

@@ -76,11 +76,8 @@ func (p *Provider) request(ask Ask, kept memory) url.Values {
 	if !ask.Since.IsZero() {
 		age = max(0, p.conf.Now().Sub(ask.Since))
 	}
-	seconds := int64(age / time.Second)
-	q.Set("max_age", strconv.FormatInt(seconds, 10))
-	if seconds == 0 {
-		q.Set("prompt", "login")
-	}
+	// 0 says what prompt=login does, to providers that do not take that as well.
+	q.Set("max_age", strconv.FormatInt(int64(age/time.Second), 10))
 	return q
 }
 

@@ -15,24 +15,25 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/jose"
 	"github.com/postern-mcp/postern/authserver/reach"
+	"github.com/postern-mcp/postern/authserver/upstream/upstreamtest"
 )
 
 func TestSignIn(t *testing.T) {
 	h := newHostile(t)
 	p := h.provider(h.settings())
-	who, err := h.signIn(p, Ask{ACR: []string{"gold", "silver"}, Insist: true, Since: h.now.Add(-90 * time.Second)}, nil)
+	who, err := h.signIn(p, Ask{ACR: []string{"gold", "silver"}, Insist: true, Since: h.Now.Add(-90 * time.Second)}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if who.Issuer != h.url || who.Subject != "ada-1815" || who.Email != "ada@corp.example" || !who.EmailVerified || who.Name != "Ada Lovelace" ||
-		who.ACR != "gold" || !slices.Equal(who.AMR, []string{"pwd", "otp"}) || !who.AuthTime.Equal(h.now) || !who.Claims.Has("groups", "dba") {
+	if who.Issuer != h.URL || who.Subject != "ada-1815" || who.Email != "ada@corp.example" || !who.EmailVerified || who.Name != "Ada Lovelace" ||
+		who.ACR != "gold" || !slices.Equal(who.AMR, []string{"pwd", "otp"}) || !who.AuthTime.Equal(h.Now) || !who.Claims.Has("groups", "dba") {
 		t.Errorf("got %+v", who)
 	}
 	for name, want := range map[string]string{
 		"response_type": "code", "client_id": "postern", "redirect_uri": "https://auth.example/login/with/corp/callback", "scope": "openid email",
 		"state": state, "max_age": "90", "acr_values": "gold silver", "prompt": "", "tenant": "1",
 	} {
-		if got := h.sent.Get(name); got != want {
+		if got := h.Sent.Get(name); got != want {
 			t.Errorf("%s is %q, want %q", name, got, want)
 		}
 	}
@@ -48,10 +49,10 @@ func TestEveryRequestIsItsOwn(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, name := range []string{"nonce", "code_challenge"} {
-			if v := h.sent.Get(name); len(v) != 43 || seen[v] {
+			if v := h.Sent.Get(name); len(v) != 43 || seen[v] {
 				t.Errorf("%s is %q again", name, v)
 			}
-			seen[h.sent.Get(name)] = true
+			seen[h.Sent.Get(name)] = true
 		}
 	}
 }
@@ -60,19 +61,18 @@ func TestFreshSignInIsAskedFor(t *testing.T) {
 	h := newHostile(t)
 	p := h.provider(h.settings())
 	for _, row := range []struct {
-		since  time.Time
-		age    string
-		prompt string
+		since time.Time
+		age   string
 	}{
-		{time.Time{}, "31536000", ""}, // so that auth_time comes
-		{h.now, "0", "login"},
-		{h.now.Add(-time.Minute), "60", ""},
+		{time.Time{}, "31536000"}, // so that auth_time comes
+		{h.Now, "0"},
+		{h.Now.Add(-time.Minute), "60"},
 	} {
 		if _, err := h.signIn(p, Ask{Since: row.since}, nil); err != nil {
 			t.Error(err)
 		}
-		if h.sent.Get("max_age") != row.age || h.sent.Get("prompt") != row.prompt {
-			t.Errorf("since %v: max_age=%s prompt=%s", row.since, h.sent.Get("max_age"), h.sent.Get("prompt"))
+		if h.Sent.Get("max_age") != row.age || h.Sent.Has("prompt") {
+			t.Errorf("since %v: max_age=%s prompt=%s", row.since, h.Sent.Get("max_age"), h.Sent.Get("prompt"))
 		}
 	}
 }
@@ -100,7 +100,7 @@ func TestRefusedAnswers(t *testing.T) {
 		{"of an empty provider", answered("iss", ""), WrongIssuer},
 		{"with two providers", answered("iss", "https://other.example", "https://other.example"), BadAnswer},
 		{"without code", answered("code"), BadAnswer},
-		{"with two codes", answered("code", "the-code", "other"), BadAnswer},
+		{"with two codes", answered("code", "one", "other"), BadAnswer},
 		{"no", answered("error", "access_denied"), Denied},
 		{"an error", answered("error", "server_error"), Declined},
 		{"an empty error", answered("error", ""), Declined},
@@ -111,7 +111,7 @@ func TestRefusedAnswers(t *testing.T) {
 			h := newHostile(t)
 			who, err := h.signIn(h.provider(h.settings()), Ask{}, row.answer)
 			expect(t, who, err, row.want)
-			if h.count("/token") != 0 {
+			if h.Count("/token") != 0 {
 				t.Error("the code was redeemed")
 			}
 		})
@@ -127,7 +127,7 @@ func expect(t *testing.T, who Identity, err error, want Reason) {
 
 func TestProvidersThatDoNotNameThemselves(t *testing.T) {
 	h := newHostile(t)
-	h.metadata = without("authorization_response_iss_parameter_supported")
+	h.Metadata = upstreamtest.Without("authorization_response_iss_parameter_supported")
 	p := h.provider(h.settings())
 	if _, err := h.signIn(p, Ask{}, answered("iss")); err != nil {
 		t.Error(err)
@@ -145,47 +145,47 @@ func TestRefusedTokens(t *testing.T) {
 	ago := func(d time.Duration) int64 { return now.Add(-d).Unix() }
 	for _, row := range []struct {
 		name   string
-		claims func(object)
+		claims func(upstreamtest.Object)
 		ask    Ask
 		want   Reason
 	}{
 		{"as it should be", nil, Ask{}, ""},
-		{"of another issuer", set("iss", "https://other.example"), Ask{}, WrongIssuer},
-		{"of Google without a scheme", set("iss", "accounts.google.com"), Ask{}, WrongIssuer},
-		{"of nobody", without("iss"), Ask{}, WrongIssuer},
-		{"for another client", set("aud", "other"), Ask{}, WrongAudience},
-		{"for nobody", without("aud"), Ask{}, WrongAudience},
-		{"for us and others, made for us", func(o object) { o["aud"], o["azp"] = []string{"other", "postern"}, "postern" }, Ask{}, ""},
-		{"for us and others, made for nobody", set("aud", []string{"other", "postern"}), Ask{}, WrongAudience},
-		{"for us and others, made for others", func(o object) { o["aud"], o["azp"] = []string{"other", "postern"}, "other" }, Ask{}, WrongAudience},
-		{"for us, made for others", set("azp", "other"), Ask{}, WrongAudience},
-		{"of another request", set("nonce", "another"), Ask{}, WrongNonce},
-		{"without nonce", without("nonce"), Ask{}, WrongNonce},
-		{"expired", set("exp", ago(skew+time.Second)), Ask{}, Expired},
-		{"expired by less than clocks differ", set("exp", ago(skew-time.Second)), Ask{}, ""},
-		{"without end", without("exp"), Ask{}, Expired},
-		{"not valid for long", set("nbf", ago(-time.Hour)), Ask{}, BadToken},
-		{"issued in the future", set("iat", ago(-skew-time.Second)), Ask{}, TooEarly},
-		{"issued at no time", without("iat"), Ask{}, BadToken},
-		{"about nobody", without("sub"), Ask{}, BadToken},
-		{"about a number", set("sub", 7), Ask{}, BadToken},
-		{"about too much", set("sub", strings.Repeat("x", 256)), Ask{}, BadToken},
-		{"for another access token", set("at_hash", "AAAA"), Ask{}, BadToken},
+		{"of another issuer", upstreamtest.Set("iss", "https://other.example"), Ask{}, WrongIssuer},
+		{"of Google without a scheme", upstreamtest.Set("iss", "accounts.google.com"), Ask{}, WrongIssuer},
+		{"of nobody", upstreamtest.Without("iss"), Ask{}, WrongIssuer},
+		{"for another client", upstreamtest.Set("aud", "other"), Ask{}, WrongAudience},
+		{"for nobody", upstreamtest.Without("aud"), Ask{}, WrongAudience},
+		{"for us and others, made for us", func(o upstreamtest.Object) { o["aud"], o["azp"] = []string{"other", "postern"}, "postern" }, Ask{}, ""},
+		{"for us and others, made for nobody", upstreamtest.Set("aud", []string{"other", "postern"}), Ask{}, WrongAudience},
+		{"for us and others, made for others", func(o upstreamtest.Object) { o["aud"], o["azp"] = []string{"other", "postern"}, "other" }, Ask{}, WrongAudience},
+		{"for us, made for others", upstreamtest.Set("azp", "other"), Ask{}, WrongAudience},
+		{"of another request", upstreamtest.Set("nonce", "another"), Ask{}, WrongNonce},
+		{"without nonce", upstreamtest.Without("nonce"), Ask{}, WrongNonce},
+		{"expired", upstreamtest.Set("exp", ago(skew+time.Second)), Ask{}, Expired},
+		{"expired by less than clocks differ", upstreamtest.Set("exp", ago(skew-time.Second)), Ask{}, ""},
+		{"without end", upstreamtest.Without("exp"), Ask{}, Expired},
+		{"not valid for long", upstreamtest.Set("nbf", ago(-time.Hour)), Ask{}, BadToken},
+		{"issued in the future", upstreamtest.Set("iat", ago(-skew-time.Second)), Ask{}, TooEarly},
+		{"issued at no time", upstreamtest.Without("iat"), Ask{}, BadToken},
+		{"about nobody", upstreamtest.Without("sub"), Ask{}, BadToken},
+		{"about a number", upstreamtest.Set("sub", 7), Ask{}, BadToken},
+		{"about too much", upstreamtest.Set("sub", strings.Repeat("x", 256)), Ask{}, BadToken},
+		{"for another access token", upstreamtest.Set("at_hash", "AAAA"), Ask{}, BadToken},
 
-		{"weaker than wished", set("acr", "bronze"), Ask{ACR: []string{"gold"}}, ""},
-		{"weaker than demanded", set("acr", "bronze"), Ask{ACR: []string{"gold"}, Insist: true}, WeakerACR},
-		{"of no class", without("acr"), Ask{ACR: []string{"gold"}, Insist: true}, WeakerACR},
-		{"of a class that is no word", set("acr", []string{"gold"}), Ask{ACR: []string{"gold"}, Insist: true}, WeakerACR},
-		{"proved too long ago", set("auth_time", ago(10*time.Minute)), Ask{Since: now.Add(-time.Minute)}, TooOld},
-		{"proved before the login that was demanded", set("auth_time", ago(time.Minute)), Ask{Since: now}, TooOld},
-		{"proved nobody says when", without("auth_time"), Ask{Since: now.Add(-time.Minute)}, NoAuthTime},
-		{"proved nobody says when, nobody asked", without("auth_time"), Ask{}, ""},
-		{"proved at a time that is none", set("auth_time", "now"), Ask{Since: now.Add(-time.Minute)}, NoAuthTime},
-		{"proved in the future", set("auth_time", ago(-time.Minute)), Ask{}, TooEarly},
+		{"weaker than wished", upstreamtest.Set("acr", "bronze"), Ask{ACR: []string{"gold"}}, ""},
+		{"weaker than demanded", upstreamtest.Set("acr", "bronze"), Ask{ACR: []string{"gold"}, Insist: true}, WeakerACR},
+		{"of no class", upstreamtest.Without("acr"), Ask{ACR: []string{"gold"}, Insist: true}, WeakerACR},
+		{"of a class that is no word", upstreamtest.Set("acr", []string{"gold"}), Ask{ACR: []string{"gold"}, Insist: true}, WeakerACR},
+		{"proved too long ago", upstreamtest.Set("auth_time", ago(10*time.Minute)), Ask{Since: now.Add(-time.Minute)}, TooOld},
+		{"proved before the login that was demanded", upstreamtest.Set("auth_time", ago(time.Minute)), Ask{Since: now}, TooOld},
+		{"proved nobody says when", upstreamtest.Without("auth_time"), Ask{Since: now.Add(-time.Minute)}, NoAuthTime},
+		{"proved nobody says when, nobody asked", upstreamtest.Without("auth_time"), Ask{}, ""},
+		{"proved at a time that is none", upstreamtest.Set("auth_time", "now"), Ask{Since: now.Add(-time.Minute)}, NoAuthTime},
+		{"proved in the future", upstreamtest.Set("auth_time", ago(-time.Minute)), Ask{}, TooEarly},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			h := newHostile(t)
-			h.now, h.claims = now, row.claims
+			h.Now, h.Claims = now, row.claims
 			who, err := h.signIn(h.provider(h.settings()), row.ask, nil)
 			if row.want == "" {
 				if err != nil || who.Subject != "ada-1815" {
@@ -218,9 +218,9 @@ func TestRefusedTokens(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHostile(t)
-			h.sign = row.sign
+			h.Sign = row.sign
 			if name == "with a member twice" {
-				h.sign = func(b []byte) string { s, _ := h.key.Sign("JWT", []byte(row.sign(b))); return s }
+				h.Sign = func(b []byte) string { s, _ := h.Key.Sign("JWT", []byte(row.sign(b))); return s }
 			}
 			who, err := h.signIn(h.provider(h.settings()), Ask{}, nil)
 			expect(t, who, err, row.want)
@@ -234,8 +234,8 @@ func TestRefusedResponses(t *testing.T) {
 		_, _ = w.Write([]byte(`{"x":"` + strings.Repeat("x", answerLimit) + `"}`))
 	}
 	elsewhere := func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }
-	status := func(code int, body object) http.HandlerFunc {
-		return func(w http.ResponseWriter, _ *http.Request) { write(w, code, body) }
+	status := func(code int, body upstreamtest.Object) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) { upstreamtest.Write(w, code, body) }
 	}
 	page := func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>")) }
 	const discovery = "/.well-known/openid-configuration"
@@ -246,30 +246,30 @@ func TestRefusedResponses(t *testing.T) {
 	}{
 		{"huge metadata", discovery, huge, BadMetadata},
 		{"redirected metadata", discovery, elsewhere, BadMetadata},
-		{"no metadata", discovery, status(404, object{}), BadMetadata},
+		{"no metadata", discovery, status(404, upstreamtest.Object{}), BadMetadata},
 		{"a page for metadata", discovery, page, BadMetadata},
 		{"huge keys", "/keys", huge, Unreachable},
 		{"redirected keys", "/keys", elsewhere, Unreachable},
-		{"no keys", "/keys", status(200, object{"keys": []string{}}), BadMetadata},
+		{"no keys", "/keys", status(200, upstreamtest.Object{"keys": []string{}}), BadMetadata},
 		{"huge tokens", "/token", huge, Unreachable},
 		{"redirected tokens", "/token", elsewhere, Unreachable},
-		{"a code that was used", "/token", status(400, object{"error": "invalid_grant"}), BadExchange},
-		{"tokens that are a list", "/token", func(w http.ResponseWriter, _ *http.Request) { write(w, 200, []string{}) }, BadExchange},
+		{"a code that was used", "/token", status(400, upstreamtest.Object{"error": "invalid_grant"}), BadExchange},
+		{"tokens that are a list", "/token", func(w http.ResponseWriter, _ *http.Request) { upstreamtest.Write(w, 200, []string{}) }, BadExchange},
 		{"a page for tokens", "/token", page, Unreachable},
-		{"no ID token", "/token", status(200, object{"access_token": "at", "token_type": "Bearer"}), BadExchange},
-		{"an ID token that is none", "/token", status(200, object{"id_token": "x"}), BadToken},
+		{"no ID token", "/token", status(200, upstreamtest.Object{"access_token": "at", "token_type": "Bearer"}), BadExchange},
+		{"an ID token that is none", "/token", status(200, upstreamtest.Object{"id_token": "x"}), BadToken},
 		{"huge userinfo", "/userinfo", huge, Unreachable},
 		{"redirected userinfo", "/userinfo", elsewhere, Unreachable},
-		{"userinfo that fails", "/userinfo", status(500, object{}), Unreachable},
-		{"userinfo of somebody else", "/userinfo", status(200, object{"sub": "eve"}), BadProfile},
-		{"userinfo of nobody", "/userinfo", status(200, object{}), BadProfile},
+		{"userinfo that fails", "/userinfo", status(500, upstreamtest.Object{}), Unreachable},
+		{"userinfo of somebody else", "/userinfo", status(200, upstreamtest.Object{"sub": "eve"}), BadProfile},
+		{"userinfo of nobody", "/userinfo", status(200, upstreamtest.Object{}), BadProfile},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			h := newHostile(t)
-			h.handle[row.path] = row.answer
+			h.Handle[row.path] = row.answer
 			who, err := h.signIn(h.provider(h.settings()), Ask{}, nil)
 			expect(t, who, err, row.want)
-			if h.count("/elsewhere") != 0 {
+			if h.Count("/elsewhere") != 0 {
 				t.Error("the redirect was followed")
 			}
 		})
@@ -279,24 +279,24 @@ func TestRefusedResponses(t *testing.T) {
 func TestRefusedMetadata(t *testing.T) {
 	for _, row := range []struct {
 		name   string
-		change func(object)
+		change func(upstreamtest.Object)
 		want   Reason
 	}{
-		{"of another issuer", set("issuer", "https://other.example"), BadMetadata},
-		{"of the issuer with a slash", func(o object) { o["issuer"] = o["issuer"].(string) + "/" }, BadMetadata},
-		{"without authorization endpoint", without("authorization_endpoint"), BadMetadata},
-		{"without token endpoint", without("token_endpoint"), BadMetadata},
-		{"without keys", without("jwks_uri"), BadMetadata},
-		{"with a plain token endpoint elsewhere", set("token_endpoint", "http://other.example/token"), BadMetadata},
-		{"with a plain userinfo elsewhere", set("userinfo_endpoint", "http://other.example/me"), BadMetadata},
-		{"with a script for authorization endpoint", set("authorization_endpoint", "javascript:alert(1)"), BadMetadata},
-		{"with a credential in an endpoint", set("token_endpoint", "https://u:p@other.example/"), BadMetadata},
-		{"that takes no secret", set("token_endpoint_auth_methods_supported", []string{"private_key_jwt", "none"}), BadMetadata},
-		{"with keys on a machine inside", set("jwks_uri", "https://169.254.169.254/keys"), Unreachable},
+		{"of another issuer", upstreamtest.Set("issuer", "https://other.example"), BadMetadata},
+		{"of the issuer with a slash", func(o upstreamtest.Object) { o["issuer"] = o["issuer"].(string) + "/" }, BadMetadata},
+		{"without authorization endpoint", upstreamtest.Without("authorization_endpoint"), BadMetadata},
+		{"without token endpoint", upstreamtest.Without("token_endpoint"), BadMetadata},
+		{"without keys", upstreamtest.Without("jwks_uri"), BadMetadata},
+		{"with a plain token endpoint elsewhere", upstreamtest.Set("token_endpoint", "http://other.example/token"), BadMetadata},
+		{"with a plain userinfo elsewhere", upstreamtest.Set("userinfo_endpoint", "http://other.example/me"), BadMetadata},
+		{"with a script for authorization endpoint", upstreamtest.Set("authorization_endpoint", "javascript:alert(1)"), BadMetadata},
+		{"with a credential in an endpoint", upstreamtest.Set("token_endpoint", "https://u:p@other.example/"), BadMetadata},
+		{"that takes no secret", upstreamtest.Set("token_endpoint_auth_methods_supported", []string{"private_key_jwt", "none"}), BadMetadata},
+		{"with keys on a machine inside", upstreamtest.Set("jwks_uri", "https://169.254.169.254/keys"), Unreachable},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			h := newHostile(t)
-			h.metadata = row.change
+			h.Metadata = row.change
 			who, err := h.signIn(h.provider(h.settings()), Ask{}, nil)
 			expect(t, who, err, row.want)
 			if row.want == Unreachable && !errors.Is(err, reach.ErrForbidden) {
@@ -309,9 +309,9 @@ func TestRefusedMetadata(t *testing.T) {
 // What userinfo says about the token counts for nothing.
 func TestUserinfoDoesNotSpeakForTheToken(t *testing.T) {
 	h := newHostile(t)
-	h.claims = without("acr", "amr", "auth_time")
-	h.profile = func(o object) {
-		o["acr"], o["amr"], o["auth_time"], o["name"] = "gold", []string{"mfa"}, h.now.Unix(), "Eve"
+	h.Claims = upstreamtest.Without("acr", "amr", "auth_time")
+	h.Profile = func(o upstreamtest.Object) {
+		o["acr"], o["amr"], o["auth_time"], o["name"] = "gold", []string{"mfa"}, h.Now.Unix(), "Eve"
 	}
 	who, err := h.signIn(h.provider(h.settings()), Ask{}, nil)
 	if err != nil || who.ACR != "" || who.AMR != nil || !who.AuthTime.IsZero() || who.Name != "Ada Lovelace" {
@@ -354,7 +354,7 @@ func TestClientAuthentication(t *testing.T) {
 			if err := json.Unmarshal([]byte(names.Replace(string(u.Payload))), &c); err != nil {
 				t.Fatal(err)
 			}
-			if c.Issuer != "postern" || c.Subject != "postern" || c.Audience != h.url || c.ID == "" || c.Expiry != h.now.Add(assertionLife).Unix() {
+			if c.Issuer != "postern" || c.Subject != "postern" || c.Audience != h.URL || c.ID == "" || c.Expiry != h.Now.Add(assertionLife).Unix() {
 				t.Errorf("%s", u.Payload)
 			}
 		}},
@@ -362,9 +362,9 @@ func TestClientAuthentication(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			h := newHostile(t)
 			if row.methods != nil {
-				h.metadata = set("token_endpoint_auth_methods_supported", row.methods)
+				h.Metadata = upstreamtest.Set("token_endpoint_auth_methods_supported", row.methods)
 			}
-			h.proved = func(r *http.Request, form url.Values) { row.check(t, h, r, form) }
+			h.Proved = func(r *http.Request, form url.Values) { row.check(t, h, r, form) }
 			conf := h.settings()
 			conf.Credential = row.with
 			if _, err := h.signIn(h.provider(conf), Ask{}, nil); err != nil {
@@ -380,8 +380,8 @@ func TestKeysAreKeptForAWhile(t *testing.T) {
 	p := h.provider(h.settings())
 	signIn := func(want Reason, fetched int) {
 		t.Helper()
-		if _, err := h.signIn(p, Ask{}, nil); ReasonOf(err) != want || h.count("/keys") != fetched {
-			t.Errorf("got %v, %d fetches", err, h.count("/keys"))
+		if _, err := h.signIn(p, Ask{}, nil); ReasonOf(err) != want || h.Count("/keys") != fetched {
+			t.Errorf("got %v, %d fetches", err, h.Count("/keys"))
 		}
 	}
 	signIn("", 1)
@@ -390,11 +390,11 @@ func TestKeysAreKeptForAWhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.key = next
+	h.Key = next
 	signIn(WrongSignature, 1)
-	h.now = h.now.Add(keysAgain)
+	h.Now = h.Now.Add(keysAgain)
 	signIn("", 2)
-	h.now = h.now.Add(keysFresh)
+	h.Now = h.Now.Add(keysFresh)
 	signIn("", 3)
 }
 
@@ -404,19 +404,19 @@ func TestMetadataIsKeptForAWhile(t *testing.T) {
 	p := h.provider(h.settings())
 	step := func(forward time.Duration, want Reason, asked int) {
 		t.Helper()
-		h.now = h.now.Add(forward)
-		if _, _, err := p.Begin(t.Context(), Ask{State: state}); ReasonOf(err) != want || h.count(place) != asked {
-			t.Errorf("got %v, %d questions", err, h.count(place))
+		h.Now = h.Now.Add(forward)
+		if _, _, err := p.Begin(t.Context(), Ask{State: state}); ReasonOf(err) != want || h.Count(place) != asked {
+			t.Errorf("got %v, %d questions", err, h.Count(place))
 		}
 	}
 	step(0, "", 1)
 	step(metadataFresh-time.Second, "", 1)
-	h.handle[place] = func(w http.ResponseWriter, _ *http.Request) { write(w, 500, object{}) }
+	h.Handle[place] = func(w http.ResponseWriter, _ *http.Request) { upstreamtest.Write(w, 500, upstreamtest.Object{}) }
 	step(time.Second, "", 2)
 	step(time.Second, "", 2) // it rests after a failure
 	step(pauseTime, "", 3)
 	step(metadataUsed, BadMetadata, 4)
-	delete(h.handle, place)
+	delete(h.Handle, place)
 	step(pauseTime, "", 5)
 }
 
@@ -497,7 +497,7 @@ func TestVerifiedAddresses(t *testing.T) {
 		{[]string{"ada@corp.example", "x"}, true, "", false},
 	} {
 		h := newHostile(t)
-		h.profile = func(o object) { o["email"], o["email_verified"] = row.email, row.verified }
+		h.Profile = func(o upstreamtest.Object) { o["email"], o["email_verified"] = row.email, row.verified }
 		who, err := h.signIn(h.provider(h.settings()), Ask{}, nil)
 		if err != nil || who.Email != row.address || who.EmailVerified != row.good {
 			t.Errorf("%v, %v: %q %v, %v", row.email, row.verified, who.Email, who.EmailVerified, err)

@@ -127,6 +127,9 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 	for _, t := range conf.Details {
 		c.DetailTypes = append(c.DetailTypes, authserver.DetailType(t))
 	}
+	if c.Providers, err = providers(conf); err != nil {
+		return nil, usageError{err}
+	}
 	if c.Clients, err = clientPolicy(conf); err != nil {
 		return nil, usageError{fmt.Errorf("authserver.client_ca_file: %w", err)}
 	}

@@ -36,6 +36,8 @@ var allowed = map[string][]string{
 	"mcpservers/calculator": {"mcpservers"},
 	"mcpservers/externaldb": {"mcpservers"},
 	"mcpservers/servertest": {"mcpservers"},
+
+	"authserver/upstream/upstreamtest": {"authserver/jose"},
 }
 
 // keeper is the one room that may import a library which must stay replaceable.

@@ -128,3 +128,5 @@ var invitations = []pages.Invitation{
 	{ID: "i1", Email: "grace@example.com", Roles: []string{"admin"}, By: "ada", Created: ago(day), Expires: now.Add(2 * day)},
 	{ID: "i2", By: "operator", Created: ago(time.Hour), Expires: now.Add(3 * day)},
 }
+
+var providers = []pages.Way{{Name: "google", Label: "Google"}, {Name: "corp", Label: "Corporate directory of " + longWord}}

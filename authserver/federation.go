@@ -1,0 +1,248 @@
+package authserver
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/upstream"
+)
+
+// withPrefix comes before the name of a provider in paths.
+const withPrefix = "/login/with/"
+
+// errand is a person who was sent to a provider. What it says stays here,
+// sealed for that provider and that browser, until they come back, once.
+type errand struct {
+	To     pending `json:"to"`
+	Secret []byte  `json:"secret"`        // what the provider's answer is held against
+	Link   string  `json:"link,omitzero"` // who asked for the identity to be linked to their account, or ""
+}
+
+// provided are the paths of one provider.
+func (s *Server) provided(path string) route {
+	name, step, _ := strings.Cut(strings.TrimPrefix(path, s.site.local(withPrefix)), "/")
+	p := s.providers.named(name)
+	if p == nil {
+		return route{}
+	}
+	with := func(h func(http.ResponseWriter, *http.Request, *provider) error) handle {
+		return func(w http.ResponseWriter, r *http.Request) error { return h(w, r, p) }
+	}
+	switch step {
+	case "":
+		return route{post: with(s.loginWith), page: true}
+	case "callback":
+		return route{get: with(s.cameBack), page: true}
+	case "link":
+		return route{get: with(s.linkOffered), page: true}
+	}
+	return route{}
+}
+
+// loginWith takes the button of a provider on the sign-in page.
+func (s *Server) loginWith(w http.ResponseWriter, r *http.Request, p *provider) error {
+	if err := s.fromHere(r); err != nil {
+		return err
+	}
+	if err := s.admitNetwork(r); err != nil {
+		return err
+	}
+	form, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	to, err := s.openRequest(form["request"], s.cookie(r, browserCookie))
+	if err != nil {
+		return err
+	}
+	return s.sendAway(w, r, p, errand{To: to})
+}
+
+// sendAway sends the person to a provider.
+func (s *Server) sendAway(w http.ResponseWriter, r *http.Request, p *provider, e errand) error {
+	if _, err := s.limits.away.try(s.network(r)); err != nil {
+		return err
+	}
+	state := newSecret("")
+	to, secret, err := p.at.Begin(r.Context(), p.ask(e.To, state))
+	if err != nil {
+		return s.cameToNothing(w, r, p, e, err)
+	}
+	e.Secret = secret
+	if err := s.keepErrand(r, p, state, e); err != nil {
+		return err
+	}
+	s.audit(r, "login.sent_away", "provider", p.Name)
+	// A redirect would be held against form-action by browsers, wherever the
+	// provider leads it next.
+	w.Header().Set("Refresh", "0;url="+to)
+	return s.pages("").Away(w, http.StatusOK, pages.Away{Label: p.Label, To: to})
+}
+
+// ask is what a request demands, in the provider's words.
+func (p *provider) ask(to pending, state string) upstream.Ask {
+	a := upstream.Ask{State: state, ACR: p.classes(to.Level)}
+	if !to.since().IsZero() {
+		a.Since = to.since()
+	}
+	return a
+}
+
+func (s *Server) keepErrand(r *http.Request, p *provider, state string, e errand) error {
+	doc, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	sealed := s.seals.errands.close(doc, errandOf(p, s.cookie(r, browserCookie)))
+	return s.store.Depart(r.Context(), hashOf(state), sealed, s.config.Now().Add(requestLife))
+}
+
+// errandOf: an errand counts for the provider it was for (RFC 9700 §4.4) and
+// in the browser that was sent.
+func errandOf(p *provider, browser string) string {
+	return "errand " + p.Name + " " + contextOf(hashOf(browser))
+}
+
+// cameBack takes what a provider sends the browser back with.
+func (s *Server) cameBack(w http.ResponseWriter, r *http.Request, p *provider) error {
+	if err := s.admitNetwork(r); err != nil {
+		return err
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return refuseFor(BadForm, err)
+	}
+	e, err := s.errand(r, p, query.Get("state"))
+	if err != nil {
+		s.audit(r, "login.failed", "provider", p.Name, "reason", string(reasonOf(err)))
+		return err
+	}
+	who, err := p.at.Finish(r.Context(), e.Secret, query)
+	if err != nil {
+		return s.cameToNothing(w, r, p, e, err)
+	}
+	if err := s.arrived(w, r, p, e, who); refusesArrival(err) {
+		return s.cameToNothing(w, r, p, e, err)
+	} else {
+		return err
+	}
+}
+
+// errand gives what the person was sent for, and forgets it: whoever comes
+// again, or from another browser, or to the callback of another provider, has
+// to begin again.
+func (s *Server) errand(r *http.Request, p *provider, state string) (errand, error) {
+	browser := s.cookie(r, browserCookie)
+	if browser == "" {
+		return errand{}, refuse(NoCookie)
+	}
+	sealed, err := s.store.Return(r.Context(), hashOf(state), s.config.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return errand{}, refuse(BadRequestState)
+	}
+	if err != nil {
+		return errand{}, err
+	}
+	doc, err := s.seals.errands.open(sealed, errandOf(p, browser))
+	if err != nil {
+		return errand{}, refuseFor(BadRequestState, err)
+	}
+	var e errand
+	return e, json.Unmarshal(doc, &e)
+}
+
+// cameToNothing shows the ways of signing in again, with what went wrong. The
+// errand for an account ends on a page of its own.
+func (s *Server) cameToNothing(w http.ResponseWriter, r *http.Request, p *provider, e errand, cause error) error {
+	cause = refusalBy(cause)
+	if reasonOf(cause) == "internal" {
+		return cause
+	}
+	s.audit(r, "login.failed", "provider", p.Name, "reason", string(reasonOf(cause)), "cause", clip(causeOf(cause)))
+	if e.Link != "" {
+		return cause
+	}
+	c, err := s.clientOf(r, e.To)
+	if err != nil {
+		return err
+	}
+	setRetryAfter(w.Header(), retryAfter(cause))
+	return s.showLogin(w, answerTo(cause).status, c, e.To, s.cookie(r, browserCookie), pages.Login{Problem: p.Label + ": " + describe(cause)})
+}
+
+// refusalBy is what a provider's refusal is here.
+func refusalBy(err error) error {
+	switch upstream.ReasonOf(err) {
+	case "":
+		return err
+	case upstream.Unreachable:
+		return refuseFor(ProviderUnreachable, err)
+	case upstream.Denied:
+		return refuseFor(ProviderDenied, err)
+	case upstream.NoAuthTime, upstream.TooOld:
+		return refuseFor(ProviderNotFresh, err)
+	}
+	return refuseFor(ProviderRefused, err)
+}
+
+// arrived takes somebody in of whom a provider says who they are.
+func (s *Server) arrived(w http.ResponseWriter, r *http.Request, p *provider, e errand, who upstream.Identity) error {
+	if !p.admits(who) {
+		return refuse(NotAdmitted)
+	}
+	if e.Link != "" {
+		return s.linkAsked(w, r, p, e, who)
+	}
+	known, err := s.store.Identity(r.Context(), who.Issuer, who.Subject)
+	if errors.Is(err, store.ErrNotFound) {
+		return s.welcome(w, r, p, e, who)
+	}
+	if err != nil {
+		return err
+	}
+	known.UsedAt, known.Email = s.config.Now(), who.Email
+	if err := s.store.UseIdentity(r.Context(), known); err != nil {
+		return err
+	}
+	return s.enter(w, r, p, e.To, known.UserID, who)
+}
+
+// refusesArrival says whether somebody was refused for who they are elsewhere:
+// they may be let in by another way.
+func refusesArrival(err error) bool {
+	switch reasonOf(err) {
+	case NotAdmitted, NotLinked:
+		return true
+	}
+	return false
+}
+
+// enter signs somebody in whom a provider vouches for.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, p *provider, to pending, userID string, who upstream.Identity) error {
+	user, err := s.store.UserByID(r.Context(), userID)
+	if err != nil {
+		return err
+	}
+	if err := s.give(r.Context(), p, user.ID, p.roles(who)); err != nil {
+		return err
+	}
+	e := s.newEntry(to, user, p.methods(who)...)
+	e.At = provedAt(who, s.config.Now()).UnixMilli()
+	return s.proven(w, r, e)
+}
+
+// provedAt is when the person proved who they are; zero when the provider
+// does not say: it may have been long before it let them through today.
+func provedAt(who upstream.Identity, now time.Time) time.Time {
+	if who.AuthTime.After(now) {
+		return now // as far as clocks may differ
+	}
+	return who.AuthTime
+}

@@ -1,0 +1,222 @@
+package authserver
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base32"
+	"errors"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/go-json-experiment/json"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/upstream"
+)
+
+type identityStore interface {
+	Identity(ctx context.Context, issuer, subject string) (store.Identity, error)
+	UseIdentity(ctx context.Context, v store.Identity) error
+	UserByAddress(ctx context.Context, email string) (store.User, error)
+}
+
+type identityLinks interface {
+	Link(ctx context.Context, v store.Identity) error
+	AddLinkedUser(ctx context.Context, u store.User, v store.Identity, now time.Time) error
+}
+
+type departures interface {
+	Depart(ctx context.Context, h store.Hash, sealed []byte, expires time.Time) error
+	Return(ctx context.Context, h store.Hash, now time.Time) ([]byte, error)
+}
+
+// welcome takes somebody who has not been here with this identity: the account
+// that has their address, or one of their own.
+func (s *Server) welcome(w http.ResponseWriter, r *http.Request, p *provider, e errand, who upstream.Identity) error {
+	owner, err := s.ownerOf(r.Context(), p, who)
+	switch {
+	case err == nil && p.decides(who):
+		if err := s.link(r, p, owner.ID, who.Issuer, who.Subject, who.Email); err != nil {
+			return err
+		}
+		return s.enter(w, r, p, e.To, owner.ID, who)
+	case err == nil:
+		return s.offerLink(w, r, p, e.To, owner, who)
+	case !errors.Is(err, store.ErrNotFound):
+		return err
+	case !p.Create:
+		return refuse(NotLinked)
+	}
+	id, err := s.newcomer(r, p, who)
+	if err != nil {
+		return err
+	}
+	return s.enter(w, r, p, e.To, id, who)
+}
+
+// ownerOf is who has a verified address here: an address that only one of the
+// two sides has seen proves nothing.
+func (s *Server) ownerOf(ctx context.Context, p *provider, who upstream.Identity) (store.User, error) {
+	if !p.Link || !who.EmailVerified {
+		return store.User{}, store.ErrNotFound
+	}
+	return s.store.UserByAddress(ctx, who.Email)
+}
+
+func (s *Server) link(r *http.Request, p *provider, userID, issuer, subject, email string) error {
+	now := s.config.Now()
+	err := s.store.Link(r.Context(), store.Identity{Issuer: issuer, Subject: subject, Provider: p.Name, UserID: userID, Email: email, LinkedAt: now, UsedAt: now})
+	if errors.Is(err, store.ErrExists) {
+		return refuse(IdentityTaken)
+	}
+	if err != nil {
+		return err
+	}
+	s.audit(r, "identity.linked", "provider", p.Name, "subject", userID)
+	return nil
+}
+
+// offer is an identity that waits for the owner of an account to prove that it
+// is theirs, by signing in to it.
+type offer struct {
+	To      pending  `json:"to"`
+	UserID  string   `json:"user_id"`
+	Issuer  string   `json:"issuer"`
+	Subject string   `json:"subject"`
+	Email   string   `json:"email"`
+	Roles   []string `json:"roles,omitzero"`
+	At      int64    `json:"at"` // in milliseconds
+}
+
+func offerOf(p *provider, browser string) string {
+	return "offer " + p.Name + " " + contextOf(hashOf(browser))
+}
+
+// offerLink asks for a sign-in to the account that has the address, after
+// which the browser comes to linkOffered.
+func (s *Server) offerLink(w http.ResponseWriter, r *http.Request, p *provider, to pending, owner store.User, who upstream.Identity) error {
+	name, browser, now := newSecret(""), s.cookie(r, browserCookie), s.config.Now()
+	doc, err := json.Marshal(offer{To: to, UserID: owner.ID, Issuer: who.Issuer, Subject: who.Subject, Email: who.Email, Roles: p.roles(who), At: now.UnixMilli()})
+	if err != nil {
+		return err
+	}
+	if err := s.store.Depart(r.Context(), hashOf(name), s.seals.errands.close(doc, offerOf(p, browser)), now.Add(requestLife)); err != nil {
+		return err
+	}
+	next := pending{ID: newSecret(""), Next: withPrefix + p.Name + "/link?" + url.Values{"offer": {name}}.Encode(), SignedIn: now.UnixMilli(), Expires: now.Add(requestLife).Unix()}
+	return s.showLogin(w, http.StatusOK, client{}, next, browser, pages.Login{Linking: p.Label, Address: who.Email, Without: p.Name})
+}
+
+// linkOffered links what was offered to the account that was signed in to since.
+func (s *Server) linkOffered(w http.ResponseWriter, r *http.Request, p *provider) error {
+	v, signedIn, err := s.session(r)
+	if err != nil {
+		return err
+	}
+	o, err := s.takeOffer(r, p, r.URL.Query().Get("offer"))
+	if err != nil {
+		return err
+	}
+	if !signedIn || v.CreatedAt.UnixMilli() < o.At {
+		return refuse(BadRequestState)
+	}
+	if v.UserID != o.UserID {
+		return refuse(OtherAccount)
+	}
+	if err := s.link(r, p, v.UserID, o.Issuer, o.Subject, o.Email); err != nil {
+		return err
+	}
+	if err := s.give(r.Context(), p, v.UserID, o.Roles); err != nil {
+		return err
+	}
+	return s.goOn(w, o.To, s.cookie(r, browserCookie))
+}
+
+func (s *Server) takeOffer(r *http.Request, p *provider, name string) (offer, error) {
+	sealed, err := s.store.Return(r.Context(), hashOf(name), s.config.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return offer{}, refuse(BadRequestState)
+	}
+	if err != nil {
+		return offer{}, err
+	}
+	doc, err := s.seals.errands.open(sealed, offerOf(p, s.cookie(r, browserCookie)))
+	if err != nil {
+		return offer{}, refuseFor(BadRequestState, err)
+	}
+	var o offer
+	return o, json.Unmarshal(doc, &o)
+}
+
+// linkAsked links an identity to the account whose owner asked for it.
+func (s *Server) linkAsked(w http.ResponseWriter, r *http.Request, p *provider, e errand, who upstream.Identity) error {
+	v, ok, err := s.session(r)
+	if err != nil {
+		return err
+	}
+	if !ok || v.UserID != e.Link {
+		return refuse(OtherAccount)
+	}
+	known, err := s.store.Identity(r.Context(), who.Issuer, who.Subject)
+	if err == nil && known.UserID == v.UserID {
+		return s.goOn(w, e.To, s.cookie(r, browserCookie))
+	}
+	if err := s.link(r, p, v.UserID, who.Issuer, who.Subject, who.Email); err != nil {
+		return err
+	}
+	if err := s.give(r.Context(), p, v.UserID, p.roles(who)); err != nil {
+		return err
+	}
+	return s.goOn(w, e.To, s.cookie(r, browserCookie))
+}
+
+// maxNames is how many user names are tried for somebody new.
+const maxNames = 10
+
+// newcomer makes an account that is signed in to at the provider alone.
+func (s *Server) newcomer(r *http.Request, p *provider, who upstream.Identity) (userID string, err error) {
+	now := s.config.Now()
+	u := store.User{ID: newID("user_"), FullName: who.Name, Email: who.Email}
+	// An address that is somebody's already is not shared with them.
+	if who.EmailVerified {
+		_, err := s.store.UserByAddress(r.Context(), who.Email)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return "", err
+		}
+		u.EmailVerified = err != nil
+	}
+	v := store.Identity{Issuer: who.Issuer, Subject: who.Subject, Provider: p.Name, UserID: u.ID, Email: who.Email, LinkedAt: now, UsedAt: now}
+	for i := range maxNames {
+		u.Name = usernameOf(p, who, i)
+		err = s.store.AddLinkedUser(r.Context(), u, v, now)
+		if !errors.Is(err, store.ErrExists) {
+			break
+		}
+	}
+	if errors.Is(err, store.ErrExists) {
+		return "", refuse(IdentityTaken)
+	}
+	if err != nil {
+		return "", err
+	}
+	s.audit(r, "user.created", "provider", p.Name, "user", u.Name, "subject", u.ID)
+	return u.ID, nil
+}
+
+// usernameOf is a name for somebody new: their verified address, which nobody
+// takes for another's, or one that says nothing. Later tries are numbered.
+func usernameOf(p *provider, who upstream.Identity, try int) string {
+	name := who.Email
+	if !who.EmailVerified || len(name) > maxUsername-3 {
+		sum := sha256.Sum256([]byte(who.Issuer + "\x00" + who.Subject))
+		name = p.Name + "-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
+	}
+	if try > 0 {
+		name += "-" + strconv.Itoa(try+1)
+	}
+	return name
+}
