@@ -62,7 +62,7 @@ func (s *Server) weigh(r *http.Request, e entry, user store.User) (entry, error)
 	}
 	e.Judged.Reasons, e.Why = reasonsOf(v), nil
 	s.audit(r, "login.judged", "subject", user.ID, "outcome", string(v.Outcome), "score", v.Score, "reasons", e.Judged.Reasons,
-		"network", v.Network, "agent", v.Agent)
+		"network", v.Network, "agent", v.Agent, "amr", e.Methods)
 	switch {
 	case v.Outcome == risk.Refuse:
 		return entry{}, s.refuseSignIn(r, e)
@@ -76,7 +76,7 @@ func (s *Server) weigh(r *http.Request, e entry, user store.User) (entry, error)
 // refuseSignIn tells whoever has shown a password and nothing else no more than
 // that it may be wrong.
 func (s *Server) refuseSignIn(r *http.Request, e entry) error {
-	if _, err := s.recordSignIn(r, e, string(risk.Refuse)); err != nil {
+	if err := s.recordBeside(r.Context(), s.provenSignIn(r, e, string(risk.Refuse))); err != nil {
 		return err
 	}
 	if slices.Equal(e.Methods, []string{amrPassword}) {
@@ -137,12 +137,16 @@ func reasonsOf(v risk.Verdict) []string {
 // recordSignIn keeps an attempt in which something was proven. It makes the
 // network and the browser known when the sign-in came to its end.
 func (s *Server) recordSignIn(r *http.Request, e entry, outcome string) (number int64, err error) {
+	return s.store.RecordSignIn(r.Context(), s.provenSignIn(r, e, outcome))
+}
+
+func (s *Server) provenSignIn(r *http.Request, e entry, outcome string) store.SignIn {
 	v := s.attempted(r, e.UserName, e.To.Client)
 	v.Number, v.UserID, v.Outcome, v.Reasons, v.Methods = e.Judged.Number, e.UserID, outcome, e.Judged.Reasons, e.Methods
 	if worthTelling(v) {
 		v.SeenAt = time.Time{}
 	}
-	return s.store.RecordSignIn(r.Context(), v)
+	return v
 }
 
 // attempted is what every record of a request has. It has been seen, unless

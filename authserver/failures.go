@@ -10,19 +10,20 @@ import (
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
-// failure is an attempt in which nothing was proven, with the name somebody typed.
+// failure is an attempt that nobody is told more of than that it failed.
 type failure struct {
-	name string
+	name string // that somebody typed, where it is not known whose it is
 	store.SignIn
 }
 
 // failures wait to be recorded, beside the request: how long an answer takes
-// does not tell whether there is such a person.
+// tells neither whether there is such a person nor whether a password is right.
 type failures chan failure
 
 const (
 	waitingFailures = 1000
-	lastFailures    = 5 * time.Second // to record what waits when the server ends
+	recordingTime   = 5 * time.Second // for one
+	lastFailures    = 5 * time.Second // for those that wait when the server ends
 )
 
 // noteFailure has an attempt recorded at which nothing was proven. When too
@@ -37,10 +38,27 @@ func (s *Server) noteFailure(r *http.Request, name string, to pending, cause err
 	default:
 		return
 	}
-	select {
-	case s.failures <- failure{name, v}:
-	default:
+	if !s.wait(failure{name, v}) {
 		s.config.Log.Warn("login.failure_not_recorded")
+	}
+}
+
+// recordBeside has an attempt recorded at which something was proven: that is
+// never left out.
+func (s *Server) recordBeside(ctx context.Context, v store.SignIn) error {
+	if s.wait(failure{SignIn: v}) {
+		return nil
+	}
+	_, err := s.store.RecordSignIn(ctx, v)
+	return err
+}
+
+func (s *Server) wait(f failure) (room bool) {
+	select {
+	case s.failures <- f:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -50,7 +68,7 @@ func (s *Server) recordFailuresUntil(ctx context.Context) {
 	for {
 		select {
 		case f := <-s.failures:
-			s.recordFailure(ctx, f)
+			s.recordFailure(context.WithoutCancel(ctx), f) // the end does not lose the one that is under way
 		case <-ctx.Done():
 			s.recordTheLast()
 			return
@@ -72,17 +90,25 @@ func (s *Server) recordTheLast() {
 }
 
 func (s *Server) recordFailure(ctx context.Context, f failure) {
-	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	ctx, cancel := context.WithTimeout(ctx, recordingTime)
 	defer cancel()
-	user, err := s.store.User(ctx, f.name)
+	err := s.whose(ctx, &f)
 	if errors.Is(err, store.ErrNotFound) {
 		return
 	}
 	if err == nil {
-		f.UserID = user.ID
 		_, err = s.store.RecordSignIn(ctx, f.SignIn)
 	}
 	if err != nil {
 		s.config.Log.Error("login.failure_not_recorded", "cause", err.Error())
 	}
+}
+
+func (s *Server) whose(ctx context.Context, f *failure) error {
+	if f.UserID != "" {
+		return nil
+	}
+	user, err := s.store.User(ctx, f.name)
+	f.UserID = user.ID
+	return err
 }
