@@ -51,11 +51,12 @@ type Server struct {
 	stepUps    stepUps
 	lists      statusLists
 	providers  providers
+	streams    streams
 	failures   failures
 }
 
 // seals has one key per purpose.
-type seals struct{ keys, requests, approvals, successors, known, pushed, entries, errands seal }
+type seals struct{ keys, requests, approvals, successors, known, pushed, entries, errands, forms seal }
 
 // New opens the database (sqlite:PATH or postgres://…), migrates it, and loads or makes the
 // signing key. A secret that does not open the stored key is an error.
@@ -121,6 +122,7 @@ func (s *Server) deriveSeals() error {
 		"signing keys": &s.seals.keys, "pending requests": &s.seals.requests,
 		"approvals": &s.seals.approvals, "successors": &s.seals.successors, "known browsers": &s.seals.known,
 		"pushed requests": &s.seals.pushed, "sign-ins": &s.seals.entries, "errands": &s.seals.errands,
+		"forms": &s.seals.forms,
 	} {
 		v, err := newSeal(s.config.Secret, s.config.PreviousSecret, purpose)
 		if err != nil {

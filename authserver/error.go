@@ -105,6 +105,9 @@ const (
 	PushTooLarge        Reason = "pushed_request_too_large"
 	PushRequired        Reason = "pushed_request_required"
 	BadRequestURI       Reason = "bad_request_uri"
+	StaleForm           Reason = "stale_form"
+	NoSession           Reason = "no_session"
+	NotAdministrator    Reason = "not_an_administrator"
 	BadRequestState     Reason = "bad_request_state"
 	RequestSpent        Reason = "request_spent"
 	CrossSite           Reason = "cross_site"
@@ -224,6 +227,9 @@ var answers = map[Reason]answer{
 	PushTooLarge:        {413, "invalid_request", "The pushed request is larger than 8 KiB: send less, such as a shorter state."},
 	PushRequired:        {400, "invalid_request", "Authorization requests must be pushed first: see pushed_authorization_request_endpoint."},
 	BadRequestURI:       {400, "invalid_request_uri", "This request is too old, or was pushed by another application: start again from your application."},
+	StaleForm:           {400, "invalid_request", "This page is from an earlier sign-in: open it again, and repeat what you did."},
+	NoSession:           {403, "access_denied", "Nobody is signed in here any more: open the page again."},
+	NotAdministrator:    {403, "access_denied", "Your account is not for administration: somebody who administers this server can give you a role."},
 	BadRequestState:     {400, "invalid_request", "This page is too old or belongs to another browser: start again from your application."},
 	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},

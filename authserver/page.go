@@ -36,7 +36,7 @@ func (s *Server) writeErrorPage(w http.ResponseWriter, r *http.Request, err erro
 	}
 }
 
-func (s *Server) showProblem(w http.ResponseWriter, _ *http.Request, err error, back string) error {
+func (s *Server) showProblem(w http.ResponseWriter, r *http.Request, err error, back string) error {
 	a := answerTo(err)
 	setRetryAfter(w.Header(), retryAfter(err))
 	p := pages.Problem{Text: describe(err), Code: a.code, Reason: string(reasonOf(err))}
@@ -46,11 +46,26 @@ func (s *Server) showProblem(w http.ResponseWriter, _ *http.Request, err error, 
 	if back != "" {
 		p.Back, p.BackHost = back, redirectHost(back)
 	}
+	if place := s.areaOf(r); back == "" && place.Path != "" {
+		p.Next = place
+	}
 	// RFC 9110 §15.5.2: 401 would need a challenge, and there is none for a person.
 	if a.status == http.StatusUnauthorized {
 		a.status = http.StatusBadRequest
 	}
 	return s.pages("").Problem(w, a.status, p)
+}
+
+// areaOf is where a page of ours that failed leads to, nowhere for any other.
+func (s *Server) areaOf(r *http.Request) pages.Link {
+	path := strings.TrimPrefix(r.URL.Path, s.site.path)
+	switch {
+	case strings.HasPrefix(path, "/admin/"):
+		return pages.Link{Text: "Go to the administration", Path: "/admin"}
+	case path == "/admin", strings.HasPrefix(path, accountPath+"/"):
+		return pages.Link{Text: "Go to your account", Path: accountPath}
+	}
+	return pages.Link{}
 }
 
 // asset serves what goes with the pages.

@@ -40,6 +40,9 @@ func (s *Server) routes() http.Handler {
 		s.site.local(pages.IconPath):                      {get: asset(pages.WriteIcon)},
 		s.site.local(pages.ScriptPath):                    {get: asset(pages.WriteScript)},
 	}
+	for path, to := range s.account() {
+		table[s.site.local(accountPath+path)] = to
+	}
 	if s.profile.devices {
 		table[s.site.local("/device_authorization")] = route{post: s.deviceAuthorization, cors: true}
 		table[s.site.local(devicePath)] = route{get: s.devicePage, post: s.enterDevice, page: true}

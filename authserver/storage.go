@@ -48,6 +48,7 @@ type Store interface {
 	grantLists
 	sessionLists
 	signInLists
+	consentLists
 	upkeep
 }
 

@@ -1,15 +1,15 @@
 package pages
 
 import (
-	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 )
 
 // SignIn is one attempt to sign in.
 type SignIn struct {
-	Number  int64
+	Until   int64  // with this value the person says they know of it and all before
 	Name    string // whose it is, where several people's are shown; else ""
 	At      time.Time
 	Outcome string // allow, step_up or refuse
@@ -82,7 +82,7 @@ func (p Overview) news() []Section {
 		ID: "news", Title: "New sign-ins to your account", Lead: "Did you do all of this yourself? If not, somebody knows your password.",
 		Table: &Table{Caption: "New sign-ins", Columns: []string{"When", "What happened", "Where from"}, Rows: signInRows(p.News, p.Now, false)},
 		Acts: []Act{
-			{Text: "That was me", Path: "/account/activity/seen", Post: true, Hidden: []Hidden{{"until", fmt.Sprint(p.News[0].Number)}}},
+			{Text: "That was me", Path: "/account/activity/seen", Post: true, Hidden: []Hidden{{"until", strconv.FormatInt(p.News[0].Until, 10)}}},
 			{Text: "That was not me", Path: "/account/activity/stranger", Danger: true},
 		},
 	}}

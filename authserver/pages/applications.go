@@ -3,17 +3,43 @@ package pages
 import (
 	"net/http"
 	"net/url"
+	"slices"
+	"strings"
 	"time"
 )
 
 // Application is one that a person let in, with what it was allowed.
 type Application struct {
 	ID, Name, Host string // Host: "" when nobody vouches for one
-	Verified       bool
-	Local          bool // its answers go to a program on a device
+	Verified       bool   // the host proves that it is its own
+	Known          bool   // an administrator registered it
+	Local          bool   // its answers go to a program on a device
+	Back           []string
 	Allowed        []Allowed
 	Since          time.Time
 	Tokens         int
+}
+
+// GoesTo notes where people are sent afterwards; "" is nowhere.
+func (a *Application) GoesTo(host string) {
+	if host == "" || slices.Contains(a.Back, host) {
+		return
+	}
+	a.Back = append(a.Back, host)
+	a.Local = a.Local || strings.HasSuffix(host, ":") || slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host)
+}
+
+// Allow adds scopes of a resource, each once.
+func (a *Application) Allow(resource string, scope []Scope) {
+	i := slices.IndexFunc(a.Allowed, func(r Allowed) bool { return r.Resource == resource })
+	if i < 0 {
+		i, a.Allowed = len(a.Allowed), append(a.Allowed, Allowed{Resource: resource})
+	}
+	for _, s := range scope {
+		if !slices.Contains(a.Allowed[i].Scope, s) {
+			a.Allowed[i].Scope = append(a.Allowed[i].Scope, s)
+		}
+	}
 }
 
 // Allowed is what is remembered for one resource.
@@ -56,9 +82,12 @@ func (a Application) cell() Cell {
 
 func (a Application) tags() []Tag {
 	var tags []Tag
-	if a.Verified {
+	switch {
+	case a.Verified:
 		tags = append(tags, Tag{"verified", Good})
-	} else {
+	case a.Known:
+		tags = append(tags, Tag{"known here", Good})
+	default:
 		tags = append(tags, Tag{"not verified", Warn})
 	}
 	if a.Local {
@@ -109,6 +138,7 @@ func (f Frame) Application(w http.ResponseWriter, status int, p ApplicationOf) e
 	sections := []Section{{ID: "who", Title: "Who it is", Facts: []Fact{
 		{"Name", Cell{Text: p.Of.Name, Tags: p.Of.tags()}},
 		{"Address", Cell{Text: p.Of.Host}},
+		{"Sends you back to", Cell{Chips: p.Of.Back}},
 		{"Its id here", Cell{Text: p.Of.ID, Code: true}},
 		{"You let it in", Cell{When: WhenOf(p.Of.Since, p.Now)}},
 	}}}

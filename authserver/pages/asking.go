@@ -104,7 +104,7 @@ type Problem struct {
 	Reason   string // stable name, for whoever is asked for help
 	Back     string // where the client would like to hear of it, or ""
 	BackHost string
-	Next     Link // what may help, when there is no way back
+	Next     Link // what may help, when there is no way back; or nowhere
 }
 
 // Login writes the sign-in page.

@@ -57,7 +57,7 @@ func hot(t *testing.T, s *DB) {
 		s.AddTicket(ctx, invitation("i")), failed(s.Tickets(ctx, Invitation, t0)), s.SignUp(ctx, invitation("i"), User{ID: "u77", Name: "newcomer", PasswordHash: "x"}, t0), s.RemoveTicket(ctx, h("i")),
 		s.AddTicket(ctx, Ticket{Hash: h("p"), Purpose: PasswordReset, UserID: "u1", ExpiresAt: t0.Add(time.Hour)}), failed(s.Ticket(ctx, h("p"), PasswordReset, t0)),
 		s.ResetPassword(ctx, Ticket{Hash: h("p"), Purpose: PasswordReset, UserID: "u1"}, "y", t0), s.ChangePassword(ctx, User{ID: "u1", PasswordHash: "y"}, "z", h("s"), t0),
-		s.RemoveGenerator(ctx, "u1"),
+		s.RemoveGenerator(ctx, "u1"), failed(s.ConsentsOf(ctx, "u1")), s.Forget(ctx, "u1", "c1", t0),
 		failed(s.Sweep(ctx, t0, t0, 10)), s.DeleteClient(ctx, "c1"), s.DeleteUser(ctx, "ada"),
 	} {
 		if err != nil {

@@ -53,11 +53,11 @@ var session = []pages.Session{
 }
 
 var signIns = []pages.SignIn{
-	{Number: 9, At: ago(5 * time.Minute), Outcome: "step_up", Reasons: []string{"new_network", "new_agent"}, Agent: "Chrome on Windows", Address: "198.51.100.23", Client: "Claude", Methods: []string{"pwd"}},
-	{Number: 8, At: ago(time.Hour), Outcome: "allow", Reasons: []string{"known_context"}, Agent: "Firefox on Linux", Address: "203.0.113.7", Methods: []string{"pwd", "otp", "mfa"}},
-	{Number: 7, At: ago(26 * time.Hour), Outcome: "refuse", Reasons: []string{"impossible_travel", "recent_failures", "pace"}, Agent: "python-requests", Address: "192.0.2.200"},
-	{Number: 6, At: ago(3 * day), Outcome: "failed", Reasons: []string{"wrong_password"}, Agent: "Unknown browser", Address: "2001:db8::1", Client: longWord},
-	{Number: 5, At: ago(80 * day), Outcome: "allow", Reasons: []string{"first_sign_in", "a_reason_of_tomorrow"}, Agent: "Firefox on Linux", Address: "203.0.113.7"},
+	{At: ago(5 * time.Minute), Outcome: "step_up", Reasons: []string{"new_network", "new_agent"}, Agent: "Chrome on Windows", Address: "198.51.100.23", Client: "Claude", Methods: []string{"pwd"}},
+	{At: ago(time.Hour), Outcome: "allow", Reasons: []string{"known_context"}, Agent: "Firefox on Linux", Address: "203.0.113.7", Methods: []string{"pwd", "otp", "mfa"}},
+	{At: ago(26 * time.Hour), Outcome: "refuse", Reasons: []string{"impossible_travel", "recent_failures", "pace"}, Agent: "python-requests", Address: "192.0.2.200"},
+	{At: ago(3 * day), Outcome: "failed", Reasons: []string{"wrong_password"}, Agent: "Unknown browser", Address: "2001:db8::1", Client: longWord},
+	{At: ago(80 * day), Outcome: "allow", Reasons: []string{"first_sign_in", "a_reason_of_tomorrow"}, Agent: "Firefox on Linux", Address: "203.0.113.7"},
 }
 
 func named(all []pages.SignIn, names ...string) []pages.SignIn {

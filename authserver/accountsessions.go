@@ -1,0 +1,82 @@
+package authserver
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/risk"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+func (s *Server) sessionsPage(w http.ResponseWriter, r *http.Request, v store.Session) error {
+	all, err := s.store.Sessions(r.Context(), v.UserID, s.config.Now())
+	if err != nil {
+		return err
+	}
+	p := pages.Sessions{Now: s.config.Now(), Notices: doneNotices(r)}
+	for _, one := range all {
+		p.All = append(p.All, shownSession(one, v))
+	}
+	f, err := s.frameOf(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	return f.Sessions(w, http.StatusOK, p)
+}
+
+// shownSession is a session as pages show it to who looks in session v.
+func shownSession(one, v store.Session) pages.Session {
+	return pages.Session{ID: sessionName(one.Hash), Agent: risk.ReadAgent(one.Agent).String(), Address: one.Address, Methods: one.Methods,
+		SignedIn: one.AuthTime, Seen: one.SeenAt, Expires: one.ExpiresAt, Here: one.Hash == v.Hash}
+}
+
+func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request, v store.Session, form params) error {
+	h, ok := sessionHash(form["session"])
+	if !ok {
+		return refuse(BadForm)
+	}
+	if h == v.Hash {
+		return s.signOut(w, r, v)
+	}
+	all, err := s.store.Sessions(r.Context(), v.UserID, s.config.Now())
+	if err != nil {
+		return err
+	}
+	// One that is not there, or somebody else's, is ended as far as this person sees.
+	if slices.ContainsFunc(all, func(one store.Session) bool { return one.Hash == h }) {
+		if err := s.store.EndSession(r.Context(), h); err != nil {
+			return err
+		}
+		s.audit(r, "session.ended", "subject", v.UserID, "session", sessionName(h))
+	}
+	return s.onward(w, "/account/sessions", "ended")
+}
+
+func (s *Server) signOut(w http.ResponseWriter, r *http.Request, v store.Session) error {
+	if err := s.depart(w, r, v); err != nil {
+		return err
+	}
+	return s.pages("").SignedOut(w, http.StatusOK)
+}
+
+func (s *Server) askEndOthers(w http.ResponseWriter, r *http.Request, v store.Session) error {
+	f, err := s.frameOf(r.Context(), v)
+	if err != nil {
+		return err
+	}
+	return f.Confirm(w, http.StatusOK, pages.Confirm{
+		At: "/account/sessions", Title: "Sign out everywhere else?",
+		Effects: []string{"You stay signed in in this browser.", "All other browsers have to sign in again.", "What applications may do stays as it is."},
+		Button:  "Sign out everywhere else", Path: "/account/sessions/end-others", Back: pages.Link{Text: "Signed-in browsers", Path: "/account/sessions"},
+	})
+}
+
+func (s *Server) endOthers(w http.ResponseWriter, r *http.Request, v store.Session, _ params) error {
+	n, err := s.store.EndSessions(r.Context(), v.UserID, v.Hash)
+	if err != nil {
+		return err
+	}
+	s.audit(r, "session.ended", "subject", v.UserID, "sessions", n)
+	return s.onward(w, "/account/sessions", "others")
+}
