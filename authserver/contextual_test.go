@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/risk"
 	"github.com/postern-mcp/postern/authserver/store"
 )
@@ -447,26 +448,23 @@ func TestBadRulesDoNotStart(t *testing.T) {
 
 func TestExplainSignIn(t *testing.T) {
 	g := newSeats(t)
-	explain := func(address, agent string) RiskExplanation {
+	c := g.caller(g.adminToken(admin.ScopeRead))
+	explain := func(address, agent string) admin.Risk {
 		t.Helper()
-		e, err := g.s.ExplainSignIn(t.Context(), testUser, addressOf(address), agent, g.clock.Now())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return e
+		return called(t, c, admin.ExplainSignIn, admin.RiskQuery{UserRef: admin.UserRef{ID: g.userID()}, Address: address, Agent: agent})
 	}
 	g.seat(atHome, firefox).signIn(testPassword)
 	before := g.last()
 	for _, row := range []struct {
 		address, agent, outcome string
-		score                   int
+		points                  int
 		known                   bool
 		reasons                 string
 	}{
 		{atHome, firefox, "allow", 0, true, ""},
 		{atHotel, firefox, "allow", 30, false, "new_network no_second_factor"},
 		{inPrison, firefox, "refuse", 0, false, "denied_network"},
-		{"", firefox, "refuse", 0, false, "denied_network"},
+		{atHome, "", "allow", 30, false, "new_agent no_second_factor"},
 	} {
 		e := explain(row.address, row.agent)
 		var reasons []string
@@ -475,18 +473,24 @@ func TestExplainSignIn(t *testing.T) {
 				t.Errorf("no words for %s", f.Reason)
 			}
 		}
-		if e.Outcome != row.outcome || e.Score != row.score || e.Known != row.known || strings.Join(reasons, " ") != row.reasons {
+		if e.Outcome != row.outcome || e.Points != row.points || e.Known != row.known || strings.Join(reasons, " ") != row.reasons || e.UserName != testUser {
 			t.Errorf("%s: %+v", row.address, e)
 		}
 	}
 	g.giveFactor()
-	if e := explain(atHotel, firefox); e.Outcome != "step_up" || !e.SecondFactor || e.StepUpFrom != 30 || e.RefuseFrom != 100 {
+	if e := explain(atHotel, firefox); e.Outcome != "step_up" || !e.Factor || e.StepUp != 30 || e.Refuse != 100 {
 		t.Errorf("with a factor: %+v", e)
+	}
+	later := admin.RiskQuery{UserRef: admin.UserRef{ID: g.userID()}, Address: atHome, Agent: firefox, At: g.clock.Now().Add(181 * 24 * time.Hour).Format(time.RFC3339)}
+	if e := called(t, c, admin.ExplainSignIn, later); e.Known || e.Outcome != "step_up" {
+		t.Errorf("half a year later: %+v", e)
 	}
 	if g.last().Number != before.Number {
 		t.Error("explaining was recorded")
 	}
-	if _, err := g.s.ExplainSignIn(t.Context(), "nobody", addressOf(atHome), firefox, g.clock.Now()); err != ErrUnknown {
-		t.Errorf("nobody: %v", err)
-	}
+	refusedFor(t, c, admin.ExplainSignIn, admin.RiskQuery{UserRef: admin.UserRef{ID: "nobody"}, Address: atHome}, admin.NotFound)
+	refusedFor(t, c, admin.ExplainSignIn, admin.RiskQuery{UserRef: admin.UserRef{ID: g.userID()}}, admin.BadParameter)
+	refusedFor(t, c, admin.ExplainSignIn, admin.RiskQuery{UserRef: admin.UserRef{ID: g.userID()}, Address: "10.0.0.0/8"}, admin.BadParameter)
+	refusedFor(t, c, admin.ExplainSignIn, admin.RiskQuery{UserRef: admin.UserRef{ID: g.userID()}, Address: atHome, At: "noon"}, admin.BadParameter)
+	refusedFor(t, g.caller(g.adminToken(admin.ScopeUsers)), admin.ExplainSignIn, later, admin.LacksScope)
 }

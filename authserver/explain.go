@@ -2,62 +2,56 @@ package authserver
 
 import (
 	"context"
-	"errors"
 	"net/netip"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/risk"
-	"github.com/postern-mcp/postern/authserver/store"
 )
 
-// RiskFinding is one reason of a judgement.
-type RiskFinding struct {
-	Reason string `json:"reason"`
-	Points int    `json:"points"`
-	Words  string `json:"words"`
+// ExplainSignIn says what a sign-in of a person would get, from a browser that
+// shows no cookie of ours. It changes nothing.
+func (d desk) ExplainSignIn(ctx context.Context, _ admin.Actor, q admin.RiskQuery) (admin.Risk, error) {
+	a, err := d.attempt(q)
+	if err != nil {
+		return admin.Risk{}, err
+	}
+	user, err := d.s.store.UserByID(ctx, q.ID)
+	if err != nil {
+		return admin.Risk{}, said(err, "user")
+	}
+	h, err := d.s.history(ctx, user.ID, a.At)
+	if err != nil {
+		return admin.Risk{}, err
+	}
+	rules := d.s.config.SignIn
+	v := risk.Judge(rules, a, h)
+	return admin.Risk{
+		UserID: user.ID, UserName: user.Name, At: a.At, Address: a.Address.String(), Network: v.Network, Place: v.Place, Agent: v.Agent,
+		Known: v.Known, Factor: h.Factor, Outcome: string(v.Outcome), Points: v.Score, StepUp: rules.StepUp, Refuse: rules.Refuse,
+		Findings: findings(v),
+	}, nil
 }
 
-// RiskExplanation is what a sign-in would get, and why.
-type RiskExplanation struct {
-	User         string        `json:"user"`
-	At           time.Time     `json:"at"`
-	Address      string        `json:"address"`
-	Network      string        `json:"network"` // as it is compared
-	Agent        string        `json:"agent"`   // as it is compared
-	Place        string        `json:"place"`   // of the configured places, or ""
-	Known        bool          `json:"known"`   // the person signed in from there with it
-	SecondFactor bool          `json:"second_factor"`
-	Outcome      string        `json:"outcome"` // allow, step_up or refuse
-	Score        int           `json:"score"`
-	StepUpFrom   int           `json:"step_up_from"` // points
-	RefuseFrom   int           `json:"refuse_from"`
-	Findings     []RiskFinding `json:"findings"`
+func (d desk) attempt(q admin.RiskQuery) (risk.Attempt, error) {
+	address, err := netip.ParseAddr(q.Address)
+	if err != nil {
+		return risk.Attempt{}, &admin.Error{Reason: admin.BadParameter, Member: "address", Detail: "address must be an IP address, such as 192.0.2.99 or 2001:db8::1."}
+	}
+	a := risk.Attempt{At: d.s.config.Now().UTC(), Address: address, Agent: risk.ReadAgent(q.Agent)}
+	if q.At == "" {
+		return a, nil
+	}
+	if a.At, err = time.Parse(time.RFC3339, q.At); err != nil {
+		return risk.Attempt{}, &admin.Error{Reason: admin.BadParameter, Member: "at", Detail: "at must be a time such as 2026-11-21T12:00:00Z."}
+	}
+	return a, nil
 }
 
-// ExplainSignIn says what a sign-in of a person would get at a time, from a
-// browser that shows no cookie of ours. It changes nothing. ErrUnknown when
-// nobody has this name.
-func (s *Server) ExplainSignIn(ctx context.Context, name string, address netip.Addr, agent string, at time.Time) (RiskExplanation, error) {
-	user, err := s.store.User(ctx, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return RiskExplanation{}, ErrUnknown
-	}
-	if err != nil {
-		return RiskExplanation{}, err
-	}
-	h, err := s.history(ctx, user.ID, at)
-	if err != nil {
-		return RiskExplanation{}, err
-	}
-	rules := s.config.SignIn
-	v := risk.Judge(rules, risk.Attempt{At: at, Address: address, Agent: risk.ReadAgent(agent)}, h)
-	e := RiskExplanation{
-		User: name, At: at.UTC(), Address: address.String(), Network: v.Network, Agent: v.Agent, Place: v.Place, Known: v.Known,
-		SecondFactor: h.Factor, Outcome: string(v.Outcome), Score: v.Score, StepUpFrom: rules.StepUp, RefuseFrom: rules.Refuse,
-		Findings: []RiskFinding{},
-	}
+func findings(v risk.Verdict) []admin.RiskFinding {
+	list := []admin.RiskFinding{}
 	for _, f := range v.Findings {
-		e.Findings = append(e.Findings, RiskFinding{Reason: string(f.Reason), Points: f.Points, Words: risk.Words(f.Reason)})
+		list = append(list, admin.RiskFinding{Reason: string(f.Reason), Points: f.Points, Words: risk.Words(f.Reason)})
 	}
-	return e, nil
+	return list
 }

@@ -168,9 +168,10 @@ type KeyDesk interface {
 	RevokeKey(ctx context.Context, by Actor, q KeyRef) (Key, error)
 }
 
-// SignInReader reads how sign-ins went.
+// SignInReader reads how sign-ins went, and would go.
 type SignInReader interface {
 	SignIns(ctx context.Context, by Actor, q SignInQuery) (Page[SignIn], error)
+	ExplainSignIn(ctx context.Context, by Actor, q RiskQuery) (Risk, error)
 }
 
 // StatusReader says how the server is.

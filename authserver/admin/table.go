@@ -76,6 +76,8 @@ var (
 
 	ListSignIns = Operation[SignInQuery, Page[SignIn]]{"listSignIns", get, "/sign-ins", ScopeRead, 200,
 		"List sign-ins, with why they went as they did", "", Desk.SignIns}
+	ExplainSignIn = Operation[RiskQuery, Risk]{"explainSignIn", get, "/users/{user}/risk", ScopeRead, 200,
+		"Say what a sign-in would get, and why", "By the rules of authserver.sign_in and what is known of the person, for a browser that shows no cookie. It changes nothing.", Desk.ExplainSignIn}
 	GetStatus = Operation[None, Status]{"getStatus", get, "/status", ScopeRead, 200,
 		"Say how the server is", "", Desk.Status}
 )
@@ -86,5 +88,5 @@ var table = []row{
 	ListRoles, ListHolders,
 	ListClients, CreateClient, RegisterClient, GetClient, UpdateClient, DeleteClient, SetClientRoles, RotateSecret,
 	ListGrants, RevokeGrant, ListTokens, RevokeToken, ListSessions, EndSession,
-	ListKeys, RotateKey, RevokeKey, ListSignIns, GetStatus,
+	ListKeys, RotateKey, RevokeKey, ListSignIns, ExplainSignIn, GetStatus,
 }

@@ -45,7 +45,7 @@ func (p program) adminCommand() *cobra.Command {
 		group("session", "Browsers in which people are signed in", o.sessionList(), o.sessionEnd()),
 		group("sign-in", "How sign-ins went", o.signInList()),
 		o.keyCommand(),
-		p.riskCommand(&o.config),
+		group("risk", "How sign-ins are judged", o.riskExplain()),
 		o.statusCommand(), o.loginCommand(),
 	)
 	return c
