@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"os"
@@ -41,7 +42,7 @@ func (d *desk) twin(t *testing.T) (address string) {
 	if strings.Count(string(text), own) != 1 {
 		t.Fatalf("no%sin\n%s", own, text)
 	}
-	config := write(t, filepath.Join(d.dir, "twin.yaml"), strings.Replace(string(text), own, "\n  listen: "+address+"\n", 1))
+	config := write(t, filepath.Join(d.dir, "twin.yaml"), strings.Replace(string(text), own, fmt.Sprintf("\n  listen: %s\n  hosts: ['%[1]s']\n", address), 1))
 	start(t, binary, "authserver", "-c", config)
 	eventually(t, func() error { return healthy("http://" + address + "/.well-known/oauth-authorization-server") })
 	return "http://" + address

@@ -133,6 +133,7 @@ func TestRefreshAnswerThatIsLost(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			req.Host = h.host(h.issuer)
 			req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			for lines := h.header(); len(lines) > 0; lines = lines[2:] {
 				req.Header.Set(lines[0], lines[1])
