@@ -17,6 +17,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/passkey"
 	"github.com/postern-mcp/postern/authserver/role"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/token"
@@ -44,6 +45,7 @@ type Server struct {
 	documents  *clientdoc.Fetcher
 	profile    profile
 	api        *admin.API
+	party      *passkey.Party // nil: the issuer has no name that passkeys could be for
 	handler    http.Handler
 	beside     *background
 	arrival    time.Duration // within which a request must be here
@@ -56,7 +58,10 @@ type Server struct {
 }
 
 // seals has one key per purpose.
-type seals struct{ keys, requests, approvals, successors, known, pushed, entries, errands, forms seal }
+type seals struct {
+	keys, requests, approvals, successors, known, pushed, entries, errands, forms seal
+	generators, passkeys, setups                                                  seal
+}
 
 // New opens the database (sqlite:PATH or postgres://…), migrates it, and loads or makes the
 // signing key. A secret that does not open the stored key is an error.
@@ -97,6 +102,9 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 	if err := s.deriveSeals(); err != nil {
 		return nil, err
 	}
+	if err := s.openParty(); err != nil {
+		return nil, err
+	}
 	if err := s.prepareTokens(ctx); err != nil {
 		return nil, err
 	}
@@ -119,6 +127,7 @@ func (s *Server) fetcher(failAfter time.Duration) *clientdoc.Fetcher {
 
 func (s *Server) deriveSeals() error {
 	for purpose, to := range map[string]*seal{
+		"generators": &s.seals.generators, "passkeys": &s.seals.passkeys, "setting up": &s.seals.setups,
 		"signing keys": &s.seals.keys, "pending requests": &s.seals.requests,
 		"approvals": &s.seals.approvals, "successors": &s.seals.successors, "known browsers": &s.seals.known,
 		"pushed requests": &s.seals.pushed, "sign-ins": &s.seals.entries, "errands": &s.seals.errands,

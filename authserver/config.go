@@ -73,7 +73,9 @@ type Config struct {
 	SignIn            risk.Rules   // how sign-ins are judged; risk.Defaults has those of whoever sets none
 	Providers         []Provider   // nil: people sign in here only
 	Registration      Registration
-	RegistrationToken string         // required with RegistrationToken
+	RegistrationToken string // required with RegistrationToken
+	SignUp            SignUp // who may create an account; "" is closed
+	SecondFactor      FactorPolicy
 	StepUpSecret      string         // shared with resource servers that tell of step-ups; "": none does, and /step-up does not exist
 	AccessTokenLife   time.Duration  // 1…60 min
 	RefreshTokenLife  time.Duration  // 1 min … 366 days without use
@@ -100,6 +102,8 @@ func (c Config) validate() error {
 		checkRoles(c.Roles),
 		c.SignIn.Check(),
 		c.checkRegistration(),
+		c.SignUp.check(),
+		c.SecondFactor.check(),
 		clientdoc.CheckSchemes(c.RedirectSchemes),
 		checkProxies(c.TrustedProxies),
 		within("AccessTokenLife", c.AccessTokenLife, time.Minute, longestToken),

@@ -113,6 +113,18 @@ const (
 	CrossSite           Reason = "cross_site"
 	WrongPassword       Reason = "wrong_password"
 	UnusualSignIn       Reason = "unusual_sign_in"
+	WrongSecond         Reason = "wrong_second_factor"
+	SecondUsed          Reason = "second_factor_used"
+	WrongPasskey        Reason = "wrong_passkey"
+	PasskeyCloned       Reason = "passkey_cloned"
+	PasskeyExists       Reason = "passkey_exists"
+	TooManyPasskeys     Reason = "too_many_passkeys"
+	BadTicket           Reason = "bad_ticket"
+	SignUpOff           Reason = "sign_up_off"
+	NameTaken           Reason = "name_taken"
+	BadName             Reason = "bad_name"
+	WeakPassword        Reason = "weak_password"
+	PasswordsDiffer     Reason = "passwords_differ"
 	NetworkDenied       Reason = "network_denied"
 	SignInRefused       Reason = "sign_in_refused"
 	NoCookie            Reason = "no_cookie"
@@ -233,6 +245,18 @@ var answers = map[Reason]answer{
 	BadRequestState:     {400, "invalid_request", "This page is too old or belongs to another browser: start again from your application."},
 	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},
+	WrongSecond:         {403, "access_denied", "That is not the code of this moment. Type the one your app shows now; if it is never right, the clock of your phone may be wrong."},
+	SecondUsed:          {403, "access_denied", "This code was used before. Wait until your app shows the next one."},
+	WrongPasskey:        {403, "access_denied", "This passkey is not known here. Sign in with your password, and add it under Security in your account."},
+	PasskeyCloned:       {403, "access_denied", "This passkey has a copy, so it opens nothing any more. Sign in another way, remove it under Security in your account, and add a new one."},
+	PasskeyExists:       {400, "invalid_request", "This passkey is registered already."},
+	TooManyPasskeys:     {400, "invalid_request", "There are 20 passkeys, which is as many as an account can have: remove one first."},
+	BadTicket:           {400, "invalid_request", "This link was used before, or is too old: ask whoever gave it to you for a new one."},
+	SignUpOff:           {403, "access_denied", "Nobody can create an account here without an invitation: ask an administrator for one."},
+	NameTaken:           {400, "invalid_request", "Somebody has this user name: choose another one."},
+	BadName:             {400, "invalid_request", "A user name has 1 to 100 visible characters and no space at its ends."},
+	WeakPassword:        {400, "invalid_request", "This password would be guessed soon: choose another one."},
+	PasswordsDiffer:     {400, "invalid_request", "The two passwords are not the same: type them again."},
 	WrongPassword:       {403, "access_denied", wrongOrUnusual},
 	UnusualSignIn:       {403, "access_denied", "Too much about this sign-in is unusual: sign in from where you did before, or try again in an hour."},
 	NetworkDenied:       {403, "access_denied", "Nobody may sign in from the network you are on: use another one, or ask the operator."},

@@ -170,8 +170,9 @@ func TestStepUpsOfSignInConcernNobodyElse(t *testing.T) {
 	g.expect(g.post("/step-up", with(notice, "max_age", "soon"), bearer(sharedSecret)), 400, "invalid_request")
 }
 
-// A resource server wants a stronger sign-in, which this person cannot do: the
-// client hears what is wanted, and not that everything is fine.
+// A resource server wants a stronger sign-in, which this person cannot do yet:
+// they are shown where to set it up, and the client does not hear that
+// everything is fine.
 func TestStepUpToALevel(t *testing.T) {
 	g := newRig(t, tellsOfStepUps)
 	id, query := g.httpsClient()
@@ -181,8 +182,8 @@ func TestStepUpToALevel(t *testing.T) {
 	g.expect(g.post("/step-up", notice, bearer(sharedSecret)), http.StatusNoContent, "")
 	g.expect(g.post("/token", refreshing(id, first)), 400, "interaction_required")
 	g.expectReason(StepUpPending)
-	if v := g.redirected(g.get(b, "/authorize?"+query.Encode())); v.Get("error") != "unmet_authentication_requirements" {
-		t.Errorf("got %v", v)
+	if a := g.get(b, "/authorize?"+query.Encode()); a.status != 303 || !strings.HasPrefix(a.header.Get("Location"), "/account/security?then=") {
+		t.Errorf("got %d %q", a.status, a.header.Get("Location"))
 	}
 	g.clock.forward(stepUpLife)
 	g.expect(g.post("/token", refreshing(id, first)), 200, "")

@@ -34,6 +34,10 @@ type limits struct {
 	devices   *limiter // by address: devices that begin to wait
 	userCodes *limiter // by address: codes that no device shows
 	away      *limiter // by address: people sent to other providers
+	second    *limiter // by account: failed second factors
+	familiar  *limiter // by browser the account signed in at before, instead
+	tickets   *limiter // by address: links that do not work
+	signUp    *limiter // by address: accounts that were created
 }
 
 func newLimits(now func() time.Time, with shared) limits {
@@ -55,6 +59,10 @@ func newLimits(now func() time.Time, with shared) limits {
 		devices:   limiter("devices", 2*time.Second, 60),
 		userCodes: limiter("user codes", 30*time.Second, 10),
 		away:      limiter("away", 2*time.Second, 60),
+		second:    limiter("second", 2*time.Minute, 5), // of a million codes three are good at a time
+		familiar:  limiter("second familiar", 2*time.Minute, 5),
+		tickets:   limiter("tickets", 5*time.Second, 20),
+		signUp:    limiter("sign up", time.Minute, 20),
 	}
 }
 

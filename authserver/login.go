@@ -138,7 +138,10 @@ func (s *Server) showLogin(w http.ResponseWriter, status int, c client, p pendin
 	if err != nil {
 		return err
 	}
-	page.Request, page.Ways = sealed, s.providers.buttons(page.Without)
+	page.Request, page.Ways, page.SignUp = sealed, s.providers.buttons(page.Without), s.config.SignUp == SignUpOpen
+	if page.Passkey, err = s.askAnyPasskey(browser); err != nil {
+		return err
+	}
 	if p.Next == "" {
 		page.Client, page.Resource = c.label(), s.resourceName(p.Resource)
 	}

@@ -68,7 +68,9 @@ func contextOf(hashes ...store.Hash) string {
 }
 
 // sealed is what travels through a browser and comes back as it was, or not at all.
-type sealed interface{ pending | entry }
+type sealed interface {
+	pending | entry | question | setup
+}
 
 func sealPending[T sealed](with seal, p T, context string) (string, error) {
 	doc, err := json.Marshal(p)

@@ -26,6 +26,7 @@ func (s *Server) sealings() []sealing {
 	return []sealing{
 		{store.SealedKeys, s.seals.keys, func(id string) string { return id }},
 		{store.SealedSuccessors, s.seals.successors, contextOfName},
+		{store.SealedGenerators, s.seals.generators, func(userID string) string { return userID }},
 	}
 }
 

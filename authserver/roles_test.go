@@ -41,7 +41,6 @@ func TestPeopleGetWhatTheirRolesGive(t *testing.T) {
 		{"who they are, and nothing else of theirs", "", "openid calc:power", "openid"},
 		{"a role", "user", "calc:basic calc:power", "calc:basic calc:power"},
 		{"a role of machines", "agent", "calc:power", "access_denied"},
-		{"a role that needs a second factor", "chief", "calc:power", "unmet_authentication_requirements"},
 		{"one that does not is enough", "chief user", "calc:power", "calc:power"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

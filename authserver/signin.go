@@ -74,8 +74,8 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, e entry) error {
 	if e, err = s.weigh(r, e, user); err != nil {
 		return err
 	}
-	if !levelOf(e.Methods).meets(e.wanted()) {
-		return s.unmet(w, r, e)
+	if asked, err := s.askSecond(w, r, e, user); asked || err != nil {
+		return err
 	}
 	return s.letIn(w, r, e, user)
 }

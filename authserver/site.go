@@ -34,3 +34,8 @@ func (s site) cookie(name string) string {
 	}
 	return "postern-" + name
 }
+
+// name is what apps and people call this place: the host.
+func (s site) name() string {
+	return strings.TrimPrefix(strings.TrimPrefix(s.origin, "https://"), "http://")
+}

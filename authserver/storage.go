@@ -18,6 +18,15 @@ type Store interface {
 	sessionStore
 	sessionsSeen
 	userByID
+	generatorStore
+	generatorRemover
+	recoveryStore
+	passkeyStore
+	passkeyChanges
+	browserStore
+	ticketStore
+	ticketUse
+	passwordStore
 	signInStore
 	signInsShown
 	roleStore

@@ -14,6 +14,8 @@ type Login struct {
 	Without  string // the one of them that is not offered, or ""
 	Linking  string // the provider whose account is linked by signing in, or ""
 	Address  string // that both sides know
+	Passkey  *Passkey
+	SignUp   bool // whoever has no account may create one
 }
 
 // Way is another provider at which people sign in.
@@ -109,6 +111,7 @@ type Problem struct {
 
 // Login writes the sign-in page.
 func (f Frame) Login(w http.ResponseWriter, status int, p Login) error {
+	f.Script = p.Passkey != nil
 	return f.write(w, status, "login.html", view{f, "Sign in", p})
 }
 

@@ -20,3 +20,74 @@ for (const region of document.querySelectorAll('[data-live]')) {
   region.addEventListener('focusout', () => setTimeout(renew));
   region.classList.add('live');
 }
+
+// Passkeys. A form with data-passkey asks the browser for one, puts the answer
+// into itself and is sent as any other form.
+const bytes = text => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), c => c.charCodeAt(0));
+const text = buffer => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\+/g, '-').replace(/\//g, '_').replace(/=+$/, '');
+
+const question = form => {
+  const options = JSON.parse(form.dataset.options);
+  options.challenge = bytes(options.challenge);
+  if (options.user) options.user.id = bytes(options.user.id);
+  for (const list of [options.allowCredentials, options.excludeCredentials])
+    for (const key of list || []) key.id = bytes(key.id);
+  return options;
+};
+
+const answer = credential => {
+  const response = {};
+  for (const name of ['clientDataJSON', 'attestationObject', 'authenticatorData', 'signature', 'userHandle'])
+    if (credential.response[name]) response[name] = text(credential.response[name]);
+  if (credential.response.getTransports) response.transports = credential.response.getTransports();
+  const whole = { id: credential.id, rawId: text(credential.rawId), type: credential.type, response, clientExtensionResults: {} };
+  return text(new TextEncoder().encode(JSON.stringify(whole)));
+};
+
+const problems = {
+  InvalidStateError: 'This device has a passkey of yours already.',
+  NotAllowedError: 'That was cancelled, or took too long. Try again.',
+  SecurityError: 'Your browser does not allow passkeys at this address.',
+};
+
+const send = (form, credential) => {
+  form.elements.answer.value = answer(credential);
+  form.submit();
+};
+
+const failed = (form, error) => {
+  const place = form.querySelector('[data-passkey-problem]');
+  place.textContent = problems[error.name] || 'Your browser could not do it. Try another one, or another way.';
+  place.hidden = false;
+};
+
+let waiting = null;
+
+for (const form of document.querySelectorAll('form[data-passkey]')) {
+  if (!window.PublicKeyCredential) {
+    failed(form, { name: 'none' });
+    continue;
+  }
+  form.addEventListener('submit', async event => {
+    event.preventDefault();
+    if (waiting) waiting.abort();
+    try {
+      const publicKey = question(form);
+      send(form, await (form.dataset.passkey === 'create' ? navigator.credentials.create({ publicKey }) : navigator.credentials.get({ publicKey })));
+    } catch (error) {
+      failed(form, error);
+    }
+  });
+  // Where the browser offers passkeys while the name is typed, it is asked at once.
+  if ('whileTyping' in form.dataset && PublicKeyCredential.isConditionalMediationAvailable) {
+    PublicKeyCredential.isConditionalMediationAvailable().then(async can => {
+      if (!can) return;
+      waiting = new AbortController();
+      try {
+        send(form, await navigator.credentials.get({ publicKey: question(form), mediation: 'conditional', signal: waiting.signal }));
+      } catch (error) {
+        if (error.name !== 'AbortError') waiting = null;
+      }
+    });
+  }
+}

@@ -1,0 +1,135 @@
+package authserver
+
+import (
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/otp"
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// setup is a generator that has not shown a code yet: it travels in the form,
+// sealed for the session, and is nowhere until it has.
+type setup struct {
+	Secret  []byte `json:"secret"`
+	Expires int64  `json:"expires"`
+}
+
+const setupLife = 15 * time.Minute
+
+// codePage shows a new generator, as a QR code and as text.
+func (s *Server) codePage(w http.ResponseWriter, r *http.Request, v store.Session, f factors) error {
+	q, err := newParams(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	return s.showGenerator(w, r, http.StatusOK, v, f, otp.NewGenerator(), q["then"], "")
+}
+
+func (s *Server) showGenerator(w http.ResponseWriter, r *http.Request, status int, v store.Session, f factors, g otp.Generator, then, problem string) error {
+	qr, err := otp.Draw(g.URI(s.site.name(), v.UserName))
+	if err != nil {
+		return err
+	}
+	sealed, err := sealPending(s.seals.setups, setup{g.Secret(), s.config.Now().Add(setupLife).Unix()}, contextOf(v.Hash))
+	if err != nil {
+		return err
+	}
+	frame, err := s.securityFrame(r, v)
+	if err != nil {
+		return err
+	}
+	return frame.Generator(w, status, pages.Generator{
+		Setup: sealed, Key: g.Key(), QRSize: qr.Size, QRPath: qr.Path, Replaces: f.generator, Then: then, Problem: problem,
+	})
+}
+
+// setCode keeps the generator once it has shown a good code, which counts as a
+// proof at once.
+func (s *Server) setCode(w http.ResponseWriter, r *http.Request, v store.Session, f factors, form params) error {
+	g, err := s.openSetup(form["setup"], v)
+	if err != nil {
+		return err
+	}
+	giveBack, err := s.limits.familiar.try("set up " + v.UserID)
+	if err != nil {
+		return err
+	}
+	step, err := g.Match(form["code"], s.config.Now(), 0)
+	if err != nil {
+		err = refuseFor(WrongSecond, err)
+		return s.showGenerator(w, r, answerTo(err).status, v, f, g, form["then"], describe(err))
+	}
+	giveBack()
+	kept := store.Generator{UserID: v.UserID, Sealed: s.seals.generators.close(g.Secret(), v.UserID), Step: step, CreatedAt: s.config.Now()}
+	if err := s.store.SetGenerator(r.Context(), kept); err != nil {
+		return err
+	}
+	s.audit(r, "factor.added", "subject", v.UserID, "factor", "code", "replaced", f.generator)
+	if err := s.strengthened(w, r, v, !f.any(), amrCode); err != nil {
+		return err
+	}
+	return s.secured(w, form, "code-on")
+}
+
+func (s *Server) openSetup(text string, v store.Session) (otp.Generator, error) {
+	raw, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || text == "" {
+		return otp.Generator{}, refuse(BadRequestState)
+	}
+	kept, err := openSealed[setup](s.seals.setups, base64.RawURLEncoding.EncodeToString(raw), "session", contextOf(v.Hash))
+	if err != nil {
+		return otp.Generator{}, err
+	}
+	if s.config.Now().Unix() >= kept.Expires {
+		return otp.Generator{}, refuse(BadRequestState)
+	}
+	return otp.Open(kept.Secret)
+}
+
+// removeCode takes the generator away, and remembered browsers with the last factor.
+func (s *Server) removeCode(w http.ResponseWriter, r *http.Request, v store.Session, f factors, form params) error {
+	if err := s.store.RemoveGenerator(r.Context(), v.UserID); err != nil {
+		return err
+	}
+	s.audit(r, "factor.removed", "subject", v.UserID, "factor", "code")
+	f.generator = false
+	if err := s.lessFactors(r, v, f); err != nil {
+		return err
+	}
+	return s.secured(w, form, "code-off")
+}
+
+// lessFactors: recovery codes and remembered browsers are worth nothing without
+// a factor they stand in for.
+func (s *Server) lessFactors(r *http.Request, v store.Session, left factors) error {
+	if left.any() {
+		return nil
+	}
+	return errors.Join(s.store.SetRecoveryCodes(r.Context(), v.UserID, nil), s.store.ForgetBrowsers(r.Context(), v.UserID, store.Hash{}))
+}
+
+// makeRecovery makes recovery codes and shows them, this once.
+func (s *Server) makeRecovery(w http.ResponseWriter, r *http.Request, v store.Session, f factors, form params) error {
+	if !f.any() {
+		return s.secured(w, form, "factor-first")
+	}
+	codes := otp.NewRecoveryCodes()
+	var hashes []store.Hash
+	for _, c := range codes {
+		h, _ := otp.Recovery(v.UserID, c) // it has the form of one
+		hashes = append(hashes, h)
+	}
+	if err := s.store.SetRecoveryCodes(r.Context(), v.UserID, hashes); err != nil {
+		return err
+	}
+	s.audit(r, "recovery_codes.made", "subject", v.UserID, "replaced", f.recovery)
+	frame, err := s.securityFrame(r, v)
+	if err != nil {
+		return err
+	}
+	return frame.RecoveryCodes(w, http.StatusOK, pages.RecoveryCodes{Codes: codes, Site: s.site.name(), User: v.UserName, Then: form["then"]})
+}

@@ -1,0 +1,173 @@
+package authserver
+
+import (
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/risk"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+const (
+	securityPath = "/account/security"
+
+	// securityAge is how long ago somebody may have signed in who changes how
+	// they sign in.
+	securityAge = 10 * time.Minute
+)
+
+// guarded is a page or a form for somebody who has just signed in, as strongly
+// as they can: whoever finds an open session changes nothing with it.
+func (s *Server) guarded(h func(w http.ResponseWriter, r *http.Request, v store.Session, f factors) error) handle {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		next := securityPath
+		if r.Method == http.MethodGet {
+			next = s.here(r)
+		}
+		v, ok, err := s.visitor(w, r, visit{next: next, age: securityAge})
+		if err != nil || !ok {
+			return err
+		}
+		f, err := s.factorsOf(r.Context(), v.UserID)
+		if err != nil {
+			return err
+		}
+		if f.any() && !levelOf(v.Methods).meets(levelMulti) {
+			if v, ok, err = s.visitor(w, r, visit{next: next, age: securityAge, level: levelMulti}); err != nil || !ok {
+				return err
+			}
+		}
+		return h(w, r, v, f)
+	}
+}
+
+// sent is the form of a guarded page.
+func (s *Server) sent(h func(w http.ResponseWriter, r *http.Request, v store.Session, f factors, form params) error) handle {
+	return s.guarded(func(w http.ResponseWriter, r *http.Request, v store.Session, f factors) error {
+		if err := s.fromHere(r); err != nil {
+			return err
+		}
+		form, err := readForm(w, r)
+		if err != nil {
+			return err
+		}
+		if err := s.checkFormToken(form["token"], v); err != nil {
+			return err
+		}
+		return h(w, r, v, f, form)
+	})
+}
+
+// securityFrame is the frame of the pages about signing in.
+func (s *Server) securityFrame(r *http.Request, v store.Session) (pages.Frame, error) {
+	f, err := s.frameOf(r.Context(), v)
+	f.At = securityPath
+	return f, err
+}
+
+// security shows how somebody signs in.
+func (s *Server) security(w http.ResponseWriter, r *http.Request, v store.Session, f factors) error {
+	q, err := newParams(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	user, err := s.store.UserByID(r.Context(), v.UserID)
+	if err != nil {
+		return err
+	}
+	browsers, err := s.store.Browsers(r.Context(), v.UserID, s.config.Now())
+	if err != nil {
+		return err
+	}
+	page := pages.Security{
+		Now: s.config.Now(), Done: q["done"], PasswordAt: user.PasswordAt, HasPassword: user.PasswordHash != "",
+		Generator: f.generator, GeneratorAt: f.since, Recovery: f.recovery, PasskeysOffered: s.party != nil, Then: q["then"],
+	}
+	page.Wanted, page.GoOn = s.wantedFor(r, q["then"], v)
+	for _, k := range f.passkeys {
+		page.Passkeys = append(page.Passkeys, passkeyShown(k))
+	}
+	for _, b := range browsers {
+		page.Browsers = append(page.Browsers, pages.TrustedBrowser{ID: base64.RawURLEncoding.EncodeToString(b.Hash[:]), Agent: risk.ReadAgent(b.Agent).String(), Since: b.CreatedAt, Until: b.ExpiresAt})
+	}
+	frame, err := s.securityFrame(r, v)
+	if err != nil {
+		return err
+	}
+	return frame.Security(w, http.StatusOK, page)
+}
+
+func passkeyShown(k store.Passkey) pages.KeptPasskey {
+	return pages.KeptPasskey{ID: base64.RawURLEncoding.EncodeToString(k.ID), Name: k.Name, Since: k.CreatedAt, Used: k.UsedAt, Cloned: !k.ClonedAt.IsZero()}
+}
+
+// wantedFor is what the person was on the way to when they were sent here: what
+// it still wants, and where it goes on.
+func (s *Server) wantedFor(r *http.Request, then string, v store.Session) (wanted, goOn string) {
+	if then == "" {
+		return "", ""
+	}
+	p, err := s.openRequest(then, s.cookie(r, browserCookie))
+	if err != nil {
+		return "", "" // it is too old by now: the page stands for itself
+	}
+	goOn = "/consent?" + url.Values{"request": {then}}.Encode()
+	if p.Next != "" {
+		goOn = p.Next
+	}
+	if levelOf(v.Methods).meets(p.Level) {
+		return "", goOn
+	}
+	return string(p.Level), goOn
+}
+
+// secured goes back to the page after a change, saying what was done.
+func (s *Server) secured(w http.ResponseWriter, form params, done string) error {
+	q := url.Values{"done": {done}}
+	if form["then"] != "" {
+		q.Set("then", form["then"])
+	}
+	seeOther(w, s.site.local(securityPath)+"?"+q.Encode())
+	return nil
+}
+
+// strengthened: what the person has just shown counts for this session too,
+// under a new id, and sessions that were signed in with less end: a second
+// factor that is set up holds for all of them.
+func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Session, first bool, methods ...string) error {
+	id := newSecret("")
+	before := s.cookie(r, sessionCookie)
+	v.Hash, v.Methods = hashOf(id), addMethods(v.Methods, methods...)
+	if err := s.store.StartSession(r.Context(), v, hashOf(before)); err != nil {
+		return err
+	}
+	s.setCookie(w, sessionCookie, id, v.ExpiresAt.Sub(s.config.Now()))
+	if !first {
+		return nil
+	}
+	ended, err := s.store.EndSessions(r.Context(), v.UserID, v.Hash)
+	if err == nil && ended > 0 {
+		s.audit(r, "sessions.ended", "subject", v.UserID, "number", ended, "because", "a second factor was set up")
+	}
+	return err
+}
+
+// forgetBrowser asks for a second factor at remembered browsers again.
+func (s *Server) forgetBrowser(w http.ResponseWriter, r *http.Request, v store.Session, _ factors, form params) error {
+	var one store.Hash
+	if form["browser"] != "all" {
+		raw, err := base64.RawURLEncoding.DecodeString(form["browser"])
+		if err != nil || len(raw) != len(one) {
+			return refuse(BadForm)
+		}
+		copy(one[:], raw)
+	}
+	if err := s.store.ForgetBrowsers(r.Context(), v.UserID, one); err != nil {
+		return err
+	}
+	s.audit(r, "browser.forgotten", "subject", v.UserID, "all", form["browser"] == "all")
+	return s.secured(w, form, "browser-forgotten")
+}

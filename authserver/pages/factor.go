@@ -1,0 +1,311 @@
+package pages
+
+import (
+	"net/http"
+	"time"
+)
+
+// Passkey is a question to the browser's passkeys, for the script.
+type Passkey struct {
+	Options string // JSON for navigator.credentials
+	State   string // sealed
+}
+
+// Second asks for a second factor.
+type Second struct {
+	Entry        string // sealed sign-in that is not finished
+	User         string
+	Unusual      bool // something about the sign-in made us ask
+	Code         bool // there is a generator of codes
+	Recovery     bool // there are recovery codes
+	Passkey      *Passkey
+	RememberDays int // that the browser can be remembered for, 0 for not at all
+	Problem      string
+}
+
+// Second writes the page of the second factor.
+func (f Frame) Second(w http.ResponseWriter, status int, p Second) error {
+	f.Script = p.Passkey != nil
+	return f.write(w, status, "second.html", view{f, "One more step", p})
+}
+
+// SignUp asks for what an account needs.
+type SignUp struct {
+	Ticket, Request             string
+	Email                       string // of the invitation, or ""
+	Roles                       []string
+	Username, FullName, Problem string
+	Field                       string // that has to be typed anew
+}
+
+// SignUp writes the page that creates an account.
+func (f Frame) SignUp(w http.ResponseWriter, status int, p SignUp) error {
+	return f.write(w, status, "signup.html", view{f, "Create your account", p})
+}
+
+// Reset asks for a new password.
+type Reset struct {
+	Ticket, Username, Problem string
+}
+
+// Reset writes the page of a link that sets a password.
+func (f Frame) Reset(w http.ResponseWriter, status int, p Reset) error {
+	return f.write(w, status, "reset.html", view{f, "Choose a new password", p})
+}
+
+// Generator shows a new generator of codes.
+type Generator struct {
+	Setup    string // sealed
+	Key      string // to type into an app
+	QRSize   int
+	QRPath   string
+	Replaces bool // there is one, which ends
+	Then     string
+	Problem  string
+}
+
+// Generator writes the page that sets one up.
+func (f Frame) Generator(w http.ResponseWriter, status int, p Generator) error {
+	return f.write(w, status, "generator.html", view{f, "Codes from an app", p})
+}
+
+// RecoveryCodes are shown once.
+type RecoveryCodes struct {
+	Codes      []string
+	Site, User string
+	Then       string
+}
+
+// RecoveryCodes writes them.
+func (f Frame) RecoveryCodes(w http.ResponseWriter, status int, p RecoveryCodes) error {
+	return f.write(w, status, "recovery.html", view{f, "Your recovery codes", p})
+}
+
+// NewPasskey asks the browser for a new passkey.
+type NewPasskey struct {
+	Passkey
+	Then, Problem string
+}
+
+// NewPasskey writes the page that adds one.
+func (f Frame) NewPasskey(w http.ResponseWriter, status int, p NewPasskey) error {
+	f.Script = true
+	return f.write(w, status, "newpasskey.html", view{f, "Add a passkey", p})
+}
+
+// KeptPasskey is a passkey of an account.
+type KeptPasskey struct {
+	ID, Name    string
+	Since, Used time.Time
+	Cloned      bool
+}
+
+// TrustedBrowser is one where no second step is asked for.
+type TrustedBrowser struct {
+	ID, Agent    string
+	Since, Until time.Time
+}
+
+// Security is how somebody signs in.
+type Security struct {
+	Now             time.Time
+	Done            string // what was just done, as a word
+	Wanted          string // the level that what they came from wants, or ""
+	GoOn, Then      string // where that goes on, under the base; and as it comes back with forms
+	HasPassword     bool
+	PasswordAt      time.Time
+	Generator       bool
+	GeneratorAt     time.Time
+	Recovery        int
+	PasskeysOffered bool
+	Passkeys        []KeptPasskey
+	Browsers        []TrustedBrowser
+}
+
+var doneWords = map[string]string{
+	"code-on":           "Codes from your app are set up. From now on we ask for one when a sign-in is unusual, or when what you do needs it. Other browsers were signed out.",
+	"code-off":          "Codes from your app are switched off.",
+	"passkey-on":        "Your passkey is added. You can sign in with it alone, or as the second step.",
+	"passkey-off":       "The passkey is removed. It may still be on your device: remove it there too.",
+	"passkey-renamed":   "The passkey has its new name.",
+	"password-changed":  "Your password is changed. You were signed out everywhere else.",
+	"browser-forgotten": "You are asked for the second step there again.",
+}
+
+func (p Security) notices() []Notice {
+	var all []Notice
+	if words, ok := doneWords[p.Done]; ok {
+		all = append(all, Notice{Good, words, Link{}})
+	}
+	if p.Done == "factor-first" {
+		all = append(all, Notice{Bad, "Recovery codes stand in for a second step. Set one up first.", Link{}})
+	}
+	switch {
+	case p.Wanted == "phr":
+		all = append(all, Notice{Warn, "What you came for needs a passkey. Add one below, then go on.", Link{}})
+	case p.Wanted != "":
+		all = append(all, Notice{Warn, "What you came for needs a second step. Set one up below, then go on.", Link{}})
+	case p.GoOn != "":
+		all = append(all, Notice{Good, "That is all you need.", Link{"Go on where you were", p.GoOn}})
+	}
+	if p.stepless() {
+		all = append(all, Notice{Note, "Only your password protects this account. With a second step, somebody who learns it still cannot get in.", Link{}})
+	}
+	return all
+}
+
+func (p Security) stepless() bool { return !p.Generator && len(p.Passkeys) == 0 && p.Wanted == "" }
+
+func (p Security) then() []Hidden {
+	if p.Then == "" {
+		return nil
+	}
+	return []Hidden{{"then", p.Then}}
+}
+
+// Security writes the page about signing in.
+func (f Frame) Security(w http.ResponseWriter, status int, p Security) error {
+	sections := []Section{p.password()}
+	if p.PasskeysOffered {
+		sections = append(sections, p.passkeys())
+	}
+	sections = append(sections, p.generator(), p.recovery())
+	if len(p.Browsers) > 0 {
+		sections = append(sections, p.browsers())
+	}
+	return f.Sheet(w, status, Sheet{Title: "Security", Lead: "How you prove that it is you.", Notices: p.notices(), Sections: sections})
+}
+
+func (p Security) password() Section {
+	fact, act := Cell{When: WhenOf(p.PasswordAt, p.Now)}, "Change your password"
+	if !p.HasPassword {
+		fact, act = Cell{Text: "none"}, "Choose a password"
+	}
+	return Section{ID: "password", Title: "Password", Facts: []Fact{{"Last changed", fact}}, Acts: []Act{{Text: act, Path: "/account/security/password"}}}
+}
+
+func (p Security) passkeys() Section {
+	s := Section{ID: "passkeys", Title: "Passkeys",
+		Lead: "Your phone, your computer or a security key proves that it is you, with your finger, your face or a PIN. Nobody can talk it out of you. A passkey alone is enough to sign in.",
+		Acts: []Act{{Text: "Add a passkey", Path: withThen("/account/security/passkey", p.Then)}}}
+	t := &Table{Caption: "Your passkeys", Columns: []string{"Name", "Added", "Last used"}, Acts: true}
+	for _, k := range p.Passkeys {
+		name := Cell{Text: k.Name}
+		if k.Cloned {
+			name.Tags = []Tag{{"has a copy: opens nothing", Bad}}
+		}
+		t.Rows = append(t.Rows, Row{
+			Cells: []Cell{name, {When: WhenOf(k.Since, p.Now)}, {When: WhenOf(k.Used, p.Now)}},
+			Acts:  []Act{{Text: "Rename or remove", About: k.Name, Path: "/account/security/passkey/one?passkey=" + k.ID}},
+		})
+	}
+	if len(p.Passkeys) > 0 {
+		s.Table = t
+	}
+	return s
+}
+
+func (p Security) generator() Section {
+	s := Section{ID: "code", Title: "Codes from an app", Lead: "An app on your phone shows a new code of six digits every half minute. You type it after your password."}
+	if !p.Generator {
+		s.Acts = []Act{{Text: "Set up codes", Path: withThen("/account/security/code", p.Then)}}
+		return s
+	}
+	s.Facts = []Fact{{"Set up", Cell{When: WhenOf(p.GeneratorAt, p.Now), Tags: []Tag{{"on", Good}}}}}
+	s.Acts = []Act{
+		{Text: "Set up on another phone", Path: withThen("/account/security/code", p.Then)},
+		{Text: "Switch off", About: "codes from an app", Path: "/account/security/code/remove", Post: true, Danger: true, Hidden: p.then()},
+	}
+	return s
+}
+
+func (p Security) recovery() Section {
+	s := Section{ID: "recovery", Title: "Recovery codes", Lead: "For the day you have neither your phone nor your passkey. Each code works once. Keep them on paper, not on your phone."}
+	if !p.Generator && len(p.Passkeys) == 0 {
+		s.Points = []string{"You need them once you have a second step."}
+		return s
+	}
+	left := Cell{Text: count(p.Recovery, "code") + " left"}
+	if p.Recovery < 3 {
+		left.Tags = []Tag{{"make new ones", Warn}}
+	}
+	text := "Make recovery codes"
+	if p.Recovery > 0 {
+		text = "Make new ones, end the old ones"
+	}
+	s.Facts = []Fact{{"Yours", left}}
+	s.Acts = []Act{{Text: text, Path: "/account/security/recovery", Post: true, Hidden: p.then()}}
+	return s
+}
+
+func (p Security) browsers() Section {
+	t := &Table{Caption: "Remembered browsers", Columns: []string{"Browser", "Since", "Until"}, Acts: true}
+	for _, b := range p.Browsers {
+		t.Rows = append(t.Rows, Row{
+			Cells: []Cell{{Text: b.Agent}, {When: WhenOf(b.Since, p.Now)}, {When: WhenOf(b.Until, p.Now)}},
+			Acts:  []Act{{Text: "Forget", About: b.Agent, Path: "/account/security/browsers", Post: true, Hidden: []Hidden{{"browser", b.ID}}}},
+		})
+	}
+	return Section{ID: "browsers", Title: "Remembered browsers", Lead: "Where you are not asked for the second step, as you wished.", Table: t,
+		Acts: []Act{{Text: "Forget all", About: "remembered browsers", Path: "/account/security/browsers", Post: true, Danger: true, Hidden: []Hidden{{"browser", "all"}}}}}
+}
+
+func withThen(path, then string) string {
+	if then == "" {
+		return path
+	}
+	return path + "?then=" + then
+}
+
+// OnePasskey is the page of one passkey.
+type OnePasskey struct {
+	Now  time.Time
+	Key  KeptPasskey
+	Last bool // it is the only second step
+}
+
+// OnePasskey writes it.
+func (f Frame) OnePasskey(w http.ResponseWriter, status int, p OnePasskey) error {
+	points := []string{"It signs nobody in any more."}
+	if p.Last {
+		points = append(points, "It is your only second step: recovery codes and remembered browsers end with it, and only your password protects this account then.")
+	}
+	hidden := []Hidden{{"passkey", p.Key.ID}}
+	return f.Sheet(w, status, Sheet{
+		Title: "Passkey", Trail: []Link{{"Security", "/account/security"}},
+		Sections: []Section{
+			{ID: "name", Title: "Name", Forms: []Form{{Path: "/account/security/passkey/one", Button: "Save", Hidden: hidden,
+				Inputs: []Input{{Name: "name", Label: "Name", Value: p.Key.Name, Kind: "text", Max: 60, Required: true, Hint: "So that you know which one it is."}}}}},
+			{ID: "remove", Title: "Remove it", Danger: true, Points: points, Forms: []Form{{Path: "/account/security/passkey/remove", Button: "Remove this passkey", Danger: true, Hidden: hidden}}},
+		},
+	})
+}
+
+// Password asks for a new password.
+type Password struct {
+	Username string
+	Old      bool // there is one, which is asked for
+	Problem  string
+	Field    string // what the problem is about
+}
+
+// Password writes the page that changes it.
+func (f Frame) Password(w http.ResponseWriter, status int, p Password) error {
+	inputs := []Input{
+		{Name: "new_password", Label: "New password", Kind: "password", Complete: "new-password", Max: 1024, Required: true, Hint: "Three or four words that have nothing to do with each other are easy to remember and hard to guess."},
+		{Name: "repeat_password", Label: "New password, once more", Kind: "password", Complete: "new-password", Max: 1024, Required: true},
+	}
+	if p.Old {
+		inputs = append([]Input{{Name: "password", Label: "Your password of now", Kind: "password", Complete: "current-password", Max: 1024, Required: true}}, inputs...)
+	}
+	for i := range inputs {
+		if inputs[i].Name == p.Field {
+			inputs[i].Problem = p.Problem
+		}
+	}
+	return f.Sheet(w, status, Sheet{
+		Title: "Change your password", Trail: []Link{{"Security", "/account/security"}},
+		Sections: []Section{{Points: []string{"You stay signed in here, and are signed out everywhere else.", "Remembered browsers ask for the second step again.", "Applications keep what you allowed them: see Applications."},
+			Forms: []Form{{Path: "/account/security/password", Button: "Change it", Inputs: inputs}}}},
+	})
+}

@@ -1,0 +1,73 @@
+package authserver
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// resetPage asks whoever has the link for a new password.
+func (s *Server) resetPage(w http.ResponseWriter, r *http.Request) error {
+	q, err := newParams(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	_, user, err := s.resetting(r, q["ticket"])
+	if err != nil {
+		return err
+	}
+	return s.pages("").Reset(w, http.StatusOK, pages.Reset{Ticket: q["ticket"], Username: user.Name})
+}
+
+// resetting is whose password a link is for.
+func (s *Server) resetting(r *http.Request, secret string) (store.Ticket, store.User, error) {
+	t, err := s.ticketOf(r, secret, store.PasswordReset)
+	if err != nil {
+		return store.Ticket{}, store.User{}, err
+	}
+	u, err := s.store.UserByID(r.Context(), t.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Ticket{}, store.User{}, refuse(BadTicket)
+	}
+	return t, u, err
+}
+
+// reset takes the new password. It signs nobody in: who has a second factor
+// still shows it. What was signed in with the old password ends.
+func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
+	if err := s.fromHere(r); err != nil {
+		return err
+	}
+	form, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	t, user, err := s.resetting(r, form["ticket"])
+	if err != nil {
+		return err
+	}
+	hash, err := s.chosenPassword(r, form, user.Name, user.FullName, user.Email)
+	if err != nil {
+		return s.resetFailed(w, form, user, err)
+	}
+	err = s.store.ResetPassword(r.Context(), t, hash, s.config.Now())
+	if errors.Is(err, store.ErrSpent) {
+		return refuse(BadTicket)
+	}
+	if err != nil {
+		return err
+	}
+	s.audit(r, "password.reset", "subject", user.ID, "by", t.CreatedBy)
+	seeOther(w, s.site.local(accountPath))
+	return nil
+}
+
+func (s *Server) resetFailed(w http.ResponseWriter, form params, user store.User, cause error) error {
+	if answerTo(cause).status >= http.StatusInternalServerError && reasonOf(cause) != Busy {
+		return cause
+	}
+	setRetryAfter(w.Header(), retryAfter(cause))
+	return s.pages("").Reset(w, answerTo(cause).status, pages.Reset{Ticket: form["ticket"], Username: user.Name, Problem: problemOf(cause)})
+}

@@ -1,0 +1,286 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/otp"
+	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/risk"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// FactorPolicy says when people are asked for a second factor they have: always
+// where a client, a role or the risk of a sign-in demands it.
+type FactorPolicy struct {
+	Always   bool          // at every sign-in
+	Remember time.Duration // how long not at a browser, when its person wishes so; 0: people cannot
+}
+
+func (p FactorPolicy) check() error {
+	return within("SecondFactor.Remember", p.Remember, 0, 366*24*time.Hour)
+}
+
+type generatorStore interface {
+	Generator(ctx context.Context, user string) (store.Generator, error)
+	SetGenerator(ctx context.Context, g store.Generator) error
+	TakeStep(ctx context.Context, user string, step int64) error
+}
+
+type generatorRemover interface {
+	RemoveGenerator(ctx context.Context, user string) error
+}
+
+type recoveryStore interface {
+	RecoveryCodes(ctx context.Context, user string) (left int, err error)
+	SetRecoveryCodes(ctx context.Context, user string, codes []store.Hash) error
+	UseRecoveryCode(ctx context.Context, user string, code store.Hash, now time.Time) error
+}
+
+// factors are what a person has.
+type factors struct {
+	generator bool
+	since     time.Time // when the generator was set up
+	recovery  int       // codes that are left
+	passkeys  []store.Passkey
+}
+
+func (f factors) any() bool { return f.generator || f.resistant() }
+
+// resistant: there is a passkey that opens something.
+func (f factors) resistant() bool { return len(f.usable()) > 0 }
+
+func (f factors) usable() []store.Passkey {
+	var good []store.Passkey
+	for _, k := range f.passkeys {
+		if k.ClonedAt.IsZero() {
+			good = append(good, k)
+		}
+	}
+	return good
+}
+
+// meets says whether what the person has can reach a level.
+func (f factors) meets(l level) bool {
+	if l == levelResistant {
+		return f.resistant()
+	}
+	return f.any()
+}
+
+func (s *Server) factorsOf(ctx context.Context, userID string) (f factors, err error) {
+	g, err := s.store.Generator(ctx, userID)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return factors{}, err
+	}
+	f.generator, f.since = err == nil, g.CreatedAt
+	if f.passkeys, err = s.passkeysOf(ctx, userID); err != nil {
+		return factors{}, err
+	}
+	f.recovery, err = s.store.RecoveryCodes(ctx, userID)
+	return f, err
+}
+
+// askSecond asks for a second factor where one is wanted: the request demands
+// it, something about the sign-in does, or the person has one and did not ask
+// to be remembered here. asked is false when what was proved is enough.
+func (s *Server) askSecond(w http.ResponseWriter, r *http.Request, e entry, user store.User) (asked bool, err error) {
+	f, err := s.factorsOf(r.Context(), user.ID)
+	if err != nil {
+		return false, err
+	}
+	wanted, err := s.wantedLevel(r, e, f)
+	if err != nil || levelOf(e.Methods).meets(wanted) {
+		return false, err
+	}
+	if f.meets(wanted) {
+		return true, s.showSecond(w, r, http.StatusOK, e, f, "")
+	}
+	if !levelOf(e.Methods).meets(levelMulti) && f.any() {
+		return true, s.showSecond(w, r, http.StatusOK, e, f, "") // first what there is
+	}
+	if wanted == levelResistant && s.party == nil {
+		return true, s.unmet(w, r, e)
+	}
+	return true, s.askToSetUp(w, r, e, user)
+}
+
+// wantedLevel is how sure the sign-in must be. Where the person asked to be
+// remembered, another network is no reason to ask: another browser is, because
+// then somebody moved the cookie.
+func (s *Server) wantedLevel(r *http.Request, e entry, f factors) (level, error) {
+	demanded := e.To.Level
+	if demanded.meets(levelMulti) || !f.any() || e.Held {
+		return e.wanted(), nil
+	}
+	if len(e.Why) == 0 && !s.config.SecondFactor.Always {
+		return demanded, nil
+	}
+	trusted, err := s.trusted(r, e.UserID)
+	if err != nil || trusted && onlyMoved(e.Why) {
+		return demanded, err
+	}
+	return levelMulti, nil
+}
+
+func onlyMoved(why []string) bool {
+	return !slices.ContainsFunc(why, func(r string) bool { return r != string(risk.NewNetwork) && r != string(risk.NewContext) })
+}
+
+// askToSetUp lets the person in as they are, to where they can set up what the
+// request demands, and from there on to the request.
+func (s *Server) askToSetUp(w http.ResponseWriter, r *http.Request, e entry, user store.User) error {
+	then, err := s.sealRequest(e.To, s.cookie(r, browserCookie))
+	if err != nil {
+		return err
+	}
+	s.audit(r, "login.factor_missing", "subject", user.ID, "wanted", string(e.wanted()))
+	e.To = pending{Next: securityPath + "?" + url.Values{"then": {then}}.Encode()}
+	if e.Held {
+		return s.goOn(w, e.To, s.cookie(r, browserCookie))
+	}
+	return s.letIn(w, r, e, user)
+}
+
+func (s *Server) showSecond(w http.ResponseWriter, r *http.Request, status int, e entry, f factors, problem string) error {
+	browser := s.cookie(r, browserCookie)
+	sealed, err := s.sealEntry(e, browser)
+	if err != nil {
+		return err
+	}
+	page := pages.Second{Entry: sealed, User: e.UserName, Unusual: len(e.Why) > 0, Code: f.generator, Recovery: f.recovery > 0, Problem: problem}
+	if wanted := e.To.Level; wanted == levelResistant && levelOf(e.Methods).meets(levelMulti) {
+		page.Code, page.Recovery = false, false // a code makes it no stronger
+	}
+	if e.To.Level == "" && s.config.SecondFactor.Remember > 0 {
+		page.RememberDays = int(s.config.SecondFactor.Remember / (24 * time.Hour))
+	}
+	if page.Passkey, err = s.askPasskey(e, f, browser); err != nil {
+		return err
+	}
+	return s.pages(e.To.Redirect).Second(w, status, page)
+}
+
+// second takes the form of the second factor.
+func (s *Server) second(w http.ResponseWriter, r *http.Request) error {
+	if err := s.fromHere(r); err != nil {
+		return err
+	}
+	form, err := readForm(w, r)
+	if err != nil {
+		return err
+	}
+	e, err := s.openEntry(form["entry"], s.cookie(r, browserCookie))
+	if err != nil {
+		return err
+	}
+	methods, err := s.checkSecond(r, e, form)
+	if err != nil {
+		return s.secondFailed(w, r, e, err)
+	}
+	e.Methods = addMethods(e.Methods, methods...)
+	if form["remember"] == "yes" && s.config.SecondFactor.Remember > 0 {
+		if err := s.trust(w, r, e.UserID); err != nil {
+			return err
+		}
+	}
+	return s.proven(w, r, e)
+}
+
+// checkSecond checks what the form proves: the methods, or why it proves nothing.
+func (s *Server) checkSecond(r *http.Request, e entry, form params) (methods []string, err error) {
+	giveBack, err := s.mayTry(r, e)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case form["answer"] != "":
+		methods, err = s.checkPasskey(r, e, form)
+	case form["recovery"] != "":
+		methods, err = []string{amrCode}, s.checkRecovery(r, e.UserID, form["recovery"])
+	default:
+		methods, err = []string{amrCode}, s.takeCode(r.Context(), e.UserID, form["code"])
+	}
+	if reasonOf(err) != WrongSecond {
+		giveBack()
+	}
+	return methods, err
+}
+
+// mayTry takes a try from the account, or from this browser alone when the
+// account signed in at it before: whoever knows the password and fails here
+// all day does not keep its owner out.
+func (s *Server) mayTry(r *http.Request, e entry) (giveBack func(), err error) {
+	if id := s.known(r, e.UserName); id != "" {
+		return s.limits.familiar.try(id)
+	}
+	return s.limits.second.try(e.UserID)
+}
+
+// takeCode takes a code of the person's generator: one is taken once, at
+// whichever instance, and none of before it afterwards (RFC 6238 §5.2).
+func (s *Server) takeCode(ctx context.Context, userID, code string) error {
+	kept, err := s.store.Generator(ctx, userID)
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse(WrongSecond)
+	}
+	if err != nil {
+		return err
+	}
+	secret, err := s.seals.generators.open(kept.Sealed, userID)
+	if err != nil {
+		return err
+	}
+	g, err := otp.Open(secret)
+	if err != nil {
+		return err
+	}
+	step, err := g.Match(code, s.config.Now(), kept.Step)
+	if errors.Is(err, otp.ErrUsed) {
+		return refuse(SecondUsed)
+	}
+	if err != nil {
+		return refuseFor(WrongSecond, err)
+	}
+	err = s.store.TakeStep(ctx, userID, step)
+	if errors.Is(err, store.ErrSpent) {
+		return refuse(SecondUsed)
+	}
+	return err
+}
+
+func (s *Server) checkRecovery(r *http.Request, userID, code string) error {
+	h, ok := otp.Recovery(userID, code)
+	if !ok {
+		return refuse(WrongSecond)
+	}
+	err := s.store.UseRecoveryCode(r.Context(), userID, h, s.config.Now())
+	if errors.Is(err, store.ErrSpent) {
+		return refuse(WrongSecond)
+	}
+	if err == nil {
+		s.audit(r, "recovery_code.used", "subject", userID)
+	}
+	return err
+}
+
+// secondFailed shows the page again with what went wrong.
+func (s *Server) secondFailed(w http.ResponseWriter, r *http.Request, e entry, cause error) error {
+	if answerTo(cause).status >= http.StatusInternalServerError {
+		return cause
+	}
+	s.audit(r, "login.second_failed", "subject", e.UserID, "reason", string(reasonOf(cause)))
+	setRetryAfter(w.Header(), retryAfter(cause))
+	f, err := s.factorsOf(r.Context(), e.UserID)
+	if err != nil {
+		return err
+	}
+	if !f.any() {
+		return refuse(BadRequestState) // they were taken away meanwhile
+	}
+	return s.showSecond(w, r, answerTo(cause).status, e, f, describe(cause))
+}

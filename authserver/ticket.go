@@ -1,0 +1,93 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// Links that work once. This server sends no mail: whoever makes a link hands it out.
+
+type ticketStore interface {
+	AddTicket(ctx context.Context, t store.Ticket) error
+	Ticket(ctx context.Context, h store.Hash, p store.Purpose, now time.Time) (store.Ticket, error)
+	Tickets(ctx context.Context, p store.Purpose, now time.Time) ([]store.Ticket, error)
+}
+
+type ticketUse interface {
+	SignUp(ctx context.Context, t store.Ticket, u store.User, now time.Time) error
+	ResetPassword(ctx context.Context, t store.Ticket, passwordHash string, now time.Time) error
+	RemoveTicket(ctx context.Context, h store.Hash) error
+}
+
+// How long the links are good.
+const (
+	InvitationLife = 7 * 24 * time.Hour
+	ResetLife      = 24 * time.Hour
+)
+
+const (
+	signUpPath = "/sign-up"
+	resetPath  = "/reset"
+)
+
+// Invitation lets somebody create an account.
+type Invitation struct {
+	Email string   // to whom it goes, becomes the account's address, not verified; or ""
+	Roles []string // the account gets
+	By    string   // who makes it, for the record
+}
+
+// Invite makes a link to create one account with, good for InvitationLife.
+func (s *Server) Invite(ctx context.Context, i Invitation) (link string, err error) {
+	if err := s.knownRoles(i.Roles); err != nil {
+		return "", err
+	}
+	if err := checkEmail(i.Email); err != nil {
+		return "", err
+	}
+	t := store.Ticket{Purpose: store.Invitation, Email: i.Email, Roles: i.Roles, CreatedBy: i.By}
+	return s.addTicket(ctx, t, InvitationLife, signUpPath)
+}
+
+// ResetLink makes a link with which a person, by name, chooses a new password,
+// good for ResetLife; the links of theirs before end. Second factors stay.
+// ErrUnknown when there is nobody of that name.
+func (s *Server) ResetLink(ctx context.Context, username, by string) (link string, err error) {
+	u, err := s.store.User(ctx, username)
+	if errors.Is(err, store.ErrNotFound) {
+		return "", ErrUnknown
+	}
+	if err != nil {
+		return "", err
+	}
+	return s.addTicket(ctx, store.Ticket{Purpose: store.PasswordReset, UserID: u.ID, CreatedBy: by}, ResetLife, resetPath)
+}
+
+func (s *Server) addTicket(ctx context.Context, t store.Ticket, life time.Duration, path string) (link string, err error) {
+	secret, now := newSecret(""), s.config.Now()
+	t.Hash, t.CreatedAt, t.ExpiresAt = hashOf(secret), now, now.Add(life)
+	if err := s.store.AddTicket(ctx, t); err != nil {
+		return "", err
+	}
+	s.config.Log.InfoContext(ctx, "ticket.made", "purpose", string(t.Purpose), "subject", t.UserID, "roles", t.Roles, "by", t.CreatedBy)
+	return s.site.url(path) + "?" + url.Values{"ticket": {secret}}.Encode(), nil
+}
+
+// ticketOf finds the ticket of a link. Links have 256 bits: the limit bounds the work.
+func (s *Server) ticketOf(r *http.Request, secret string, p store.Purpose) (store.Ticket, error) {
+	giveBack, err := s.limits.tickets.try(s.network(r))
+	if err != nil {
+		return store.Ticket{}, err
+	}
+	t, err := s.store.Ticket(r.Context(), hashOf(secret), p, s.config.Now())
+	if errors.Is(err, store.ErrNotFound) {
+		return store.Ticket{}, refuse(BadTicket)
+	}
+	giveBack()
+	return t, err
+}
