@@ -3,7 +3,6 @@ package authserver
 import (
 	"context"
 	"encoding/base64"
-	"errors"
 	"strconv"
 	"time"
 
@@ -175,82 +174,4 @@ func (d desk) EndSessions(ctx context.Context, by admin.Actor, q admin.UserRef) 
 	}
 	d.note(ctx, by, "session.ended", "subject", q.ID, "sessions", n)
 	return admin.None{}, nil
-}
-
-type signInLists interface {
-	SignInRows(ctx context.Context, user, outcome string, below int64, limit int) ([]store.SignInRow, error)
-}
-
-// SignIns are tries to sign in that were decided, the latest first.
-func (d desk) SignIns(ctx context.Context, _ admin.Actor, q admin.SignInQuery) (admin.Page[admin.SignIn], error) {
-	below, err := numberPlace(q.Paging)
-	if err != nil {
-		return admin.Page[admin.SignIn]{}, err
-	}
-	found, err := d.s.store.SignInRows(ctx, q.User, q.Outcome, below, q.Size()+1)
-	var all []admin.SignIn
-	for _, r := range found {
-		all = append(all, admin.SignIn(r))
-	}
-	return admin.Cut(all, q.Size(), func(r admin.SignIn) []string { return []string{strconv.FormatInt(r.Number, 10)} }), err
-}
-
-// Keys are those that tokens are signed with.
-func (d desk) Keys(ctx context.Context, _ admin.Actor, _ admin.None) (admin.Page[admin.Key], error) {
-	found, err := d.s.SigningKeys(ctx)
-	var page admin.Page[admin.Key]
-	for _, k := range found {
-		page.Items = append(page.Items, keyOf(k))
-	}
-	return page, err
-}
-
-func keyOf(k Key) admin.Key {
-	return admin.Key{ID: k.ID, Algorithm: k.Algorithm, State: string(k.State), SignsFrom: k.SignsFrom.UTC(), Until: k.Until.UTC()}
-}
-
-// RotateKey publishes the next key.
-func (d desk) RotateKey(ctx context.Context, by admin.Actor, q admin.KeyRotation) (admin.Key, error) {
-	after := d.s.config.Keys.PublishBefore
-	if q.After != 0 {
-		after = time.Duration(q.After) * time.Second
-	}
-	k, err := d.s.RotateKey(ctx, after)
-	if errors.Is(err, ErrManyKeys) || errors.Is(err, errAtOnce) {
-		return admin.Key{}, admin.Refuse(admin.Conflict, "%v.", err)
-	}
-	if err != nil {
-		return admin.Key{}, err
-	}
-	d.note(ctx, by, "key.rotated", "kid", k.ID)
-	return keyOf(k), nil
-}
-
-// RevokeKey takes a key back at once.
-func (d desk) RevokeKey(ctx context.Context, by admin.Actor, q admin.KeyRef) (admin.Key, error) {
-	k, err := d.s.RevokeKey(ctx, q.ID)
-	if errors.Is(err, ErrUnknown) {
-		return admin.Key{}, admin.Refuse(admin.NotFound, "There is no good key of this kid: list the keys.")
-	}
-	if errors.Is(err, errAtOnce) {
-		return admin.Key{}, admin.Refuse(admin.Conflict, "%v.", err)
-	}
-	if err != nil {
-		return admin.Key{}, err
-	}
-	d.note(ctx, by, "key.taken_back", "kid", q.ID, "by_kid", k.ID)
-	return keyOf(k), nil
-}
-
-// Status is how the server is.
-func (d desk) Status(ctx context.Context, _ admin.Actor, _ admin.None) (admin.Status, error) {
-	now := d.s.config.Now().UTC()
-	v := admin.Status{Issuer: d.s.config.Issuer, Now: now.Truncate(time.Millisecond), Ready: d.s.Ready(ctx) == nil}
-	keys, err := d.s.SigningKeys(ctx)
-	for _, k := range keys {
-		if k.State == KeySigns {
-			v.Key = keyOf(k)
-		}
-	}
-	return v, err
 }
