@@ -13,11 +13,10 @@ import (
 )
 
 const (
-	newsShown     = 5
-	signInsLooked = 50
-	signInsPaged  = 25
-	maxFullName   = 200
-	maxEmail      = 254
+	newsShown    = 5
+	signInsPaged = 25
+	maxFullName  = 200
+	maxEmail     = 254
 )
 
 // account are the pages of people who are signed in.
@@ -100,16 +99,14 @@ func factorWords(p store.Person) []string {
 
 // news are sign-ins worth telling that the person was not shown yet.
 func (s *Server) news(ctx context.Context, user string) ([]pages.SignIn, error) {
-	all, err := s.recentSignIns(ctx, user, signInsLooked)
+	all, err := s.store.UnseenSignIns(ctx, user, newsShown)
 	if err != nil {
 		return nil, err
 	}
 	var news []pages.SignIn
 	for _, v := range all {
-		if v.SeenAt.IsZero() && len(news) < newsShown {
-			news = append(news, pages.SignIn{Until: v.At.UnixMilli(), At: v.At, Outcome: v.Outcome, Reasons: v.Reasons, Agent: v.Agent, Address: v.Address,
-				Client: s.labelOf(ctx, v.ClientID), Methods: v.Methods})
-		}
+		news = append(news, pages.SignIn{Until: v.At.UnixMilli(), At: v.At, Outcome: v.Outcome, Reasons: v.Reasons, Agent: v.Agent, Address: v.Address,
+			Client: s.labelOf(ctx, v.ClientID), Methods: v.Methods})
 	}
 	return news, nil
 }

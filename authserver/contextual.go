@@ -21,8 +21,7 @@ type signInStore interface {
 
 // signInsShown is what people are shown of their own sign-ins.
 type signInsShown interface {
-	SignIns(ctx context.Context, user string, limit int) ([]store.SignIn, error)
-	UnseenSignIns(ctx context.Context, user string) (int, error)
+	UnseenSignIns(ctx context.Context, user string, limit int) ([]store.SignIn, error)
 	SeeSignIns(ctx context.Context, user string, upTo, now time.Time) error
 }
 
@@ -164,23 +163,4 @@ func worthTelling(v store.SignIn) bool {
 	return v.Outcome != store.SignedIn || slices.ContainsFunc(v.Reasons, func(r string) bool {
 		return r != string(risk.FirstSignIn) && r != string(risk.NoSecondFactor)
 	})
-}
-
-// recentSignIns are the last attempts of a person, the latest first. Reasons
-// are those of package risk, which has words for them.
-func (s *Server) recentSignIns(ctx context.Context, userID string, limit int) ([]store.SignIn, error) {
-	return s.store.SignIns(ctx, userID, limit)
-}
-
-// unseenSignIns counts those worth telling that the person was not shown yet.
-func (s *Server) unseenSignIns(ctx context.Context, userID string) (int, error) {
-	return s.store.UnseenSignIns(ctx, userID)
-}
-
-// sawSignIns: the person was shown these.
-func (s *Server) sawSignIns(ctx context.Context, userID string, shown []store.SignIn) error {
-	if len(shown) == 0 {
-		return nil
-	}
-	return s.store.SeeSignIns(ctx, userID, shown[0].At, s.config.Now())
 }

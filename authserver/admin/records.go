@@ -48,7 +48,7 @@ type KeyRef struct {
 
 // SignIn is one try to sign in that was decided.
 type SignIn struct {
-	Number   int64     `json:"number" doc:"Those that began later have higher numbers"`
+	Number   int64     `json:"number" doc:"Later ones have higher numbers"`
 	At       time.Time `json:"at"`
 	UserID   string    `json:"user_id,omitzero"`
 	UserName string    `json:"user_name,omitzero"`

@@ -9,7 +9,7 @@ import (
 
 // SignIn is one attempt to sign in that was decided.
 type SignIn struct {
-	Number   int64 // given when it is recorded
+	Number   int64 // given when it is recorded: the later, the higher
 	UserID   string
 	At       time.Time
 	Outcome  string // a word of whoever decides; SignedIn is the one that is known here
@@ -110,22 +110,17 @@ func sameBefore(ctx context.Context, tx *sql.Tx, v SignIn) (number int64, err er
 	return number, err
 }
 
+// putSignIn adds v, in place of the one that has its number and did not come to its end.
 func putSignIn(ctx context.Context, tx *sql.Tx, v SignIn) (number int64, err error) {
-	reasons, methods := strings.Join(v.Reasons, " "), strings.Join(v.Methods, " ")
-	if v.Number != 0 {
-		err = tx.QueryRowContext(ctx,
-			`UPDATE sign_ins SET at = $1, outcome = $2, reasons = $3, amr = $4, address = $5, network = $6, agent = $7, browser = $8, seen_at = $9
-			 WHERE number = $10 AND user_id = $11 AND outcome <> $12 RETURNING number`,
-			millis(v.At), v.Outcome, reasons, methods, v.Address, v.Network, v.Agent, v.Browser, millis(v.SeenAt),
-			v.Number, v.UserID, SignedIn).Scan(&number)
-		if found(err) != ErrNotFound {
-			return number, err
-		}
+	_, err = tx.ExecContext(ctx, "DELETE FROM sign_ins WHERE number = $1 AND user_id = $2 AND outcome <> $3", v.Number, v.UserID, SignedIn)
+	if err != nil {
+		return 0, err
 	}
 	err = tx.QueryRowContext(ctx,
 		`INSERT INTO sign_ins (user_id, at, outcome, reasons, address, network, agent, browser, client_id, amr, seen_at)
 		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING number`,
-		v.UserID, millis(v.At), v.Outcome, reasons, v.Address, v.Network, v.Agent, v.Browser, v.ClientID, methods, millis(v.SeenAt)).Scan(&number)
+		v.UserID, millis(v.At), v.Outcome, strings.Join(v.Reasons, " "), v.Address, v.Network, v.Agent, v.Browser, v.ClientID,
+		strings.Join(v.Methods, " "), millis(v.SeenAt)).Scan(&number)
 	return number, err
 }
 
@@ -183,7 +178,7 @@ func (s *DB) SignInHistory(ctx context.Context, user string, limit int, since ti
 	if h.Contexts, err = s.KnownContexts(ctx, user); err != nil {
 		return SignInHistory{}, err
 	}
-	h.SignIns, err = s.signIns(ctx, "WHERE user_id = $1 AND outcome = $2 ORDER BY at DESC, number DESC LIMIT $3", user, SignedIn, limit)
+	h.SignIns, err = s.signIns(ctx, "WHERE user_id = $1 AND outcome = $2 ORDER BY number DESC LIMIT $3", user, SignedIn, limit)
 	if err != nil {
 		return SignInHistory{}, err
 	}
@@ -215,11 +210,6 @@ func (s *DB) KnownContexts(ctx context.Context, user string) ([]KnownContext, er
 	return all, rows.Err()
 }
 
-// SignIns are the last attempts of a person, the latest first.
-func (s *DB) SignIns(ctx context.Context, user string, limit int) ([]SignIn, error) {
-	return s.signIns(ctx, "WHERE user_id = $1 ORDER BY at DESC, number DESC LIMIT $2", user, limit)
-}
-
 func (s *DB) signIns(ctx context.Context, which string, args ...any) ([]SignIn, error) {
 	rows, err := s.read.QueryContext(ctx,
 		"SELECT number, user_id, at, outcome, reasons, address, network, agent, browser, client_id, amr, seen_at FROM sign_ins "+which, args...)
@@ -243,10 +233,9 @@ func (s *DB) signIns(ctx context.Context, which string, args ...any) ([]SignIn, 
 	return all, rows.Err()
 }
 
-// UnseenSignIns counts those that the person has not been shown.
-func (s *DB) UnseenSignIns(ctx context.Context, user string) (n int, err error) {
-	err = s.read.QueryRowContext(ctx, "SELECT count(*) FROM sign_ins WHERE user_id = $1 AND seen_at = 0", user).Scan(&n)
-	return n, err
+// UnseenSignIns are those that the person has not been shown, the latest first.
+func (s *DB) UnseenSignIns(ctx context.Context, user string, limit int) ([]SignIn, error) {
+	return s.signIns(ctx, "WHERE user_id = $1 AND seen_at = 0 ORDER BY number DESC LIMIT $2", user, limit)
 }
 
 // SeeSignIns notes that the person was shown all up to a time.
