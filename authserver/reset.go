@@ -69,5 +69,5 @@ func (s *Server) resetFailed(w http.ResponseWriter, form params, user store.User
 		return cause
 	}
 	setRetryAfter(w.Header(), retryAfter(cause))
-	return s.pages("").Reset(w, answerTo(cause).status, pages.Reset{Ticket: form["ticket"], Username: user.Name, Problem: problemOf(cause)})
+	return s.pages("").Reset(w, answerTo(cause).status, pages.Reset{Ticket: form["ticket"], Username: user.Name, Problem: problemOf(cause), Field: fieldOf(cause)})
 }

@@ -46,6 +46,7 @@ func (f Frame) SignUp(w http.ResponseWriter, status int, p SignUp) error {
 // Reset asks for a new password.
 type Reset struct {
 	Ticket, Username, Problem string
+	Field                     string // that has to be typed anew
 }
 
 // Reset writes the page of a link that sets a password.

@@ -1,0 +1,258 @@
+package authserver
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/role"
+)
+
+const goodPassword = "yellow tractor sings"
+
+func (g *rig) invite(i Invitation) (path string) {
+	g.t.Helper()
+	link, err := g.s.Invite(context.Background(), i)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return strings.TrimPrefix(link, g.url)
+}
+
+func (g *rig) resetLink() (path string) {
+	g.t.Helper()
+	link, err := g.s.ResetLink(context.Background(), testUser, "operator")
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return strings.TrimPrefix(link, g.url)
+}
+
+// newcomer is the form of the sign-up page at a path, filled in.
+func (g *rig) newcomer(b *http.Client, path string) url.Values {
+	g.t.Helper()
+	page := g.get(b, path)
+	if page.status != 200 {
+		g.t.Fatalf("sign-up: %d %s", page.status, page.body)
+	}
+	return url.Values{"ticket": {value(g.t, page.body, "ticket")}, "request": {value(g.t, page.body, "request")}, "username": {"grace"}, "full_name": {"Grace  Hopper"},
+		"new_password": {goodPassword}, "repeat_password": {goodPassword}}
+}
+
+func TestInvitedPersonCreatesAnAccount(t *testing.T) {
+	g := newRig(t)
+	path := g.invite(Invitation{Email: "grace@example.com", Roles: []string{"admin"}, By: "operator"})
+	b := newBrowser(t)
+	form := g.newcomer(b, path)
+	a := g.submit(b, "/sign-up", form)
+	if a.status != 303 || a.header.Get("Location") != "/account" || !in(a) {
+		t.Fatalf("got %d %q %s", a.status, a.header.Get("Location"), a.body)
+	}
+	u, err := g.s.store.User(t.Context(), "grace")
+	if err != nil || u.FullName != "Grace Hopper" || u.Email != "grace@example.com" || u.EmailVerified {
+		t.Errorf("got %+v, %v", u, err)
+	}
+	if roles, err := g.s.heldRoles(t.Context(), u.ID); err != nil || len(roles) != 1 || roles[0] != "admin" {
+		t.Errorf("roles %v, %v", roles, err)
+	}
+	for name, a := range map[string]answerOf{"the link again": g.get(newBrowser(t), path), "the form again": g.submit(b, "/sign-up", with(form, "username", "eve"))} {
+		if a.status != 400 || !strings.Contains(a.body, "used before") {
+			t.Errorf("%s: %d", name, a.status)
+		}
+	}
+	if strings.Contains(g.log.String(), form.Get("ticket")) || strings.Contains(g.log.String(), goodPassword) {
+		t.Error("the log holds a secret")
+	}
+}
+
+func TestSignUpSaysWhatIsMissing(t *testing.T) {
+	g := newRig(t)
+	b := newBrowser(t)
+	form := g.newcomer(b, g.invite(Invitation{}))
+	for _, row := range []struct {
+		name   string
+		pairs  []string
+		status int
+		says   string
+	}{
+		{"a name that is taken", []string{"username", testUser}, 400, "Somebody has this user name"},
+		{"no name", []string{"username", ""}, 400, "A user name has"},
+		{"a name that shows nothing", []string{"username", "a\u202eb"}, 400, "A user name has"},
+		{"two passwords", []string{"repeat_password", "something else"}, 400, "not the same"},
+		{"a short one", []string{"new_password", "short", "repeat_password", "short"}, 400, "at least 8 characters"},
+		{"a common one", []string{"new_password", "Password1", "repeat_password", "Password1"}, 400, "one of the most used passwords"},
+		{"their own name", []string{"new_password", "grace1906", "repeat_password", "grace1906"}, 400, "your own name"},
+		{"their full name", []string{"full_name", "Zibaldone", "new_password", "Zibaldone1906", "repeat_password", "Zibaldone1906"}, 400, "your own name"},
+		{"another ticket", []string{"ticket", "x"}, 400, "used before, or is too old"},
+		{"no ticket", []string{"ticket", ""}, 403, "without an invitation"},
+	} {
+		a := g.submit(b, "/sign-up", with(form, row.pairs...))
+		if a.status != row.status || !strings.Contains(a.body, row.says) || in(a) {
+			t.Errorf("%s: %d %s", row.name, a.status, a.body)
+		}
+		if strings.Contains(a.body, goodPassword) {
+			t.Errorf("%s: the page holds the password", row.name)
+		}
+	}
+	if a := g.submit(b, "/sign-up", form, header("Sec-Fetch-Site", "cross-site")); a.status != 403 {
+		t.Errorf("from another site: %d", a.status)
+	}
+	if a := g.submit(b, "/sign-up", form); !in(a) {
+		t.Errorf("at last: %d %s", a.status, a.body)
+	}
+}
+
+func TestWhoMaySignUp(t *testing.T) {
+	for mode, open := range map[SignUp]bool{"": false, SignUpClosed: false, SignUpInvitation: false, SignUpOpen: true} {
+		t.Run(string("mode "+mode), func(t *testing.T) {
+			g := newRig(t, func(c *Config) { c.SignUp = mode })
+			if a := g.get(newBrowser(t), "/sign-up"); (a.status == 200) != open {
+				t.Errorf("without an invitation: %d", a.status)
+			}
+			b := newBrowser(t)
+			page := g.get(b, "/authorize?"+authorization(g.publicClient()).Encode())
+			if strings.Contains(page.body, "/sign-up") != open {
+				t.Error("the sign-in page offers what is not there, or not what is")
+			}
+			if !open {
+				return
+			}
+			form := g.newcomer(b, member(t, page.body, `href="(/sign-up\?request=[^"]+)"`))
+			a := g.submit(b, "/sign-up", form)
+			if !in(a) || !strings.HasPrefix(a.header.Get("Location"), "/consent?request=") {
+				t.Errorf("who came for an application goes on to it: %d %q", a.status, a.header.Get("Location"))
+			}
+		})
+	}
+	c := baseConfig("http://127.0.0.1:1", &clock{}, &logbook{})
+	c.SignUp = "everyone"
+	if c.validate() == nil {
+		t.Error("a mode there is not")
+	}
+}
+
+func TestInvitationsEnd(t *testing.T) {
+	g := newRig(t)
+	path := g.invite(Invitation{})
+	g.clock.forward(InvitationLife)
+	if a := g.get(newBrowser(t), path); a.status != 400 {
+		t.Errorf("too late: %d", a.status)
+	}
+	if a := g.get(newBrowser(t), strings.Replace(path, signUpPath, resetPath, 1)); a.status != 400 {
+		t.Errorf("as a password reset: %d", a.status)
+	}
+	for name, i := range map[string]Invitation{"a role there is not": {Roles: []string{"king"}}, "no address": {Email: "nobody"}} {
+		if link, err := g.s.Invite(t.Context(), i); err == nil {
+			t.Errorf("%s: %s", name, link)
+		}
+	}
+}
+
+// Links cannot be guessed, and whoever tries is slowed.
+func TestLinksAreNotGuessed(t *testing.T) {
+	g := newRig(t)
+	b := newBrowser(t)
+	for range 20 {
+		if a := g.get(b, "/reset?ticket=guess"); a.status != 400 {
+			t.Fatalf("got %d", a.status)
+		}
+	}
+	if a := g.get(b, "/reset?ticket=guess"); a.status != 429 || a.header.Get("Retry-After") == "" {
+		t.Errorf("got %d", a.status)
+	}
+}
+
+func TestPasswordIsReset(t *testing.T) {
+	g := newRig(t, asking)
+	there := newBrowser(t)
+	made := g.setUpCodes(there)
+	first, path := g.resetLink(), g.resetLink()
+	b := newBrowser(t)
+	if a := g.get(b, first); a.status != 400 {
+		t.Errorf("an earlier link: %d", a.status)
+	}
+	page := g.get(b, path)
+	form := url.Values{"ticket": {value(t, page.body, "ticket")}, "new_password": {goodPassword}, "repeat_password": {goodPassword}}
+	if a := g.submit(b, "/reset", with(form, "new_password", "12345678", "repeat_password", "12345678")); a.status != 400 || !strings.Contains(a.body, "most used") {
+		t.Errorf("a common one: %d", a.status)
+	}
+	if a := g.submit(b, "/reset", form); a.status != 303 || in(a) {
+		t.Fatalf("got %d, signed in %v: %s", a.status, in(a), a.body)
+	}
+	if a := g.submit(b, "/reset", form); a.status != 400 {
+		t.Errorf("again: %d", a.status)
+	}
+	if page := g.get(there, "/account"); !strings.Contains(page.body, `action="/login"`) {
+		t.Error("what was signed in with the old password still is")
+	}
+	if a := g.submit(b, "/login", g.loginForm(b, testUser, testPassword)); a.status != 403 {
+		t.Errorf("the old password: %d", a.status)
+	}
+	a := g.submit(b, "/login", g.loginForm(b, testUser, goodPassword))
+	if !strings.Contains(a.body, "One more step") {
+		t.Errorf("the second factor is gone with the password: %d", a.status)
+	}
+	if a := g.second(b, value(t, a.body, "entry"), "code", made.Code(g.clock.Now())); !in(a) {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+	if _, err := g.s.ResetLink(t.Context(), "nobody", "operator"); !errors.Is(err, ErrUnknown) {
+		t.Errorf("for nobody: %v", err)
+	}
+}
+
+func TestPasswordIsChanged(t *testing.T) {
+	g := newRig(t)
+	b, there := newBrowser(t), newBrowser(t)
+	g.visit(there, "/account")
+	page := g.visit(b, "/account/security/password")
+	form := url.Values{"token": {value(t, page.body, "token")}, "password": {testPassword}, "new_password": {goodPassword}, "repeat_password": {goodPassword}}
+	for name, row := range map[string]struct {
+		pairs []string
+		says  string
+	}{
+		"another old one": {[]string{"password", "wrong"}, "not your password of now"}, "no old one": {[]string{"password", ""}, "not your password of now"},
+		"two new ones": {[]string{"repeat_password", "x"}, "not the same"}, "a weak one": {[]string{"new_password", "qwertyuiop", "repeat_password", "qwertyuiop"}, "most used"},
+	} {
+		if a := g.submit(b, "/account/security/password", with(form, row.pairs...)); a.status < 400 || !strings.Contains(a.body, row.says) {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	if a := g.submit(b, "/account/security/password", form); a.status != 303 {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	if a := g.get(b, "/account/security"); a.status != 200 || strings.Contains(a.body, `action="/login"`) {
+		t.Error("the browser it was changed at is signed out")
+	}
+	if a := g.get(there, "/account"); !strings.Contains(a.body, `action="/login"`) {
+		t.Error("the other one is not")
+	}
+	g.clock.forward(time.Minute)
+	other := newBrowser(t)
+	if a := g.submit(other, "/login", g.loginForm(other, testUser, goodPassword)); !in(a) {
+		t.Errorf("the new password: %d", a.status)
+	}
+}
+
+// An administrator who was invited sets up a second factor before the role counts.
+func TestInvitedAdministratorNeedsAFactor(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.Roles = role.Default() })
+	b := newBrowser(t)
+	g.submit(b, "/sign-up", g.newcomer(b, g.invite(Invitation{Roles: []string{"admin"}})))
+	bound, err := g.s.personBound(t.Context(), g.named("grace"), []string{amrPassword})
+	if err != nil || bound.Allows("postern:users") {
+		t.Errorf("with a password alone: %v, %v", bound, err)
+	}
+}
+
+func (g *rig) named(user string) string {
+	g.t.Helper()
+	u, err := g.s.store.User(context.Background(), user)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return u.ID
+}
