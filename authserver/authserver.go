@@ -112,7 +112,7 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 		return nil, err
 	}
 	s.handler = s.routes()
-	work := []func(context.Context){s.sweepUntil, s.keepKeysUntil, s.recordFailuresUntil}
+	work := []func(context.Context){s.sweepUntil, s.listUntil, s.keepKeysUntil, s.recordFailuresUntil}
 	if c.Revocations != nil {
 		work = append(work, s.announceUntil)
 	}

@@ -98,6 +98,7 @@ const (
 	UntrustedDocument   Reason = "untrusted_client_document"
 	DocumentUnreachable Reason = "client_document_unreachable"
 	TooMany             Reason = "too_many_requests"
+	TooManyTokens       Reason = "too_many_tokens"
 	Busy                Reason = "busy"
 	DatabaseAway        Reason = "database_away"
 	NestedRequest       Reason = "nested_request_uri"
@@ -232,6 +233,7 @@ var answers = map[Reason]answer{
 	UntrustedDocument:   {400, "invalid_client", "Clients of this host are not let in here: ask the operator, or register."},
 	DocumentUnreachable: {503, "temporarily_unavailable", "No metadata document of the client comes from the address that is its client_id right now: a public host must answer with status 200, as application/json, with one that has this address as client_id; try again once it does."},
 	TooMany:             {429, "temporarily_unavailable", "Too many requests: wait and try again."},
+	TooManyTokens:       {429, "temporarily_unavailable", "This grant has as many access tokens as it may have: use one until it expires, and refresh then."},
 	Busy:                {503, "temporarily_unavailable", "Too much to do right now: try again in a moment."},
 	DatabaseAway:        {503, "temporarily_unavailable", "What this server keeps cannot be reached right now: try again in a minute."}, // RFC 6749 §4.1.2.1; for tokens, which have no code for it, the status says as much
 	NestedRequest:       {400, "invalid_request", "A pushed request carries the parameters themselves, and no request_uri."},

@@ -32,9 +32,14 @@ func (s *Server) refresh(r *http.Request, req tokenRequest) (tokenAnswer, error)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
+	giveBack, err := s.limits.refresh.try(g.ID)
+	if err != nil {
+		return tokenAnswer{}, err
+	}
 	n := renewal{tokenRequest: req, old: t, grant: g, claims: claims}
 	next, place, err := s.renew(r, n)
 	if err != nil {
+		giveBack()
 		return tokenAnswer{}, err
 	}
 	return s.issue(r, req, n.claims, place, next)
@@ -124,8 +129,12 @@ func (s *Server) renew(r *http.Request, n renewal) (refresh string, place uint64
 	return secret, place, gone(err)
 }
 
-// gone: the grant was revoked, or its person deleted, since the look before.
+// gone: the grant was revoked, or its person deleted, since the look before, or
+// it has too many tokens.
 func gone(err error) error {
+	if errors.Is(err, store.ErrFull) {
+		return &Error{Reason: TooManyTokens, RetryAfter: time.Minute}
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return refuse(BadRefreshToken)
 	}

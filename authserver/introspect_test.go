@@ -146,6 +146,7 @@ func (brokenStore) AddClient(context.Context, store.Client, int) error { return 
 func (brokenStore) AccessToken(context.Context, string) (store.AccessToken, error) {
 	return store.AccessToken{}, errBroken
 }
+func (brokenStore) ListEnded(context.Context) (bool, error) { return true, errBroken }
 func (brokenStore) Revocations(context.Context, uint64, int) ([]store.Revocation, error) {
 	return nil, errBroken
 }

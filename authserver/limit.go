@@ -25,6 +25,8 @@ type limits struct {
 	authorize *limiter // by address: authorization requests
 	guess     *limiter // by address: failed client authentications, codes, tokens
 	client    *limiter // by client that proved itself, instead: failed codes, tokens
+	refresh   *limiter // by grant: refreshes
+	machine   *limiter // by machine client: tokens of its own
 	admin     *limiter // by who asks, and with which client: requests to the administration API
 	login     *limiter // by address: failed sign-ins
 	account   *limiter // by account name, whether or not it exists: failed sign-ins
@@ -48,9 +50,13 @@ func newLimits(now func() time.Time, with shared) limits {
 		authorize: limiter("authorize", time.Second/2, 120),
 		// Codes, tokens and client secrets have 256 bits: this bounds the work,
 		// and is wide, because whole offices and hosted clients share an address.
-		guess:     limiter("guess", time.Second/10, 300),
-		client:    limiter("client", time.Second/10, 300),
-		admin:     limiter("administration", time.Second/20, 400),
+		guess:  limiter("guess", time.Second/10, 300),
+		client: limiter("client", time.Second/10, 300),
+		admin:  limiter("administration", time.Second/20, 400),
+		// A token is good for minutes. What is issued stays until it expires, and
+		// its end has to be told: a grant comes to some hundred at a time.
+		refresh:   limiter("refresh", 5*time.Second, 120),
+		machine:   limiter("machine", time.Second/10, 300),
 		login:     limiter("login", 5*time.Second, 20),
 		account:   limiter("account", 15*time.Second, 10),
 		known:     limiter("known", 15*time.Second, 10),

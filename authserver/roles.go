@@ -25,7 +25,7 @@ type clientRoles interface {
 
 type narrowing interface {
 	LiveGrants(ctx context.Context, user string, now time.Time) ([]store.Grant, error)
-	RevokeTokensOf(ctx context.Context, grant string) error
+	RevokeTokensOf(ctx context.Context, grants ...string) error
 	RevokeMachineTokens(ctx context.Context, client string) error
 }
 
@@ -191,14 +191,12 @@ func (s *Server) narrow(ctx context.Context, userID string) error {
 	if err != nil {
 		return err
 	}
+	var wider []string
 	for _, g := range grants {
 		b := s.roles.Bound(held, levelOf(g.Methods).meets(levelMulti))
-		if len(covered(b, g.Scope)) == len(g.Scope) {
-			continue
-		}
-		if err := s.store.RevokeTokensOf(ctx, g.ID); err != nil {
-			return err
+		if len(covered(b, g.Scope)) < len(g.Scope) {
+			wider = append(wider, g.ID)
 		}
 	}
-	return nil
+	return s.store.RevokeTokensOf(ctx, wider...)
 }

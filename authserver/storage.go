@@ -46,6 +46,7 @@ type Store interface {
 	deviceAnswers
 	accessStore
 	statusStore
+	endedStore
 	accountStore
 	accountRemover
 	holderStore
@@ -126,6 +127,10 @@ type statusStore interface {
 	Places(ctx context.Context) (first, last uint64, err error)
 	RevokedPlaces(ctx context.Context, from, to uint64) ([]uint64, error)
 	Revocations(ctx context.Context, after uint64, limit int) ([]store.Revocation, error)
+}
+
+type endedStore interface {
+	ListEnded(ctx context.Context) (more bool, err error)
 }
 
 type upkeep interface {

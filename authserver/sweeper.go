@@ -8,6 +8,7 @@ import (
 
 const (
 	sweepEvery    = time.Minute
+	listEvery     = time.Second
 	sweepBatch    = 200
 	unusedClients = 24 * time.Hour
 	oldSignIns    = 90 * 24 * time.Hour
@@ -59,6 +60,39 @@ func (s *Server) sweep(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// listUntil lists as revoked what was ended and has many tokens, whoever ended
+// it, and whatever was left when a process ended in the middle.
+func (s *Server) listUntil(ctx context.Context) {
+	tick := time.NewTicker(listEvery)
+	defer tick.Stop()
+	for {
+		s.listEnded(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) listEnded(ctx context.Context) {
+	for more := true; more; {
+		var err error
+		if more, err = s.listSome(ctx); err != nil {
+			if ctx.Err() == nil {
+				s.config.Log.Error("store.listing_failed", "cause", err.Error())
+			}
+			return
+		}
+	}
+}
+
+func (s *Server) listSome(ctx context.Context) (more bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.patience)
+	defer cancel()
+	return s.store.ListEnded(ctx)
 }
 
 func (s *Server) sweepSome(ctx context.Context, now time.Time) (more bool, err error) {

@@ -203,6 +203,9 @@ func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if scope = b.Within(scope); len(scope) == 0 && len(asked) > 0 {
 		return tokenAnswer{}, refuse(BadScope)
 	}
+	if _, err := s.limits.machine.try(req.client.ID); err != nil {
+		return tokenAnswer{}, err
+	}
 	claims := s.draft(req, token.Claims{Subject: req.client.ID, Audience: []string{res.URL}, Scope: scope})
 	place, err := s.store.Issue(r.Context(), record(claims, ""))
 	if errors.Is(err, store.ErrNotFound) {

@@ -6,7 +6,8 @@ import (
 )
 
 // Issue keeps an access token and gives it its place. ErrNotFound when the
-// grant it comes from is revoked or, for a machine's own, the client is gone.
+// grant it comes from is revoked or, for a machine's own, the client is gone;
+// ErrFull when the grant has as many tokens as it may have.
 func (s *DB) Issue(ctx context.Context, t AccessToken) (place uint64, err error) {
 	return s.issuing(ctx, t, func(*sql.Tx) error { return nil })
 }
@@ -40,7 +41,23 @@ func (s *DB) hold(ctx context.Context, tx *sql.Tx, t AccessToken) error {
 		query, from = "SELECT 1 FROM clients WHERE id = $1"+s.dialect.beside, t.ClientID
 	}
 	var one int
-	return found(tx.QueryRowContext(ctx, query, from).Scan(&one))
+	if err := tx.QueryRowContext(ctx, query, from).Scan(&one); err != nil || t.GrantID == "" {
+		return found(err)
+	}
+	return roomFor(ctx, tx, t.GrantID)
+}
+
+// mostTokens of one grant are kept: whoever refreshes without end would make its
+// end long for everybody.
+const mostTokens = 1000
+
+func roomFor(ctx context.Context, tx *sql.Tx, grant string) error {
+	var kept int
+	err := tx.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM access_tokens WHERE grant_id = $1 LIMIT $2) AS kept", grant, mostTokens).Scan(&kept)
+	if err == nil && kept >= mostTokens {
+		return ErrFull
+	}
+	return err
 }
 
 func insertAccess(ctx context.Context, tx *sql.Tx, t AccessToken) (place uint64, err error) {
@@ -55,8 +72,7 @@ func (s *DB) AccessToken(ctx context.Context, id string) (AccessToken, error) {
 	var expires int64
 	t := AccessToken{ID: id}
 	err := s.read.QueryRowContext(ctx,
-		`SELECT t.place, t.grant_id, t.client_id, t.subject, t.expires_at, r.place IS NOT NULL
-		 FROM access_tokens t LEFT JOIN revocations r ON r.place = t.place WHERE t.id = $1`, id).
+		"SELECT t.place, t.grant_id, t.client_id, t.subject, t.expires_at, "+isEnded+" FROM access_tokens t WHERE t.id = $1", id).
 		Scan(&t.Place, &t.GrantID, &t.ClientID, &t.Subject, &expires, &t.Revoked)
 	if err != nil {
 		return AccessToken{}, found(err)
@@ -68,42 +84,9 @@ func (s *DB) AccessToken(ctx context.Context, id string) (AccessToken, error) {
 // RevokeToken revokes one access token by its jti. One that is not there, or
 // was revoked before, is no error.
 func (s *DB) RevokeToken(ctx context.Context, id string) error {
-	return s.ending(ctx, func(tx ending) error { return tx.revoke(ctx, tokensOf+"id = $1", id) })
-}
-
-// ending is a transaction that revokes tokens. It first locks what they stand
-// on, and then sees every token that was issued on it.
-type ending struct {
-	*sql.Tx
-	dialect dialect
-}
-
-func (s *DB) ending(ctx context.Context, f func(ending) error) error {
 	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
-		return f(ending{Tx: tx, dialect: s.dialect})
+		return s.revoke(ctx, tx, "SELECT place FROM access_tokens WHERE id = $1", id)
 	})
-}
-
-const tokensOf = "INSERT INTO revocations (place) SELECT place FROM access_tokens WHERE "
-
-// revoke revokes the access tokens that a statement beginning with tokensOf
-// chooses. Whoever reads up to a number later reads only higher ones, so
-// numbers must become visible in their order: one transaction at a time gives
-// any, until it has ended.
-func (e ending) revoke(ctx context.Context, statement string, arg string) error {
-	if e.dialect.inOrder != "" {
-		if _, err := e.ExecContext(ctx, e.dialect.inOrder); err != nil {
-			return err
-		}
-	}
-	_, err := e.ExecContext(ctx, statement+" ORDER BY place ON CONFLICT DO NOTHING", arg)
-	return err
-}
-
-// lock keeps the rows of a SELECT from everybody until the transaction ends.
-func (e ending) lock(ctx context.Context, query, arg string) error {
-	_, err := e.ExecContext(ctx, query+e.dialect.ended, arg)
-	return err
 }
 
 // Places are the lowest place of a kept access token and the highest that was

@@ -11,19 +11,20 @@ import (
 // revokes all tokens of them. ErrNotFound when there is none.
 func (s *DB) DeleteUser(ctx context.Context, name string) error {
 	return s.ending(ctx, func(tx ending) error {
-		if err := tx.lock(ctx, "SELECT 1 FROM users WHERE name = $1", name); err != nil {
+		var id string
+		if err := tx.QueryRowContext(ctx, "SELECT id FROM users WHERE name = $1"+s.dialect.ended, name).Scan(&id); err != nil {
+			return found(err)
+		}
+		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE user_id = $1", id); err != nil {
 			return err
 		}
-		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE user_id = (SELECT id FROM users WHERE name = $1)", name); err != nil {
+		if err := tx.end(ctx, endSubject, id); err != nil {
 			return err
 		}
-		if err := tx.revoke(ctx, tokensOf+"subject = (SELECT id FROM users WHERE name = $1)", name); err != nil {
+		if _, err := tx.ExecContext(ctx, "DELETE FROM sign_ins WHERE user_id = $1", id); err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM sign_ins WHERE user_id = (SELECT id FROM users WHERE name = $1)", name); err != nil {
-			return err
-		}
-		return exactlyOne(ctx, tx.Tx, ErrNotFound, "DELETE FROM users WHERE name = $1", name)
+		return exactlyOne(ctx, tx.Tx, ErrNotFound, "DELETE FROM users WHERE id = $1", id)
 	})
 }
 
@@ -39,7 +40,7 @@ func (s *DB) DeleteClient(ctx context.Context, id string) error {
 		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE client_id = $1", id); err != nil {
 			return err
 		}
-		if err := tx.revoke(ctx, tokensOf+"client_id = $1", id); err != nil {
+		if err := tx.end(ctx, endClient, id); err != nil {
 			return err
 		}
 		return deleteClient(ctx, tx.Tx, id)

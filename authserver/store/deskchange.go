@@ -64,7 +64,7 @@ func (e ending) endGrants(ctx context.Context, user string, now time.Time) error
 	if _, err := e.ExecContext(ctx, "UPDATE grants SET revoked_at = $1 WHERE user_id = $2 AND revoked_at = 0", millis(now), user); err != nil {
 		return err
 	}
-	return e.revoke(ctx, tokensOf+"subject = $1", user)
+	return e.end(ctx, endSubject, user)
 }
 
 // GiveRoles makes these the roles of a person that an administrator gave, once
@@ -126,7 +126,7 @@ func (s *DB) DeletePerson(ctx context.Context, id string, check func(Person) err
 		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE user_id = $1", id); err != nil {
 			return err
 		}
-		if err := tx.revoke(ctx, tokensOf+"subject = $1", id); err != nil {
+		if err := tx.end(ctx, endSubject, id); err != nil {
 			return err
 		}
 		return exactlyOne(ctx, tx.Tx, ErrNotFound, "DELETE FROM users WHERE id = $1", id)
@@ -178,6 +178,6 @@ func (s *DB) ChangeClient(ctx context.Context, id string, now time.Time, change 
 		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE client_id = $1", id); err != nil {
 			return err
 		}
-		return tx.revoke(ctx, tokensOf+"client_id = $1", id)
+		return tx.end(ctx, endClient, id)
 	})
 }

@@ -66,7 +66,7 @@ func (s *DB) TokensOf(ctx context.Context, w Whose, below uint64, after time.Tim
 	}, `SELECT t.place, t.id, t.grant_id, t.client_id, t.subject, t.expires_at, coalesce(g.resource, ''), coalesce(g.scope, '')
 		FROM access_tokens t LEFT JOIN grants g ON g.id = t.grant_id
 		WHERE `+column+` = $1 AND t.place < $2 AND t.expires_at > $3
-		AND NOT EXISTS (SELECT 1 FROM revocations r WHERE r.place = t.place)
+		AND NOT `+isEnded+`
 		ORDER BY t.place DESC LIMIT $4`, value, below, millis(after), limit)
 }
 

@@ -110,13 +110,13 @@ func grant(row scanner) (Grant, error) {
 	return g, nil
 }
 
-// RevokeGrant ends a grant and with it every token of its family.
+// RevokeGrant ends a grant and with it every token of its family, however many.
 func (s *DB) RevokeGrant(ctx context.Context, id string, now time.Time) error {
 	return s.ending(ctx, func(tx ending) error {
 		_, err := tx.ExecContext(ctx, "UPDATE grants SET revoked_at = $1 WHERE id = $2 AND revoked_at = 0", millis(now), id)
 		if err != nil {
 			return err
 		}
-		return tx.revoke(ctx, tokensOf+"grant_id = $1", id)
+		return tx.end(ctx, endGrant, id)
 	})
 }

@@ -19,6 +19,7 @@ var (
 	ErrNotFound = errors.New("not in the store")
 	ErrExists   = errors.New("already in the store")
 	ErrSpent    = errors.New("already used")
+	ErrFull     = errors.New("as many as there may be")
 )
 
 // Hash is the SHA-256 of a secret this server made up.

@@ -28,7 +28,7 @@ func (s *DB) ReplaceClient(ctx context.Context, c Client, anew bool) error {
 		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE client_id = $1", c.ID); err != nil {
 			return err
 		}
-		if err := tx.revoke(ctx, tokensOf+"client_id = $1", c.ID); err != nil {
+		if err := tx.end(ctx, endClient, c.ID); err != nil {
 			return err
 		}
 		_, err = tx.ExecContext(ctx, "DELETE FROM grants WHERE client_id = $1", c.ID)

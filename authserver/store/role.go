@@ -114,17 +114,22 @@ func (s *DB) LiveGrants(ctx context.Context, user string, now time.Time) ([]Gran
 	return all, rows.Err()
 }
 
-// RevokeTokensOf revokes the access tokens of a grant, which stays: its next
-// refresh gets what is allowed by then.
-func (s *DB) RevokeTokensOf(ctx context.Context, grant string) error {
-	return s.ending(ctx, func(tx ending) error { return tx.revoke(ctx, tokensOf+"grant_id = $1", grant) })
+// RevokeTokensOf revokes the access tokens of grants, which stay: the next
+// refresh of each gets what is allowed by then. All of them, or none.
+func (s *DB) RevokeTokensOf(ctx context.Context, grants ...string) error {
+	return s.ending(ctx, func(tx ending) error {
+		for _, id := range grants {
+			if err := tx.end(ctx, endGrant, id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // RevokeMachineTokens revokes the access tokens that a client has of its own.
 func (s *DB) RevokeMachineTokens(ctx context.Context, client string) error {
-	return s.ending(ctx, func(tx ending) error {
-		return tx.revoke(ctx, tokensOf+"client_id = $1 AND grant_id = ''", client)
-	})
+	return s.ending(ctx, func(tx ending) error { return tx.end(ctx, endMachine, client) })
 }
 
 func exists(ctx context.Context, tx *sql.Tx, query string, id string) error {
