@@ -75,8 +75,9 @@ type AuthServer struct {
 	TokenFile       string          `yaml:"registration_token_file"` // with registration: token
 	StepUpFile      string          `yaml:"step_up_secret_file"`     // shared with proxies that tell of step-ups; absent: none does
 	ClientDocuments ClientDocuments `yaml:"client_documents"`
-	RedirectSchemes []string        `yaml:"redirect_schemes"`   // private-use schemes without a dot that clients may register
-	TrustedProxies  []Network       `yaml:"trusted_proxies"`    // whose X-Forwarded-For is believed
+	RedirectSchemes []string        `yaml:"redirect_schemes"` // private-use schemes without a dot that clients may register
+	TrustedProxies  []Network       `yaml:"trusted_proxies"`  // whose X-Forwarded-For is believed
+	Limits          IssuerLimits    `yaml:"limits"`
 	SignIn          SignIn          `yaml:"sign_in"`            // how sign-ins are judged
 	DPoPNonce       string          `yaml:"dpop_nonce"`         // required (default) or optional
 	AccessTokenLife time.Duration   `yaml:"access_token_life"`  // default 10m
@@ -192,6 +193,7 @@ func (a *AuthServer) complete(folder string) {
 	fillDuration(&a.RefreshLife, 30*24*time.Hour)
 	fillDuration(&a.CodeLife, time.Minute)
 	a.TLS.complete(folder)
+	a.Limits.complete()
 	absolute(folder, &a.SecretFile)
 	absolute(folder, &a.PreviousFile)
 	absolute(folder, &a.TokenFile)

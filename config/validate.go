@@ -151,6 +151,7 @@ func (a *AuthServer) validate(c *check) {
 	a.validateHosts(c)
 	a.validateClients(c)
 	a.SignIn.validate(c, "authserver", "sign_in")
+	a.Limits.validate(c)
 	c.oneOf(a.DPoPNonce, nonces, "authserver", "dpop_nonce")
 	c.oneOf(a.Registration, []string{"closed", "token", "open"}, "authserver", "registration")
 	if (a.Registration == "token") != (a.TokenFile != "") {

@@ -18,6 +18,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/authserver/revoked"
 	"github.com/postern-mcp/postern/config"
+	"github.com/postern-mcp/postern/proxy/wire"
 )
 
 func (p program) authserverCommand() *cobra.Command {
@@ -50,24 +51,43 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 		return err
 	}
 	defer server.Close()
-	ln, err := listen(s.file.AuthServer.Listen, "the key authserver.listen")
+	ln, err := listen(s.file.AuthServer.Listen, "the key authserver.listen", log)
 	if err != nil {
 		return err
 	}
-	if conf := s.file.AuthServer.TLS; conf != nil {
-		pair, err := openCertificate(conf, "authserver.tls", reloads(log, "authserver"))
-		if err != nil {
-			return err
-		}
-		if ln, err = secured(ln, conf, pair, func(c net.Conn) net.Conn { return c }, log); err != nil {
-			return err
-		}
+	issuer, err := issuerService(s.file.AuthServer, ln, log)
+	if err != nil {
+		return err
 	}
+	issuer.handler = server.Handler()
 	if onServer(s.file.AuthServer) && s.file.State.Redis == nil {
 		log.Warn("this process alone remembers which proofs were used and what was tried: several instances need state.redis")
 	}
 	log.Info("the authorization server listens", "address", s.file.AuthServer.Listen, "issuer", s.file.AuthServer.Issuer)
-	return serve(ctx, log, grace, service{name: "authserver", listener: ln, handler: server.Handler(), answer: time.Minute})
+	return serve(ctx, log, grace, issuer)
+}
+
+// issuerService is all of the authorization server's listener but its handler.
+func issuerService(conf *config.AuthServer, ln net.Listener, log *slog.Logger) (service, error) {
+	turned := &seldom{log: log}
+	ln = withinFiles(wire.Seats{
+		Most: conf.Limits.Connections, Each: conf.Limits.PerAddress, Free: conf.Networks(),
+		Full: func(peer net.Addr) {
+			turned.warn("connection.refused", "peer", peer.String(), "bounds", "authserver.limits")
+		},
+	}, log).Listener(ln)
+	guard := guardOf(log)
+	guarded := guard.Listener(ln)
+	if conf.TLS != nil {
+		pair, err := openCertificate(conf.TLS, "authserver.tls", reloads(log, "authserver"))
+		if err != nil {
+			return service{}, err
+		}
+		if guarded, err = secured(ln, conf.TLS, pair, guard.Conn, log); err != nil {
+			return service{}, err
+		}
+	}
+	return service{name: "authserver", listener: guarded, idle: 30 * time.Second, answer: time.Minute}, nil
 }
 
 // announcer tells proxies of revocations through Redis; nil without one.

@@ -81,13 +81,13 @@ func (p program) serveBundled(ctx context.Context, name string, server *mcpserve
 	if err != nil {
 		return usageError{err}
 	}
-	ln, err := listen(b.listen, "--listen")
+	log := p.logger(slog.LevelInfo)
+	ln, err := listen(b.listen, "--listen", log)
 	if err != nil {
 		return err
 	}
-	log := p.logger(slog.LevelInfo)
 	log.Info("the MCP server listens", "name", name, "address", b.listen)
-	return serve(ctx, log, grace, service{name: name, listener: ln, handler: handler})
+	return serve(ctx, log, grace, service{name: name, listener: framed(ln, log), handler: handler})
 }
 
 func openExternalDB(ctx context.Context, b bundled) (*mcpserver.MCPServer, func() error, error) {

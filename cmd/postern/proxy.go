@@ -189,11 +189,11 @@ func (n *node) auditSink(conf config.Audit, stdout io.Writer) (io.Writer, error)
 }
 
 func (n *node) listen(file *config.File) ([]service, error) {
-	public, err := listen(file.Listen, "the key listen")
+	public, err := listen(file.Listen, "the key listen", n.log)
 	if err != nil {
 		return nil, err
 	}
-	admin, err := listen(file.Admin.Listen, "the key admin.listen")
+	admin, err := listen(file.Admin.Listen, "the key admin.listen", n.log)
 	if err != nil {
 		_ = public.Close()
 		return nil, err
@@ -207,7 +207,7 @@ func (n *node) listen(file *config.File) ([]service, error) {
 
 func (n *node) services(file *config.File, public, admin net.Listener) ([]service, error) {
 	guard := wire.Guard{MaxHeader: maxHeader, WriteTime: file.Limits.WriteTime, Refused: n.proxy.FramingRefused}
-	public = wire.Seats(public, file.Limits.Connections, n.proxy.ConnectionRefused)
+	public = withinFiles(wire.Seats{Most: file.Limits.Connections, Each: file.Limits.PerAddress, Full: n.proxy.ConnectionRefused}, n.log).Listener(public)
 	guarded := guard.Listener(public)
 	if file.TLS != nil {
 		pair, err := openCertificate(file.TLS, "tls", measured(n.registry, reloads(n.log, "proxy")))
@@ -221,7 +221,7 @@ func (n *node) services(file *config.File, public, admin net.Listener) ([]servic
 	}
 	return []service{
 		{name: "proxy", listener: guarded, handler: n.proxy, piece: file.Limits.WriteTime},
-		{name: "admin", listener: admin, handler: adminHosts(file.Admin.Hosts, n.admin()), arrival: 10 * time.Second, answer: time.Minute},
+		{name: "admin", listener: framed(admin, n.log), handler: adminHosts(file.Admin.Hosts, n.admin()), arrival: 10 * time.Second, answer: time.Minute},
 	}, nil
 }
 

@@ -34,18 +34,19 @@ type service struct {
 	name     string // for messages
 	listener net.Listener
 	handler  http.Handler
+	idle     time.Duration // until a connection with nothing to do is closed; 0 takes two minutes
 	piece    time.Duration // until a client has taken a piece of an HTTP/2 answer; 0 takes half a minute
 	answer   time.Duration // until an answer is out; 0 for those that stream
 	arrival  time.Duration // until a request is in, body included; 0 leaves it to the handler, for those that stream
 }
 
 // listen binds an address. A taken port names itself and the key that moves it.
-func listen(address, mover string) (net.Listener, error) {
+func listen(address, mover string, log *slog.Logger) (net.Listener, error) {
 	ln, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("cannot listen on %s: %w\nMove it with %s", address, rootCause(err), mover)}
 	}
-	return ln, nil
+	return &heard{ln, &seldom{log: log}}, nil
 }
 
 func rootCause(err error) error {
@@ -70,7 +71,7 @@ func serve(ctx context.Context, log *slog.Logger, grace time.Duration, services 
 			ReadHeaderTimeout: 10 * time.Second,
 			ReadTimeout:       s.arrival,
 			WriteTimeout:      s.answer,
-			IdleTimeout:       2 * time.Minute,
+			IdleTimeout:       cmp.Or(s.idle, 2*time.Minute),
 			MaxHeaderBytes:    maxHeader,
 			HTTP2:             bounds(cmp.Or(s.piece, 30*time.Second)),
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),

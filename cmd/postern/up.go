@@ -180,7 +180,7 @@ func listenAll(file *config.File, at ports, n *node) (upServices, error) {
 		{"calculator", loopback(at.calculator), &u.calculator},
 		{"externaldb", loopback(at.externaldb), &u.externaldb},
 	} {
-		ln, err := listen(want.address, "--port-base N (ports N to N+4), with make: make up UPFLAGS='--port-base N'")
+		ln, err := listen(want.address, "--port-base N (ports N to N+4), with make: make up UPFLAGS='--port-base N'", n.log)
 		if err != nil {
 			for _, b := range bound {
 				_ = b.Close()
@@ -195,6 +195,12 @@ func listenAll(file *config.File, at ports, n *node) (upServices, error) {
 		return upServices{}, err
 	}
 	u.public, u.admin = front[0], front[1]
+	if u.issuer, err = issuerService(file.AuthServer, u.issuer.listener, n.log); err != nil {
+		return upServices{}, err
+	}
+	for _, inner := range []*service{&u.calculator, &u.externaldb} {
+		inner.listener = framed(inner.listener, n.log)
+	}
 	return u, nil
 }
 

@@ -2,20 +2,32 @@ package wire
 
 import (
 	"net"
+	"net/netip"
+	"slices"
 	"sync"
 )
 
-// Seats bounds how many connections of ln are open at a time. One too many is
-// closed at once, so that those who are in go on undisturbed; full, which may
-// be nil, is told of it.
-func Seats(ln net.Listener, most int, full func(peer net.Addr)) net.Listener {
-	return &seats{Listener: ln, taken: make(chan struct{}, most), full: full}
+// Seats are how many connections may be open at a time. One too many is closed
+// at once, so that those who are in go on undisturbed.
+type Seats struct {
+	Most int                 // of all together
+	Each int                 // of one address; of an IPv6 /64, which is what one host gets
+	Free []netip.Prefix      // whose connections are bounded by Most alone: proxies
+	Full func(peer net.Addr) // told of each that is closed; may be nil
+}
+
+// Listener returns ln with its connections bounded.
+func (s Seats) Listener(ln net.Listener) net.Listener {
+	return &seats{Listener: ln, Seats: s, taken: map[netip.Prefix]int{}}
 }
 
 type seats struct {
 	net.Listener
-	taken chan struct{}
-	full  func(net.Addr)
+	Seats
+
+	mu    sync.Mutex
+	all   int
+	taken map[netip.Prefix]int
 }
 
 func (s *seats) Accept() (net.Conn, error) {
@@ -24,15 +36,57 @@ func (s *seats) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		select {
-		case s.taken <- struct{}{}:
-			return &seat{Conn: c, leave: sync.OnceFunc(func() { <-s.taken })}, nil
-		default:
-			_ = c.Close()
+		host, counted := s.host(c.RemoteAddr())
+		if s.take(host, counted) {
+			return &seat{Conn: c, leave: sync.OnceFunc(func() { s.leave(host, counted) })}, nil
 		}
-		if s.full != nil {
-			s.full(c.RemoteAddr())
+		_ = c.Close()
+		if s.Full != nil {
+			s.Full(c.RemoteAddr())
 		}
+	}
+}
+
+// host is what a peer is counted as, unless it is free or has no address.
+func (s *seats) host(peer net.Addr) (host netip.Prefix, counted bool) {
+	tcp, ok := peer.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}, false
+	}
+	a := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if slices.ContainsFunc(s.Free, func(n netip.Prefix) bool { return n.Contains(a) }) {
+		return netip.Prefix{}, false
+	}
+	bits := 32
+	if a.Is6() {
+		bits = 64
+	}
+	host, err := a.Prefix(bits)
+	return host, err == nil
+}
+
+func (s *seats) take(host netip.Prefix, counted bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= s.Most || counted && s.taken[host] >= s.Each {
+		return false
+	}
+	s.all++
+	if counted {
+		s.taken[host]++
+	}
+	return true
+}
+
+func (s *seats) leave(host netip.Prefix, counted bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if !counted {
+		return
+	}
+	if s.taken[host]--; s.taken[host] == 0 {
+		delete(s.taken, host)
 	}
 }
 
