@@ -44,7 +44,7 @@ func (s *DB) Forget(ctx context.Context, user, client string, now time.Time) err
 			return err
 		}
 		for _, id := range grants {
-			if err := tx.revoke(ctx, tokensOf+"grant_id = $1", id); err != nil {
+			if err := tx.end(ctx, endGrant, id); err != nil {
 				return err
 			}
 		}
