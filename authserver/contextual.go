@@ -62,13 +62,23 @@ func (s *Server) weigh(r *http.Request, e entry, user store.User) (entry, error)
 	e.Judged.Reasons, e.Why = reasonsOf(v), nil
 	s.audit(r, "login.judged", "subject", user.ID, "outcome", string(v.Outcome), "score", v.Score, "reasons", e.Judged.Reasons,
 		"network", v.Network, "agent", v.Agent, "amr", e.Methods)
-	switch {
-	case v.Outcome == risk.Refuse:
+	if v.Outcome == risk.Refuse {
 		return entry{}, s.refuseSignIn(r, e)
-	case v.Outcome == risk.StepUp && !levelOf(e.Methods).meets(levelMulti):
-		e.Why = e.Judged.Reasons
-		e.Judged.Number, err = s.recordSignIn(r, e, string(risk.StepUp))
 	}
+	if v.Outcome == risk.StepUp && !levelOf(e.Methods).meets(levelMulti) {
+		e.Why = e.Judged.Reasons
+	}
+	return e, nil
+}
+
+// recordAsked notes, before the first question for a second factor, that
+// somebody has come so far: whoever knows the password alone comes no farther.
+func (s *Server) recordAsked(r *http.Request, e entry) (entry, error) {
+	if e.Held || e.Judged.Number != 0 {
+		return e, nil
+	}
+	number, err := s.recordSignIn(r, e, string(risk.StepUp))
+	e.Judged.Number = number
 	return e, err
 }
 
@@ -109,7 +119,11 @@ func (s *Server) history(ctx context.Context, userID string, at time.Time) (risk
 	if err != nil {
 		return risk.History{}, err
 	}
-	h := risk.History{Before: kept.Before, Factor: kept.Factor, SignIns: events(kept.SignIns), Failures: events(kept.Failures)}
+	f, err := s.factorsOf(ctx, userID)
+	if err != nil {
+		return risk.History{}, err
+	}
+	h := risk.History{Before: kept.Before, Factor: f.any(), SignIns: events(kept.SignIns), Failures: events(kept.Failures)}
 	for _, c := range kept.Contexts {
 		h.Contexts = append(h.Contexts, risk.Context{Network: c.Network, Agent: c.Agent, Last: c.Last})
 	}
@@ -158,9 +172,9 @@ func (s *Server) attempted(r *http.Request, name, client string) store.SignIn {
 	}
 }
 
-// worthTelling: the person did not come to the end, or not as usual.
+// worthTelling: it was refused, or something about it was unusual.
 func worthTelling(v store.SignIn) bool {
-	return v.Outcome != store.SignedIn || slices.ContainsFunc(v.Reasons, func(r string) bool {
+	return v.Outcome == string(risk.Refuse) || slices.ContainsFunc(v.Reasons, func(r string) bool {
 		return r != string(risk.FirstSignIn) && r != string(risk.NoSecondFactor)
 	})
 }

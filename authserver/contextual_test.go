@@ -242,6 +242,52 @@ func TestContextsOfPeople(t *testing.T) {
 	g.recorded("step_up", "new_network new_agent")
 }
 
+// A second factor makes network and browser known, and the sign-in is one
+// line, from the question to its end.
+func TestSecondFactorMakesKnown(t *testing.T) {
+	g := newSeats(t)
+	made := g.setUpCodes(newBrowser(t))
+	hotel := g.seat(atHotel, firefox)
+	asked := hotel.signIn(testPassword)
+	if in(asked) || !strings.Contains(asked.body, "One more step") {
+		t.Fatalf("no second factor is asked for: %d %s", asked.status, asked.body)
+	}
+	g.recorded("step_up", "new_network new_agent")
+	lines := len(g.lately(100))
+	answer := func(code string) answerOf {
+		return g.submit(hotel.b, "/login/second", url.Values{"entry": {value(t, asked.body, "entry")}, "code": {code}}, hotel.edits()...)
+	}
+	if a := answer("000000"); in(a) {
+		t.Fatal("any code will do")
+	}
+	g.recorded("step_up", "new_network new_agent")
+	if a := answer(made.Code(g.clock.Now())); !in(a) {
+		t.Fatalf("with the code: %d %s", a.status, a.body)
+	}
+	g.recorded("allow", "new_network new_agent")
+	if v := g.last(); len(g.lately(100)) != lines || !slices.Equal(v.Methods, []string{"pwd", "otp", "mfa"}) {
+		t.Errorf("%d lines, then %d; the last %+v", lines, len(g.lately(100)), v)
+	}
+	if a := g.seat(atHotel, firefox).signIn(testPassword); !in(a) {
+		t.Errorf("the next time: %d", a.status)
+	}
+	g.recorded("allow", "")
+}
+
+// Where the second factor is wanted always, an attempt that ends there is kept too.
+func TestUnfinishedSignInsAreKept(t *testing.T) {
+	g := newSeats(t, asking)
+	g.setUpCodes(newBrowser(t))
+	before := g.last().Number
+	if a := g.seat("127.0.0.1", "Go-http-client/1.1").signIn(testPassword); in(a) {
+		t.Fatal("let in without a second factor")
+	}
+	g.recorded("step_up", "")
+	if g.last().Number <= before {
+		t.Error("nothing was recorded")
+	}
+}
+
 func TestWithoutFactorCanBeRefused(t *testing.T) {
 	g := newSeats(t, func(c *Config) { c.SignIn.WithoutFactor = risk.Refuse })
 	if a := g.seat(atHome, firefox).signIn(testPassword); !in(a) {

@@ -149,6 +149,9 @@ func (s *Server) passkeySignIn(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) signInByPasskey(r *http.Request, form params) (store.User, []string, error) {
+	if err := s.admitNetwork(r); err != nil {
+		return store.User{}, nil, err
+	}
 	giveBack, err := s.limits.login.try(s.network(r))
 	if err != nil {
 		return store.User{}, nil, err

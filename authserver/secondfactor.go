@@ -97,11 +97,11 @@ func (s *Server) askSecond(w http.ResponseWriter, r *http.Request, e entry, user
 	if err != nil || levelOf(e.Methods).meets(wanted) {
 		return false, err
 	}
-	if f.meets(wanted) {
+	if f.meets(wanted) || !levelOf(e.Methods).meets(levelMulti) && f.any() { // else first what there is
+		if e, err = s.recordAsked(r, e); err != nil {
+			return false, err
+		}
 		return true, s.showSecond(w, r, http.StatusOK, e, f, "")
-	}
-	if !levelOf(e.Methods).meets(levelMulti) && f.any() {
-		return true, s.showSecond(w, r, http.StatusOK, e, f, "") // first what there is
 	}
 	if wanted == levelResistant && s.party == nil {
 		return true, s.unmet(w, r, e)

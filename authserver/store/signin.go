@@ -35,7 +35,6 @@ type KnownContext struct {
 // SignInHistory is what the next sign-in of a person is judged by.
 type SignInHistory struct {
 	Before   bool // the person has signed in before
-	Factor   bool // a second factor is set up
 	Contexts []KnownContext
 	SignIns  []SignIn // that came to their end, the latest first
 	Failures []SignIn // where nothing was proven, the latest first
@@ -164,11 +163,7 @@ func knowContext(ctx context.Context, tx *sql.Tx, v SignIn) error {
 // as many as limit at most, failures those since a time.
 func (s *DB) SignInHistory(ctx context.Context, user string, limit int, since time.Time) (SignInHistory, error) {
 	var h SignInHistory
-	err := s.read.QueryRowContext(ctx,
-		`SELECT signed_in_at > 0,
-		        EXISTS (SELECT 1 FROM code_generators WHERE user_id = $1 AND confirmed_at > 0)
-		        OR EXISTS (SELECT 1 FROM passkeys WHERE user_id = $1 AND cloned_at = 0)
-		 FROM users WHERE id = $1`, user).Scan(&h.Before, &h.Factor)
+	err := s.read.QueryRowContext(ctx, "SELECT signed_in_at > 0 FROM users WHERE id = $1", user).Scan(&h.Before)
 	if err != nil {
 		if found(err) == ErrNotFound {
 			err = nil

@@ -244,29 +244,6 @@ func TestSignInsAreShownOnce(t *testing.T) {
 	})
 }
 
-func TestFactorsAreKnown(t *testing.T) {
-	everywhere(t, func(t *testing.T, open opener) {
-		s, ctx := open(t), t.Context()
-		people(t, s, "ada")
-		for i, row := range []struct {
-			statement string
-			want      bool
-		}{
-			{"INSERT INTO code_generators (user_id, sealed, created_at) VALUES ('u1', $1, 1)", false},
-			{"UPDATE code_generators SET confirmed_at = 1, sealed = $1", true},
-			{"DELETE FROM code_generators WHERE sealed = $1", false},
-			{"INSERT INTO passkeys (id, user_id, name, credential, counter, created_at) VALUES ($1, 'u1', '', '', 0, 1)", true},
-			{"UPDATE passkeys SET cloned_at = 1 WHERE id = $1", false},
-		} {
-			_, err := s.write.ExecContext(ctx, row.statement, []byte("x"))
-			must(t, err)
-			if got := history(t, s, "u1"); got.Factor != row.want {
-				t.Errorf("step %d: %t", i, got.Factor)
-			}
-		}
-	})
-}
-
 func TestSignInsAreSwept(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s, ctx := open(t), t.Context()
