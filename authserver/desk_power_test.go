@@ -38,6 +38,8 @@ func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
 	refusedFor(t, registrar, admin.UpdateUser, admin.UserChange{UserRef: ref, Email: &mail}, admin.BeyondYou)
 	refusedFor(t, registrar, admin.UpdateUser, admin.UserChange{UserRef: ref, Disabled: &off}, admin.BeyondYou)
 	refusedFor(t, registrar, admin.DeleteUser, ref, admin.BeyondYou)
+	refusedFor(t, registrar, admin.ResetLink, ref, admin.BeyondYou)
+	refusedFor(t, registrar, admin.Invite, admin.NewInvitation{Roles: []string{"boss"}}, admin.BeyondYou)
 	refusedFor(t, clerk, admin.CreateClient, admin.NewClient{Name: "mine", Scopes: []string{"postern:users"}}, admin.BeyondYou)
 	refusedFor(t, clerk, admin.CreateClient, admin.NewClient{Name: "mine", Scopes: []string{"calc:basic"}, Roles: []string{"boss"}}, admin.BeyondYou)
 	refusedFor(t, clerk, admin.RegisterClient, admin.Registration{Metadata: []byte(`{"grant_types":["client_credentials"],"scope":"postern:users"}`)}, admin.BeyondYou)

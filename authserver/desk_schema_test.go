@@ -149,6 +149,11 @@ func (d *driver) driveUsers(eve string) {
 	d.ask("PUT", "/users/{user}/password", `{}`, 200, "{user}", eve)
 	d.ask("DELETE", "/users/{user}/factors/{factor}", "", 204, "{user}", eve, "{factor}", "all")
 	d.ask("DELETE", "/users/{user}/sessions", "", 204, "{user}", eve)
+	d.ask("POST", "/users/{user}/reset-link", "", 201, "{user}", eve)
+	d.ask("POST", "/invitations", `{"email":"new@example.com","roles":["admin"]}`, 201)
+	invited := d.ask("GET", "/invitations", "", 200)["items"].([]any)[0].(map[string]any)["id"].(string)
+	d.ask("DELETE", "/invitations/{invitation}", "", 204, "{invitation}", invited)
+	d.ask("DELETE", "/invitations/{invitation}", "", 204, "{invitation}", invited)
 	d.ask("GET", "/roles", "", 200)
 	if items := d.ask("GET", "/roles/{role}/holders", "", 200, "{role}", "admin", "kind", "user")["items"].([]any); len(items) != 1 {
 		d.t.Errorf("%v", items)

@@ -94,6 +94,8 @@ type Desk interface {
 	KeyDesk
 	SignInReader
 	StatusReader
+	InvitationDesk
+	Resetter
 }
 
 // UserReader reads who can sign in.
@@ -172,6 +174,18 @@ type KeyDesk interface {
 type SignInReader interface {
 	SignIns(ctx context.Context, by Actor, q SignInQuery) (Page[SignIn], error)
 	ExplainSignIn(ctx context.Context, by Actor, q RiskQuery) (Risk, error)
+}
+
+// InvitationDesk is about links to create an account with.
+type InvitationDesk interface {
+	Invitations(ctx context.Context, by Actor, q None) (Page[Invitation], error)
+	Invite(ctx context.Context, by Actor, n NewInvitation) (Link, error)
+	CancelInvitation(ctx context.Context, by Actor, q InvitationRef) (None, error)
+}
+
+// Resetter makes links to choose a new password with.
+type Resetter interface {
+	ResetLink(ctx context.Context, by Actor, q UserRef) (Link, error)
 }
 
 // StatusReader says how the server is.

@@ -29,8 +29,17 @@ var (
 		"Set a user's password", "Ends all sessions of the person.", Desk.SetPassword}
 	RemoveFactor = Operation[FactorRef, None]{"removeFactor", del, "/users/{user}/factors/{factor}", ScopeUsers, 204,
 		"Remove second factors of a user", "For somebody who lost them: they set up new ones after they signed in. Ends all sessions of the person.", Desk.RemoveFactor}
+	ResetLink = Operation[UserRef, Link]{"createResetLink", post, "/users/{user}/reset-link", ScopeUsers, 201,
+		"Make a link with which a user chooses a new password", "It works once, and the links before end. Nothing is sent: hand it out. Second factors stay.", Desk.ResetLink}
 	EndUserSessions = Operation[UserRef, None]{"endUserSessions", del, "/users/{user}/sessions", ScopeSessions, 204,
 		"End all sessions of a user", "Grants and tokens of clients stay.", Desk.EndSessions}
+
+	ListInvitations = Operation[None, Page[Invitation]]{"listInvitations", get, "/invitations", ScopeRead, 200,
+		"List invitations that nobody used yet, the latest first", "", Desk.Invitations}
+	Invite = Operation[NewInvitation, Link]{"createInvitation", post, "/invitations", ScopeUsers, 201,
+		"Make a link to create one account with", "It works once. Nothing is sent: hand it out. Nobody gives roles with scopes of this API that they lack.", Desk.Invite}
+	CancelInvitation = Operation[InvitationRef, None]{"cancelInvitation", del, "/invitations/{invitation}", ScopeUsers, 204,
+		"Cancel an invitation", "One that is gone is no error.", Desk.CancelInvitation}
 
 	ListRoles = Operation[None, Page[Role]]{"listRoles", get, "/roles", ScopeRead, 200,
 		"List the roles there are", "Roles are configured: authserver.roles.", Desk.Roles}
@@ -84,7 +93,8 @@ var (
 
 // table is all of them, in the order of the page.
 var table = []row{
-	ListUsers, CreateUser, GetUser, UpdateUser, DeleteUser, SetUserRoles, SetPassword, RemoveFactor, EndUserSessions,
+	ListUsers, CreateUser, GetUser, UpdateUser, DeleteUser, SetUserRoles, SetPassword, RemoveFactor, ResetLink, EndUserSessions,
+	ListInvitations, Invite, CancelInvitation,
 	ListRoles, ListHolders,
 	ListClients, CreateClient, RegisterClient, GetClient, UpdateClient, DeleteClient, SetClientRoles, RotateSecret,
 	ListGrants, RevokeGrant, ListTokens, RevokeToken, ListSessions, EndSession,

@@ -129,6 +129,33 @@ type FactorRef struct {
 	Factor string `path:"factor" json:"-" enum:"totp,recovery_codes,passkey,browsers,all" doc:"Which kind; browsers are those at which no second factor is asked for"`
 }
 
+// Invitation is a link to create one account with. What opens it is told once.
+type Invitation struct {
+	ID        string    `json:"id"`
+	Email     string    `json:"email" doc:"The account's address; empty when it was not given"`
+	Roles     []string  `json:"roles" doc:"What the account gets"`
+	CreatedBy string    `json:"created_by"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+// NewInvitation is one to make.
+type NewInvitation struct {
+	Email string   `json:"email,omitzero" max:"320" doc:"To whom it goes: the account's address, not verified by it"`
+	Roles []string `json:"roles,omitempty" max:"32"`
+}
+
+// InvitationRef names one invitation.
+type InvitationRef struct {
+	ID string `path:"invitation" json:"-" doc:"id of the invitation"`
+}
+
+// Link works once, until then.
+type Link struct {
+	URL       string    `json:"url" format:"uri" doc:"It is not told again: hand it to the person"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
 // Role is a name for scopes.
 type Role struct {
 	Name        string   `json:"name"`

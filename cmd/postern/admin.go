@@ -36,7 +36,7 @@ func (p program) adminCommand() *cobra.Command {
 	flags.StringVar(&o.url, "url", "", "the issuer to ask, instead of opening its database")
 	flags.StringVar(&o.tokenFile, "token-file", "", "a file with an access token for --url; else the sign-in of postern admin login")
 	c.AddCommand(
-		group("user", "People who can sign in", o.userList(), o.userShow(), o.userCreate(), o.userUpdate(), o.userPassword(), o.userForget(), o.userDelete()),
+		group("user", "People who can sign in", o.userList(), o.userShow(), o.userCreate(), o.userUpdate(), o.userPassword(), o.userResetLink(), o.userForget(), o.userDelete()),
 		group("role", "What people and machines may have", o.roleList(), o.roleHolders(), o.roleChange("give", "Give a role to a user or a client", add), o.roleChange("take", "Take a role from a user or a client", drop)),
 		group("client", "Machines, and clients that registered", o.clientList(), o.clientShow(), o.clientCreate(), o.clientRegister(), o.clientUpdate(), o.clientRotate(), o.clientDelete()),
 		group("resource-server", "Servers that may introspect tokens", o.resourceServerCreate()),
@@ -44,6 +44,8 @@ func (p program) adminCommand() *cobra.Command {
 		group("token", "Access tokens that are out", o.tokenList(), o.tokenRevoke()),
 		group("session", "Browsers in which people are signed in", o.sessionList(), o.sessionEnd()),
 		group("sign-in", "How sign-ins went", o.signInList()),
+		group("invitation", "Links to create an account with", o.invitationList(), o.invitationCancel()),
+		o.inviteCommand(),
 		o.keyCommand(),
 		group("risk", "How sign-ins are judged", o.riskExplain()),
 		o.statusCommand(), o.loginCommand(),
