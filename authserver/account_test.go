@@ -52,7 +52,10 @@ func tokenOf(t *testing.T, page answerOf) string {
 	return m[1]
 }
 
-var hiddenField = regexp.MustCompile(`name="([a-z_]+)" value="([^"]*)"`)
+var (
+	inputTag   = regexp.MustCompile(`<input [^>]*>`)
+	inputField = regexp.MustCompile(`name="([^"]+)".* value="([^"]*)"`)
+)
 
 // formAt are the fields of the first form of a page that goes to path.
 func formAt(t *testing.T, page answerOf, path string) url.Values {
@@ -63,8 +66,11 @@ func formAt(t *testing.T, page answerOf, path string) url.Values {
 	}
 	form, _, _ := strings.Cut(rest, "</form>")
 	fields := url.Values{}
-	for _, m := range hiddenField.FindAllStringSubmatch(form, -1) {
-		fields.Set(m[1], html.UnescapeString(m[2]))
+	for _, tag := range inputTag.FindAllString(form, -1) {
+		m := inputField.FindStringSubmatch(tag)
+		if m != nil && (!strings.Contains(tag, `type="checkbox"`) || strings.Contains(tag, " checked")) {
+			fields.Set(m[1], html.UnescapeString(m[2]))
+		}
 	}
 	return fields
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/store"
@@ -109,6 +110,11 @@ const (
 	StaleForm           Reason = "stale_form"
 	NoSession           Reason = "no_session"
 	NotAdministrator    Reason = "not_an_administrator"
+	NoSuchThing         Reason = "no_such_thing"
+	BeyondYou           Reason = "beyond_administrator"
+	ChangedMeanwhile    Reason = "changed_meanwhile"
+	DeskRefused         Reason = "administration_refused"
+	OwnAccount          Reason = "own_account"
 	BadRequestState     Reason = "bad_request_state"
 	RequestSpent        Reason = "request_spent"
 	CrossSite           Reason = "cross_site"
@@ -244,6 +250,11 @@ var answers = map[Reason]answer{
 	StaleForm:           {400, "invalid_request", "This page is from an earlier sign-in: open it again, and repeat what you did."},
 	NoSession:           {403, "access_denied", "Nobody is signed in here any more: open the page again."},
 	NotAdministrator:    {403, "access_denied", "Your account is not for administration: somebody who administers this server can give you a role."},
+	NoSuchThing:         {404, "invalid_request", "There is no such thing: it may have been deleted."},
+	BeyondYou:           {403, "access_denied", "That is more than you have: nobody gives rights of the administration that they lack, nor changes who has more."},
+	ChangedMeanwhile:    {409, "invalid_request", "Somebody else changed it since you opened the page: open it again, and look at what is there now."},
+	DeskRefused:         {422, "invalid_request", "That cannot be done."},
+	OwnAccount:          {403, "access_denied", "This is your own account: somebody else has to close or delete it."},
 	BadRequestState:     {400, "invalid_request", "This page is too old or belongs to another browser: start again from your application."},
 	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},
@@ -351,6 +362,9 @@ func retryAfter(err error) time.Duration {
 // detailOf is the part of a public sentence that depends on the request: the
 // rule a client's metadata breaks. Those errors never repeat what was sent.
 func detailOf(err error) string {
+	if d, ok := errors.AsType[*admin.Error](err); ok && reasonOf(err) == DeskRefused {
+		return d.Error()
+	}
 	if !errors.Is(err, clientdoc.ErrMetadata) && !errors.Is(err, clientdoc.ErrRedirect) {
 		return ""
 	}

@@ -56,6 +56,9 @@ func (s *Server) routes() http.Handler {
 	for path, to := range s.account() {
 		table[s.site.local(accountPath+path)] = to
 	}
+	for path, to := range s.adminPages() {
+		table[s.site.local(adminPath+path)] = to
+	}
 	if s.profile.devices {
 		table[s.site.local("/device_authorization")] = route{post: s.deviceAuthorization, cors: true}
 		table[s.site.local(devicePath)] = route{get: s.devicePage, post: s.enterDevice, page: true}

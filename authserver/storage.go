@@ -59,6 +59,7 @@ type Store interface {
 	sessionLists
 	signInLists
 	consentLists
+	identityList
 	upkeep
 }
 

@@ -25,7 +25,6 @@ type Role struct {
 	Scopes            []string
 	Everyone          bool
 	Factor            bool // its holders need a second factor
-	Holders           int
 }
 
 // Roles are all of the configuration.
@@ -40,26 +39,23 @@ func rolePath(name string) string { return "/admin/role?" + url.Values{"name": {
 // Roles writes the list.
 func (f Frame) Roles(w http.ResponseWriter, status int, p Roles) error {
 	f.At = rolesPath
-	t := &Table{Caption: "Roles", Columns: []string{"Role", "Bounds applications to", "Who has it"}, Empty: "The configuration names no role."}
+	t := &Table{Caption: "Roles", Columns: []string{"Role", "Bounds applications to"}, Empty: "The configuration names no role."}
 	for _, r := range p.All {
-		t.Rows = append(t.Rows, Row{Cells: []Cell{{Text: r.Name, Path: rolePath(r.Name), Under: r.Description, Tags: r.tags()}, {Chips: r.Scopes}, r.holders()}})
+		t.Rows = append(t.Rows, Row{Cells: []Cell{{Text: r.Name, Path: rolePath(r.Name), Under: r.Description, Tags: r.tags()}, {Chips: r.Scopes}}})
 	}
 	return f.Sheet(w, status, Sheet{Title: "Roles", Lead: "What a person’s roles allow is the most that any application can do in their name. Roles are written in the configuration (authserver.roles); who has them is decided here.",
 		Sections: []Section{{Table: t}}})
 }
 
 func (r Role) tags() []Tag {
-	if r.Factor {
-		return []Tag{{"needs a second step", Note}}
-	}
-	return nil
-}
-
-func (r Role) holders() Cell {
+	var tags []Tag
 	if r.Everyone {
-		return Cell{Text: "everybody"}
+		tags = append(tags, Tag{"everybody", Plain})
 	}
-	return Cell{Text: count(r.Holders, "holder")}
+	if r.Factor {
+		tags = append(tags, Tag{"needs a second step", Note})
+	}
+	return tags
 }
 
 // RoleOf is one role and who has it.
@@ -178,9 +174,11 @@ func (c Client) scope() Cell {
 type ClientOf struct {
 	Now     time.Time
 	Of      Client
+	Tag     string // of what is shown, for changes
 	Roles   []RoleChoice
 	Grants  []Grant
-	Change  bool
+	Change  bool // the visitor may change applications
+	End     bool // and end grants
 	Notices []Notice
 }
 
@@ -196,7 +194,7 @@ func (f Frame) Client(w http.ResponseWriter, status int, p ClientOf) error {
 	if !c.SecretUntil.IsZero() {
 		facts = append(facts, Fact{"The secret before", Cell{When: WhenOf(c.SecretUntil, p.Now), Under: "works until then"}})
 	}
-	sections := []Section{{ID: "facts", Title: "About", Facts: facts}, p.roles(), {ID: "grants", Title: "Who let it in", Table: GrantTable(p.Grants, p.Now, p.Change, clientPath(c.ID))}}
+	sections := []Section{{ID: "facts", Title: "About", Facts: facts}, p.roles(), {ID: "grants", Title: "Who let it in", Table: GrantTable(p.Grants, p.Now, p.End, clientPath(c.ID))}}
 	if p.Change {
 		danger := Section{ID: "danger", Title: "Serious changes", Danger: true}
 		if c.Secret {
@@ -214,7 +212,7 @@ func (p ClientOf) roles() Section {
 		s.Facts = []Fact{{"Roles", Cell{Chips: p.Of.Roles}}}
 		return s
 	}
-	s.Forms = []Form{{Path: "/admin/client/roles", Button: "Save roles", Inputs: []Input{roleInput(p.Roles)}, Hidden: []Hidden{{"id", p.Of.ID}}}}
+	s.Forms = []Form{{Path: "/admin/client/roles", Button: "Save roles", Inputs: []Input{roleInput(p.Roles)}, Hidden: []Hidden{{"id", p.Of.ID}, {"tag", p.Tag}}}}
 	return s
 }
 
@@ -249,7 +247,7 @@ func (f Frame) ClientForm(w http.ResponseWriter, status int, p ClientForm) error
 // Grants is a page of the list of what people allowed.
 type Grants struct {
 	Now         time.Time
-	Query       string
+	Query       string // whose: a user name; "" shows the question alone
 	All         []Grant
 	First, Next string
 	Change      bool
@@ -259,8 +257,11 @@ type Grants struct {
 // Grants writes it.
 func (f Frame) Grants(w http.ResponseWriter, status int, p Grants) error {
 	f.At = "/admin/grants"
-	t := GrantTable(p.All, p.Now, p.Change, f.At)
+	t := GrantTable(p.All, p.Now, p.Change, f.At+"?"+url.Values{"q": {p.Query}}.Encode())
 	t.First, t.Next = p.First, p.Next
+	if p.Query == "" {
+		t.Empty = "Whose? Type a user name. Those of an application are on its own page."
+	}
 	return f.Sheet(w, status, Sheet{Title: "Grants", Lead: "Each is one yes of a person to an application, with every token that came of it.", Notices: p.Notices,
 		Search: searchForm(f.At, "User name", p.Query), Sections: []Section{{Table: t}}})
 }
@@ -280,8 +281,8 @@ func GrantTable(all []Grant, now time.Time, change bool, back string) *Table {
 
 // Key is one signing key.
 type Key struct {
-	ID, Algorithm, State string // State: next, signs or kept
-	Made, Signs, Gone    time.Time
+	ID, Algorithm, State string // State: next, signs, kept or revoked
+	Signs, Until         time.Time
 }
 
 // Keys are all that are published.
@@ -295,10 +296,10 @@ type Keys struct {
 // Keys writes them.
 func (f Frame) Keys(w http.ResponseWriter, status int, p Keys) error {
 	f.At = "/admin/keys"
-	t := &Table{Caption: "Signing keys", Columns: []string{"Key", "What it does", "Made", "Signs from", "Gone"}, Acts: p.Change, Empty: "There is no key."}
+	t := &Table{Caption: "Signing keys", Columns: []string{"Key", "What it does", "Signs from", "Until"}, Acts: p.Change, Empty: "There is no key."}
 	for _, k := range p.All {
-		row := Row{Cells: []Cell{{Text: k.ID, Code: true, Under: k.Algorithm}, {Tags: []Tag{k.tag()}}, {When: WhenOf(k.Made, p.Now)}, {When: WhenOf(k.Signs, p.Now)}, {When: WhenOf(k.Gone, p.Now)}}}
-		if p.Change {
+		row := Row{Cells: []Cell{{Text: k.ID, Code: true, Under: k.Algorithm}, {Tags: []Tag{k.tag()}}, {When: WhenOf(k.Signs, p.Now)}, k.until(p.Now)}}
+		if p.Change && k.State != "revoked" {
 			row.Acts = []Act{{Text: "Revoke", About: k.ID, Path: "/admin/keys/revoke?" + url.Values{"kid": {k.ID}}.Encode(), Danger: true}}
 		}
 		t.Rows = append(t.Rows, row)
@@ -311,12 +312,22 @@ func (f Frame) Keys(w http.ResponseWriter, status int, p Keys) error {
 		Notices: p.Notices, Sections: []Section{s}})
 }
 
+func (k Key) until(now time.Time) Cell {
+	if k.Until.IsZero() {
+		return Cell{Text: "not known yet"}
+	}
+	return Cell{When: WhenOf(k.Until, now)}
+}
+
 func (k Key) tag() Tag {
 	switch k.State {
 	case "signs":
 		return Tag{"signs", Good}
 	case "next":
 		return Tag{"next", Note}
+	}
+	if k.State == "revoked" {
+		return Tag{"revoked", Bad}
 	}
 	return Tag{"kept for old tokens", Plain}
 }
@@ -339,23 +350,24 @@ func (f Frame) SignIns(w http.ResponseWriter, status int, p SignIns) error {
 
 // Risk asks what a sign-in would get.
 type Risk struct {
-	Name, Address, Agent, At string
-	Problem                  string
-	Verdict                  *Verdict // nil before it was asked
+	Name, Address, Agent string
+	Problem              string   // with the address
+	Unknown              string   // with the name
+	Verdict              *Verdict // nil before it was asked
 }
 
 // Verdict is the answer.
 type Verdict struct {
 	Outcome          string
-	Score, Ask, Stop int // what it weighs, and from where it is asked and refused
-	Reasons          []string
+	Score, Ask, Stop int      // what it weighs, and from where it is asked and refused
+	Reasons          []string // in words
 }
 
 // Risk writes the form, and the answer.
 func (f Frame) Risk(w http.ResponseWriter, status int, p Risk) error {
 	f.At = "/admin/risk"
 	form := Form{Path: f.At, Button: "What would happen?", Inputs: []Input{
-		{Name: "user", Label: "User name", Value: p.Name, Kind: "text", Max: 100, Required: true},
+		{Name: "user", Label: "User name", Value: p.Name, Kind: "text", Max: 100, Required: true, Problem: p.Unknown},
 		{Name: "address", Label: "IP address", Value: p.Address, Kind: "text", Max: 45, Required: true, Hint: "Such as 203.0.113.7", Problem: p.Problem},
 		{Name: "agent", Label: "User agent", Value: p.Agent, Kind: "text", Max: 1024, Hint: "As the browser calls itself; empty: none."},
 	}}
@@ -367,14 +379,10 @@ func (f Frame) Risk(w http.ResponseWriter, status int, p Risk) error {
 }
 
 func (v Verdict) section() Section {
-	var why []string
-	for _, r := range v.Reasons {
-		why = append(why, reasonWords(r)+" ("+r+")")
-	}
 	return Section{ID: "verdict", Title: "Answer", Facts: []Fact{
 		{"Outcome", Cell{Tags: []Tag{verdictTag(v.Outcome)}}},
 		{"Weighs", Cell{Text: number(v.Score), Under: "A second step from " + number(v.Ask) + ", refused from " + number(v.Stop)}},
-	}, Points: why}
+	}, Points: v.Reasons}
 }
 
 func verdictTag(outcome string) Tag {

@@ -14,7 +14,6 @@ type Person struct {
 	Factors                   []Factor
 	Identities                []string // at other providers
 	Created, Changed          time.Time
-	LastSignIn                time.Time
 	Disabled                  time.Time // zero while they may sign in
 }
 
@@ -49,16 +48,16 @@ func personPage(step, id string) string {
 // People writes the list.
 func (f Frame) People(w http.ResponseWriter, status int, p People) error {
 	f.At = peoplePath
-	t := &Table{Caption: "People", Columns: []string{"User name", "Name and address", "Roles", "Last sign-in"}, Empty: "Nobody yet.", First: p.First, Next: p.Next}
+	t := &Table{Caption: "People", Columns: []string{"User name", "Name and address", "Roles", "Added"}, Empty: "Nobody yet.", First: p.First, Next: p.Next}
 	if p.Query != "" {
-		t.Empty = "Nobody’s name or address begins with that."
+		t.Empty = "Nobody’s user name begins with that."
 	}
 	for _, u := range p.All {
-		t.Rows = append(t.Rows, Row{Cells: []Cell{{Text: u.Name, Path: personPath(u.ID), Tags: u.tags()}, {Text: u.FullName, Under: u.Email}, {Chips: u.Roles}, {When: WhenOf(u.LastSignIn, p.Now)}}})
+		t.Rows = append(t.Rows, Row{Cells: []Cell{{Text: u.Name, Path: personPath(u.ID), Tags: u.tags()}, {Text: u.FullName, Under: u.Email}, {Chips: u.Roles}, {When: WhenOf(u.Created, p.Now)}}})
 	}
 	s := Sheet{Title: "People", Lead: "Everybody who can sign in here.", Notices: p.Notices, Search: searchForm(peoplePath, "User name, or what it begins with", p.Query), Sections: []Section{{Table: t}}}
 	if p.Create {
-		s.Acts = []Act{{Text: "Add a person", Path: "/admin/users/new"}, {Text: "Invite", Path: "/admin/invitations"}}
+		s.Acts = []Act{{Text: "Add a person", Path: "/admin/users/new"}}
 	}
 	return f.Sheet(w, status, s)
 }
@@ -82,11 +81,13 @@ func (u Person) tags() []Tag {
 type PersonOf struct {
 	Now      time.Time
 	Of       Person
+	Tag      string // of what is shown, for changes
 	Roles    []RoleChoice
 	Sessions []Session
 	Grants   []Grant
 	SignIns  []SignIn
 	Change   bool // the visitor may change people
+	End      bool // the visitor may end sessions and grants
 	Self     bool // it is the visitor
 	Notices  []Notice
 }
@@ -138,7 +139,7 @@ func (p PersonOf) roles() Section {
 		choices.Options = append(choices.Options, Option{Value: r.Name, Text: r.Name, Hint: r.Description, Chosen: r.Has})
 	}
 	if len(choices.Options) > 0 {
-		s.Forms = []Form{{Path: "/admin/user/roles", Button: "Save roles", Inputs: []Input{choices}, Hidden: []Hidden{{"id", p.Of.ID}}}}
+		s.Forms = []Form{{Path: "/admin/user/roles", Button: "Save roles", Inputs: []Input{choices}, Hidden: []Hidden{{"id", p.Of.ID}, {"tag", p.Tag}}}}
 	}
 	return s
 }
@@ -157,14 +158,14 @@ func (p PersonOf) factors() Section {
 
 func (p PersonOf) sessions() Section {
 	t := sessionTable(p.Sessions, p.Now, "/admin/user/session", Hidden{"id", p.Of.ID})
-	if !p.Change {
+	if !p.End {
 		t = withoutActs(t)
 	}
 	return Section{ID: "sessions", Title: "Signed-in browsers", Table: t}
 }
 
 func (p PersonOf) grants() Section {
-	t := GrantTable(p.Grants, p.Now, p.Change, personPath(p.Of.ID))
+	t := GrantTable(p.Grants, p.Now, p.End, personPath(p.Of.ID))
 	return Section{ID: "grants", Title: "Applications with access", Table: t}
 }
 
@@ -178,7 +179,7 @@ func withoutActs(t *Table) *Table {
 
 func (p PersonOf) danger() Section {
 	s := Section{ID: "danger", Title: "Serious changes", Danger: true, Acts: []Act{
-		{Text: "Make a link for a new password", Path: personPage("reset", p.Of.ID)},
+		{Text: "Make a new password", Path: personPage("password", p.Of.ID), Danger: true},
 	}}
 	if p.Self {
 		s.Notice = Notice{Tone: Note, Text: "This is you: somebody else has to close or delete your account."}
@@ -195,6 +196,7 @@ func (p PersonOf) danger() Section {
 
 // PersonForm adds somebody, or changes what is known of them.
 type PersonForm struct {
+	Tag                       string // of what is shown
 	ID, Name, FullName, Email string // ID is "" for somebody new
 	Verified                  bool
 	Roles                     []RoleChoice // for somebody new
@@ -210,7 +212,7 @@ func (f Frame) PersonForm(w http.ResponseWriter, status int, p PersonForm) error
 		{Name: "email_verified", Label: "I know that the address is this person’s", Value: yes(p.Verified), Kind: "check"},
 	}
 	s := Sheet{Title: "Edit " + p.Name, Trail: []Link{{"People", peoplePath}, {p.Name, personPath(p.ID)}}}
-	form := Form{Path: "/admin/user/edit", Button: "Save", Hidden: []Hidden{{"id", p.ID}}, Inputs: inputs}
+	form := Form{Path: "/admin/user/edit", Button: "Save", Hidden: []Hidden{{"id", p.ID}, {"tag", p.Tag}}, Inputs: inputs}
 	if p.ID == "" {
 		s = Sheet{Title: "Add a person", Lead: "A password is made up and shown to you once. With an invitation people choose their own.", Trail: []Link{{"People", peoplePath}}}
 		form = Form{Path: "/admin/users/new", Button: "Add", Inputs: append([]Input{{Name: "name", Label: "User name", Value: p.Name, Kind: "text", Max: 100, Required: true, Hint: "They sign in with it."}}, inputs...)}
@@ -253,47 +255,4 @@ func (f Frame) Secret(w http.ResponseWriter, status int, p Secret) error {
 		ID: "secret", Title: p.Name, Lead: "It is shown this once. Copy it now, and hand it over in a way that nobody else reads.",
 		Secret: p.Value, Facts: p.Facts, Acts: []Act{{Text: "I have it", Path: p.Back.Path}},
 	}}})
-}
-
-// Invitation is a link that lets somebody sign up.
-type Invitation struct {
-	ID, Email        string
-	Roles            []string
-	By               string
-	Created, Expires time.Time
-}
-
-// Invitations are those that were not used yet.
-type Invitations struct {
-	Now     time.Time
-	All     []Invitation
-	Roles   []RoleChoice
-	Create  bool
-	Problem string
-	Notices []Notice
-}
-
-// Invitations writes the list, and the form for another.
-func (f Frame) Invitations(w http.ResponseWriter, status int, p Invitations) error {
-	f.At = "/admin/invitations"
-	t := &Table{Caption: "Open invitations", Columns: []string{"For", "Roles", "Made by", "Ends"}, Acts: p.Create, Empty: "No invitation is open."}
-	for _, v := range p.All {
-		who := Cell{Text: v.Email}
-		if v.Email == "" {
-			who = Cell{Text: "whoever has the link"}
-		}
-		row := Row{Cells: []Cell{who, {Chips: v.Roles}, {Text: v.By}, {When: WhenOf(v.Expires, p.Now)}}}
-		if p.Create {
-			row.Acts = []Act{{Text: "Cancel", About: "this invitation", Path: "/admin/invitations/cancel", Post: true, Hidden: []Hidden{{"id", v.ID}}, Danger: true}}
-		}
-		t.Rows = append(t.Rows, row)
-	}
-	sections := []Section{{ID: "open", Title: "Open invitations", Table: t}}
-	if p.Create {
-		sections = append(sections, Section{ID: "new", Title: "Invite somebody", Lead: "You get a link that works once. This server sends no e-mail: hand it over yourself.",
-			Forms: []Form{{Path: "/admin/invitations", Button: "Make a link", Inputs: []Input{
-				{Name: "email", Label: "E-mail address", Kind: "email", Max: 254, Hint: "Optional. It becomes theirs as verified: whoever has the link has the address.", Problem: p.Problem}, roleInput(p.Roles),
-			}}}})
-	}
-	return f.Sheet(w, status, Sheet{Title: "Invitations", Notices: p.Notices, Sections: sections})
 }

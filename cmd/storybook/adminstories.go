@@ -6,9 +6,9 @@ import "github.com/postern-mcp/postern/authserver/pages"
 func administration() []story {
 	home := pages.AdminHome{Facts: []pages.Fact{{Name: "People", Cell: pages.Cell{Text: "12 people", Path: "/admin/users"}}, {Name: "Signing key", Cell: pages.Cell{Text: keys[1].ID, Code: true}}, {Name: "Nothing", Cell: pages.Cell{}}},
 		Notices: []pages.Notice{{Tone: pages.Warn, Text: "Nobody but you is an administrator.", Link: pages.Link{Text: "Roles", Path: "/admin/roles"}}}}
-	person := pages.PersonOf{Now: now, Of: people[0], Roles: choices, Sessions: session, Grants: grants[:1], SignIns: signIns, Change: true}
+	person := pages.PersonOf{Now: now, Of: people[0], Roles: choices, Sessions: session, Grants: grants[:1], SignIns: signIns, Change: true, End: true}
 	self, closed, reading := person, person, person
-	self.Self, closed.Of, reading.Change = true, people[2], false
+	self.Self, closed.Of, reading.Change, reading.End = true, people[2], false, false
 	closed.Sessions, closed.Grants, closed.SignIns = nil, nil, nil
 	return []story{
 		signed("admin", "AdminHome", "the first page", pages.Frame.AdminHome, home),
@@ -19,13 +19,11 @@ func administration() []story {
 		signed("person-self", "Person", "the visitor", pages.Frame.Person, self),
 		signed("person-closed", "Person", "closed, nothing there", pages.Frame.Person, closed),
 		signed("person-reading", "Person", "for those who may only look", pages.Frame.Person, reading),
-		signed("person-odd", "Person", "odd names", pages.Frame.Person, pages.PersonOf{Now: now, Of: people[3], Change: true, Grants: grants}),
+		signed("person-odd", "Person", "odd names", pages.Frame.Person, pages.PersonOf{Now: now, Of: people[3], Change: true, End: true, Grants: grants}),
 		signed("person-new", "PersonForm", "add", pages.Frame.PersonForm, pages.PersonForm{Roles: choices[1:3], Problem: "The name is taken."}),
 		signed("person-edit", "PersonForm", "edit", pages.Frame.PersonForm, pages.PersonForm{ID: "user_1", Name: "ada", FullName: "Ada Lovelace", Email: "ada@example.com", Verified: true}),
 		signed("person-delete", "Confirm", "delete", pages.Frame.Confirm, pages.Confirm{At: "/admin/users", Title: "Delete " + longWord + "?", Lead: "This cannot be undone.", Effects: []string{"They are signed out everywhere.", "Every application loses access within seconds."}, Button: "Delete the account", Path: "/admin/user/delete", Back: pages.Link{Text: longWord, Path: "/admin/user?id=x"}}),
-		signed("secret", "Secret", "a link, shown once", pages.Frame.Secret, pages.Secret{At: "/admin/users", Title: "A new password for ada", Name: "Link", Value: "https://auth.example.com/reset?ticket=ptk_0123456789abcdefghijklmnopqrstuvwxyz0123456789", Facts: []pages.Fact{{Name: "Works until", Cell: pages.Cell{When: pages.WhenOf(now.Add(day), now)}}}, Back: pages.Link{Text: "ada", Path: "/admin/user?id=x"}}),
-		signed("invitations", "Invitations", "several", pages.Frame.Invitations, pages.Invitations{Now: now, All: invitations, Roles: choices[1:3], Create: true}),
-		signed("invitations-none", "Invitations", "none", pages.Frame.Invitations, pages.Invitations{Now: now}),
+		signed("secret", "Secret", "shown once", pages.Frame.Secret, pages.Secret{At: "/admin/users", Title: "A new password for ada", Name: "Password", Value: "abcde-fghij-kmnpq-rstuv", Facts: []pages.Fact{{Name: "User name", Cell: pages.Cell{Text: "ada"}}}, Back: pages.Link{Text: "ada", Path: "/admin/user?id=x"}}),
 		signed("roles", "Roles", "several", pages.Frame.Roles, pages.Roles{All: roles}),
 		signed("role", "Role", "one", pages.Frame.Role, pages.RoleOf{Now: now, Of: roles[2], Holders: []pages.Holder{{ID: "user_1", Name: "ada", Source: "assigned", Since: ago(day)}, {ID: "client_1", Name: longWord, Client: true, Source: "assigned", Since: ago(day)}, {ID: "user_3", Name: invisible, Source: "google", Since: ago(0)}}, Next: "/admin/role?after=x"}),
 		signed("role-everyone", "Role", "everybody’s", pages.Frame.Role, pages.RoleOf{Now: now, Of: roles[0]}),
@@ -34,19 +32,20 @@ func administration() []story {
 
 // managing is applications, grants, keys, sign-ins and risk.
 func managing() []story {
-	verdict := pages.Verdict{Outcome: "step_up", Score: 40, Ask: 30, Stop: 90, Reasons: []string{"new_network", "recent_failures"}}
+	verdict := pages.Verdict{Outcome: "step_up", Score: 40, Ask: 30, Stop: 90, Reasons: []string{"The person did not sign in from this network before.", "Somebody just failed to sign in from here."}}
 	risk := pages.Risk{Name: "ada", Address: "198.51.100.23", Agent: "Mozilla/5.0 (X11; Linux x86_64; rv:131.0) Gecko/20100101 Firefox/131.0"}
 	wrong, answered := risk, risk
-	wrong.Problem, answered.Verdict = "This is no IP address.", &verdict
+	wrong.Problem, wrong.Unknown, answered.Verdict = "This is no IP address.", "Nobody has this user name.", &verdict
 	return []story{
 		signed("clients", "Clients", "several", pages.Frame.Clients, pages.Clients{Now: now, All: clients, Create: true}),
 		signed("clients-none", "Clients", "none", pages.Frame.Clients, pages.Clients{Now: now}),
 		signed("client", "Client", "a machine", pages.Frame.Client, pages.ClientOf{Now: now, Of: clients[0], Roles: choices[1:3], Change: true}),
-		signed("client-person", "Client", "for people", pages.Frame.Client, pages.ClientOf{Now: now, Of: clients[1], Grants: grants, Change: true}),
+		signed("client-person", "Client", "for people", pages.Frame.Client, pages.ClientOf{Now: now, Of: clients[1], Grants: grants, Change: true, End: true}),
 		signed("client-unnamed", "Client", "without a name, to look at", pages.Frame.Client, pages.ClientOf{Now: now, Of: clients[2], Grants: grants[:1]}),
 		signed("client-new", "ClientForm", "add", pages.Frame.ClientForm, pages.ClientForm{Scopes: []pages.Option{{Value: "calc:basic", Text: "calc:basic", Hint: "Add, subtract, multiply and divide"}, {Value: "db:read", Text: "db:read", Hint: "Look at tables", Chosen: true}}, Problem: "Choose at least one scope."}),
-		signed("grants", "Grants", "several", pages.Frame.Grants, pages.Grants{Now: now, All: grants, First: "/admin/grants", Next: "/admin/grants?after=x", Change: true}),
+		signed("grants", "Grants", "several", pages.Frame.Grants, pages.Grants{Now: now, Query: "ada", All: grants, First: "/admin/grants", Next: "/admin/grants?after=x", Change: true}),
 		signed("grants-none", "Grants", "none", pages.Frame.Grants, pages.Grants{Now: now, Query: "nobody"}),
+		signed("grants-ask", "Grants", "asks whose", pages.Frame.Grants, pages.Grants{Now: now}),
 		signed("keys", "Keys", "three", pages.Frame.Keys, pages.Keys{Now: now, All: keys, Change: true}),
 		signed("keys-reading", "Keys", "for those who may only look", pages.Frame.Keys, pages.Keys{Now: now, All: keys}),
 		signed("key-revoke", "Confirm", "revoke a key", pages.Frame.Confirm, pages.Confirm{At: "/admin/keys", Title: "Revoke this key?", Lead: keys[1].ID, Effects: []string{"Every token it signed is dead at once."}, Button: "Revoke the key", Path: "/admin/keys/revoke", Hidden: []pages.Hidden{{Name: "kid", Value: keys[1].ID}}, Back: pages.Link{Text: "Keys", Path: "/admin/keys"}}),

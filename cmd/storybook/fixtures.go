@@ -94,16 +94,16 @@ var applications = []pages.Application{
 
 var people = []pages.Person{
 	{ID: "user_1", Name: "ada", FullName: "Ada Lovelace", Email: "ada@example.com", Verified: true, Roles: []string{"user", "admin"}, Factors: []pages.Factor{{ID: "f1", Name: "Codes from an app"}, {ID: "f2", Name: "Passkey “" + longWord + "”"}},
-		Identities: []string{"password", "google: ada@example.com"}, Created: ago(300 * day), Changed: ago(30 * day), LastSignIn: ago(time.Hour)},
+		Identities: []string{"password", "google: ada@example.com"}, Created: ago(300 * day), Changed: ago(30 * day)},
 	{ID: "user_2", Name: longWord, FullName: longWord, Email: strings.ToLower(longWord) + "@example.com", Roles: manyNames(6), Created: ago(day)},
-	{ID: "user_3", Name: "omar", FullName: rightLeft, Roles: []string{"user"}, Created: ago(20 * day), LastSignIn: ago(19 * day), Disabled: ago(day)},
+	{ID: "user_3", Name: "omar", FullName: rightLeft, Roles: []string{"user"}, Created: ago(20 * day), Disabled: ago(day)},
 	{ID: "user_4", Name: "mallory", FullName: invisible, Email: markup, Created: ago(time.Minute)},
 }
 
 var roles = []pages.Role{
 	{Name: "user", Description: "Everybody who signs in", Scopes: []string{"*"}, Everyone: true},
-	{Name: "admin", Description: "Looks after this server", Scopes: []string{"*", "postern:*"}, Factor: true, Holders: 1},
-	{Name: longWord, Description: rightLeft, Scopes: manyNames(20), Holders: 1200},
+	{Name: "admin", Description: "Looks after this server", Scopes: []string{"*", "postern:*"}, Factor: true},
+	{Name: longWord, Description: rightLeft, Scopes: manyNames(20)},
 }
 
 var choices = []pages.RoleChoice{
@@ -119,14 +119,10 @@ var clients = []pages.Client{
 }
 
 var keys = []pages.Key{
-	{ID: "k3-next", Algorithm: "ES256", State: "next", Made: ago(12 * time.Hour), Signs: now.Add(12 * time.Hour), Gone: now.Add(31 * day)},
-	{ID: "Zr0qz7jM3wZ0m2pJ0a6l8xGQ4cH0q6v1p3dYtK5uW8s", Algorithm: "ES256", State: "signs", Made: ago(30 * day), Signs: ago(29 * day), Gone: now.Add(14 * time.Hour)},
-	{ID: "k1-kept", Algorithm: "ES256", State: "kept", Made: ago(60 * day), Signs: ago(59 * day), Gone: now.Add(time.Hour)},
-}
-
-var invitations = []pages.Invitation{
-	{ID: "i1", Email: "grace@example.com", Roles: []string{"admin"}, By: "ada", Created: ago(day), Expires: now.Add(2 * day)},
-	{ID: "i2", By: "operator", Created: ago(time.Hour), Expires: now.Add(3 * day)},
+	{ID: "k3-next", Algorithm: "ES256", State: "next", Signs: now.Add(12 * time.Hour), Until: now.Add(31 * day)},
+	{ID: "Zr0qz7jM3wZ0m2pJ0a6l8xGQ4cH0q6v1p3dYtK5uW8s", Algorithm: "ES256", State: "signs", Signs: ago(29 * day), Until: now.Add(14 * time.Hour)},
+	{ID: "k0-revoked", State: "revoked", Signs: ago(90 * day), Until: ago(80 * day)},
+	{ID: "k1-kept", Algorithm: "ES256", State: "kept", Signs: ago(59 * day), Until: now.Add(time.Hour)},
 }
 
 var providers = []pages.Way{{Name: "google", Label: "Google"}, {Name: "corp", Label: "Corporate directory of " + longWord}}

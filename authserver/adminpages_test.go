@@ -1,0 +1,428 @@
+package authserver
+
+import (
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/admin"
+	"github.com/postern-mcp/postern/authserver/role"
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+// seated is a browser with a session of somebody, however they got it.
+func (g *rig) seated(name string, methods ...string) *http.Client {
+	g.t.Helper()
+	u, err := g.s.store.User(g.t.Context(), name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	id, now := newSecret(""), g.clock.Now()
+	v := store.Session{Hash: hashOf(id), UserID: u.ID, Methods: methods, AuthTime: now, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(sessionLife)}
+	if err := g.s.store.StartSession(g.t.Context(), v, store.Hash{}); err != nil {
+		g.t.Fatal(err)
+	}
+	b := newBrowser(g.t)
+	at, err := url.Parse(g.url)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	b.Jar.SetCookies(at, []*http.Cookie{{Name: g.s.site.cookie(sessionCookie), Value: id, Path: "/"}})
+	return b
+}
+
+const adminPassword = "the password of an administrator"
+
+// administrator is a browser in which "root" is signed in with two factors.
+func (g *rig) administrator(roles ...string) *http.Client {
+	g.t.Helper()
+	if err := g.s.CreateUser(g.t.Context(), "root", adminPassword, roles...); err != nil {
+		g.t.Fatal(err)
+	}
+	return g.seated("root", amrPassword, amrCode, amrMultiple)
+}
+
+func readers(c *Config) {
+	c.Roles = append(slices.Clone(role.Default()), role.Role{Name: "auditor", Scopes: []string{admin.ScopeRead}})
+}
+
+// all lists the pages and the forms of the administration.
+func (g *rig) all() (looks, asks, forms []string) {
+	for path, to := range g.s.adminPages() {
+		if to.get != nil {
+			looks = append(looks, adminPath+path)
+		}
+		if to.get != nil && to.post != nil && path != "/risk" {
+			asks = append(asks, adminPath+path)
+		}
+		if to.post != nil && path != "/risk" {
+			forms = append(forms, adminPath+path)
+		}
+	}
+	return looks, asks, forms
+}
+
+func TestWhoMayAdminister(t *testing.T) {
+	g := newRig(t, readers)
+	g.administrator("admin")
+	for name, roles := range map[string][]string{"auditor": {"auditor"}} {
+		if err := g.s.CreateUser(t.Context(), name, "a long password of somebody", roles...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	looks, asks, forms := g.all()
+	if len(looks) < 20 || len(forms) < 15 {
+		t.Fatalf("%d pages, %d forms", len(looks), len(forms))
+	}
+	two := []string{amrPassword, amrCode, amrMultiple}
+	refused := func(b *http.Client, path string) bool {
+		a := g.get(b, path)
+		return a.status == 403 && strings.Contains(a.words(), "Your account is not for administration")
+	}
+	person, weak, auditor, root := g.seated(testUser, two...), g.seated("root", amrPassword), g.seated("auditor", two...), g.seated("root", two...)
+	for _, path := range looks {
+		if a := g.get(newBrowser(t), path); !strings.Contains(a.body, `name="password"`) {
+			t.Errorf("%s for nobody: %d", path, a.status)
+		}
+		if !refused(person, path) {
+			t.Errorf("%s is open to everybody", path)
+		}
+		if a := g.get(weak, path); a.status == 200 && strings.Contains(a.body, `aria-label="Administration"`) {
+			t.Errorf("%s is open after a password alone", path)
+		}
+		if got := refused(auditor, path); got != slices.Contains(asks, path) {
+			t.Errorf("%s for who may only look: refused %v", path, got)
+		}
+		if a := g.get(root, path); a.status != 200 && a.status != 404 {
+			t.Errorf("%s for an administrator: %d", path, a.status)
+		}
+	}
+	page := g.get(auditor, "/account/profile")
+	for _, path := range forms {
+		if a := g.submit(auditor, path, url.Values{"token": {tokenOf(t, page)}, "id": {"x"}}); a.status != 403 || !strings.Contains(a.words(), "not for administration") {
+			t.Errorf("%s by who may only look: %d %s", path, a.status, a.words())
+		}
+		if a := g.submit(root, path, url.Values{"token": {tokenOf(t, page)}, "id": {"x"}}); a.status != 400 {
+			t.Errorf("%s with a token of somebody else: %d", path, a.status)
+		}
+		if a := g.submit(root, path, url.Values{"token": {tokenOf(t, g.get(root, "/account/profile"))}}, header("Origin", "https://evil.example")); a.status != 403 {
+			t.Errorf("%s from another site: %d", path, a.status)
+		}
+	}
+}
+
+// What was proven half an hour ago is enough to look, and for nothing else.
+func TestChangesNeedAFreshSignIn(t *testing.T) {
+	g := newRig(t)
+	b := g.administrator("admin")
+	page := g.get(b, "/admin/keys/rotate")
+	g.clock.forward(freshFor + time.Second)
+	if a := g.get(b, "/admin/keys"); a.status != 200 || !strings.Contains(a.words(), "Signs from") {
+		t.Errorf("looking: %d %s", a.status, a.words())
+	}
+	_, asks, _ := g.all()
+	for _, path := range asks {
+		if a := g.get(b, path); !strings.Contains(a.words(), "Sign in once more") {
+			t.Errorf("%s: %d %s", path, a.status, a.words())
+		}
+	}
+	before := len(g.signingKeys())
+	if a := g.submit(b, "/admin/keys/rotate", formAt(t, page, "/admin/keys/rotate")); !strings.Contains(a.words(), "Sign in once more") {
+		t.Errorf("the form of before: %d", a.status)
+	}
+	if after := len(g.signingKeys()); after != before {
+		t.Error("the key was rotated")
+	}
+}
+
+// secretOf is what a page shows once.
+func secretOf(t *testing.T, a answerOf) string {
+	t.Helper()
+	m := regexp.MustCompile(`class="secret"[^>]*>([^<]+)<`).FindStringSubmatch(a.body)
+	if m == nil {
+		t.Fatalf("no secret: %d %s", a.status, a.words())
+	}
+	return m[1]
+}
+
+func TestAdministratorsLookAfterPeople(t *testing.T) {
+	g := newRig(t)
+	b := g.administrator("admin")
+	form := g.get(b, "/admin/users/new")
+	if a := g.press(b, form, "/admin/users/new", "name", testUser); a.status != 422 || !strings.Contains(a.words(), "choose another name") {
+		t.Errorf("a name that is taken: %d %s", a.status, a.words())
+	}
+	made := g.press(b, form, "/admin/users/new", "name", "grace", "full_name", "Grace Hopper", "email", "grace@example.com", "email_verified", "yes")
+	password := secretOf(t, made)
+	g.enter(newBrowser(t), "/account", "grace", password)
+	grace, err := g.s.store.User(t.Context(), "grace")
+	if err != nil || grace.FullName != "Grace Hopper" || !grace.EmailVerified {
+		t.Fatalf("%+v %v", grace, err)
+	}
+	list := g.get(b, "/admin/users?q=gr")
+	if !strings.Contains(list.words(), "grace@example.com") || strings.Contains(list.body, ">"+testUser+"<") {
+		t.Errorf("the list: %s", list.words())
+	}
+	at := "/admin/user?id=" + grace.ID
+	page := g.get(b, at)
+	for _, words := range []string{"Grace Hopper", "password", "signed in", "None: the password alone lets this person in."} {
+		if !strings.Contains(page.words(), words) {
+			t.Errorf("the page does not say %q: %s", words, page.words())
+		}
+	}
+	changed := g.press(b, page, "/admin/user/roles", "role.admin", "yes")
+	if !strings.Contains(changed.words(), "Saved.") {
+		t.Errorf("roles: %d %s", changed.status, changed.words())
+	}
+	if held, err := g.s.heldRoles(t.Context(), grace.ID); err != nil || !slices.Equal(held, []string{"admin"}) {
+		t.Errorf("roles %v %v", held, err)
+	}
+	if a := g.press(b, page, "/admin/user/roles"); a.status != 409 || !strings.Contains(a.words(), "Somebody else changed it") {
+		t.Errorf("the page of before: %d %s", a.status, a.words())
+	}
+	g.press(b, g.get(b, "/admin/user?id="+grace.ID), "/admin/user/roles")
+	edit := g.get(b, "/admin/user/edit?id="+grace.ID)
+	if a := g.press(b, edit, "/admin/user/edit", "email", "none", "full_name", "G"); a.status != 422 {
+		t.Errorf("no address: %d", a.status)
+	}
+	if a := g.press(b, edit, "/admin/user/edit", "email", "hopper@example.com", "full_name", "Rear Admiral", "email_verified", "-"); !strings.Contains(a.words(), "hopper@example.com not verified") {
+		t.Errorf("edited: %d %s", a.status, a.words())
+	}
+	reset := g.press(b, g.get(b, "/admin/user/password?id="+grace.ID), "/admin/user/password")
+	again := secretOf(t, reset)
+	visitor := newBrowser(t)
+	g.enter(visitor, "/account", "grace", again)
+	for step, words := range map[string]string{"disable": "The account is closed.", "enable": "The account is open again."} {
+		if step == "disable" {
+			if a := g.press(b, g.get(b, "/admin/user/disable?id="+grace.ID), "/admin/user/disable"); !strings.Contains(a.words(), words) {
+				t.Errorf("%s: %s", step, a.words())
+			}
+			if a := g.get(visitor, "/account"); !strings.Contains(a.body, `name="password"`) {
+				t.Error("a closed account goes on")
+			}
+		}
+	}
+	if a := g.press(b, g.get(b, "/admin/user/enable?id="+grace.ID), "/admin/user/enable"); !strings.Contains(a.words(), "The account is open again.") {
+		t.Errorf("enable: %s", a.words())
+	}
+	g.enter(visitor, "/account", "grace", again)
+	if a := g.press(b, g.get(b, at), "/admin/user/session"); !strings.Contains(a.words(), "Signed out there.") {
+		t.Errorf("session: %s", a.words())
+	}
+	if a := g.press(b, g.get(b, "/admin/user/delete?id="+grace.ID), "/admin/user/delete"); !strings.Contains(a.words(), "Deleted.") {
+		t.Errorf("delete: %s", a.words())
+	}
+	if a := g.get(b, at); a.status != 404 || !strings.Contains(a.words(), "Go to the administration") {
+		t.Errorf("after: %d %s", a.status, a.words())
+	}
+	for _, event := range []string{"user.created", "user.roles", "user.changed", "user.password", "session.ended", "user.deleted"} {
+		if !regexp.MustCompile(`"msg":"` + event + `".*"actor":"` + g.idOf("root") + `"`).MatchString(g.log.String()) {
+			t.Errorf("the log does not say who did %s", event)
+		}
+	}
+}
+
+func (g *rig) idOf(name string) string {
+	g.t.Helper()
+	u, err := g.s.store.User(g.t.Context(), name)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return u.ID
+}
+
+func TestNobodyClosesTheirOwnAccount(t *testing.T) {
+	g := newRig(t)
+	b := g.administrator("admin")
+	for _, step := range []string{"disable", "delete"} {
+		page := g.get(b, "/admin/user/"+step+"?id="+g.idOf("root"))
+		if a := g.press(b, page, "/admin/user/"+step); a.status != 403 || !strings.Contains(a.words(), "your own account") {
+			t.Errorf("%s: %d %s", step, a.status, a.words())
+		}
+	}
+	if page := g.get(b, "/admin/user?id="+g.idOf("root")); strings.Contains(page.body, "/admin/user/delete") || !strings.Contains(page.words(), "This is you") {
+		t.Errorf("the page offers it: %s", page.words())
+	}
+}
+
+// Whoever may look after people gives nobody more than they have themselves.
+func TestPagesGiveNoMoreThanTheGiverHas(t *testing.T) {
+	g := newRig(t, func(c *Config) {
+		c.Roles = append(slices.Clone(role.Default()), role.Role{Name: "desk", Scopes: []string{admin.ScopeRead, admin.ScopeUsers}})
+	})
+	b := g.administrator("desk")
+	page := g.get(b, "/admin/user?id="+g.idOf(testUser))
+	if a := g.press(b, page, "/admin/user/roles", "role.admin", "yes"); a.status != 403 || !strings.Contains(a.words(), "more than you have") {
+		t.Errorf("got %d %s", a.status, a.words())
+	}
+	if held, err := g.s.heldRoles(t.Context(), g.idOf(testUser)); err != nil || len(held) != 0 {
+		t.Errorf("roles %v %v", held, err)
+	}
+}
+
+func TestAdministratorsLookAfterApplications(t *testing.T) {
+	g := newRig(t)
+	b := g.administrator("admin")
+	form := g.get(b, "/admin/clients/new")
+	if a := g.press(b, form, "/admin/clients/new", "name", "robot"); a.status != 422 {
+		t.Errorf("without a scope: %d %s", a.status, a.words())
+	}
+	made := g.press(b, form, "/admin/clients/new", "name", "Nightly report", "scope.calc:basic", "yes")
+	secret := secretOf(t, made)
+	id := regexp.MustCompile(`client_[A-Za-z0-9_-]{10,}`).FindString(made.body)
+	asks := func(secret string) int {
+		return g.post("/token", url.Values{"grant_type": {"client_credentials"}, "resource": {calculator}}, basic(id, secret)).status
+	}
+	if asks(secret) != 200 {
+		t.Fatalf("the secret does not work for %s", id)
+	}
+	if list := g.get(b, "/admin/clients").words(); !strings.Contains(list, "Nightly report") || !strings.Contains(list, "calc:basic") {
+		t.Errorf("the list: %s", list)
+	}
+	page := g.get(b, "/admin/client?id="+id)
+	if a := g.press(b, page, "/admin/client/roles", "role.user", "yes"); !strings.Contains(a.words(), "Saved.") {
+		t.Errorf("roles: %d %s", a.status, a.words())
+	}
+	second := secretOf(t, g.press(b, g.get(b, "/admin/client/rotate?id="+id), "/admin/client/rotate"))
+	if asks(secret) != 200 || asks(second) != 200 {
+		t.Error("one of both secrets does not work")
+	}
+	g.clock.forward(25 * time.Hour)
+	if asks(secret) == 200 || asks(second) != 200 {
+		t.Error("after a day: the old one works, or the new one does not")
+	}
+	g.seatAgain(b, "root")
+	if a := g.press(b, g.get(b, "/admin/client/delete?id="+id), "/admin/client/delete"); !strings.Contains(a.words(), "Deleted.") {
+		t.Errorf("delete: %d %s", a.status, a.words())
+	}
+	if asks(second) == 200 {
+		t.Error("it goes on")
+	}
+}
+
+// seatAgain gives a browser a new session.
+func (g *rig) seatAgain(b *http.Client, name string) {
+	b.Jar = g.seated(name, amrPassword, amrCode, amrMultiple).Jar
+}
+
+func TestAdministratorsEndGrants(t *testing.T) {
+	g := newRig(t)
+	b := g.administrator("admin")
+	id := g.publicClient()
+	for _, path := range []string{"/admin/grants?q=" + testUser, "/admin/user?id=" + g.idOf(testUser), "/admin/client?id=" + id} {
+		a := g.tokens(id)
+		page := g.get(b, path)
+		if !strings.Contains(page.words(), "Test client") {
+			t.Fatalf("%s: %s", path, page.words())
+		}
+		if got := g.press(b, page, "/admin/grants/end"); got.status != 200 || !strings.Contains(got.words(), "Its access has ended.") {
+			t.Errorf("%s: %d %s", path, got.status, got.words())
+		}
+		if got := g.post("/token", refreshing(id, a)); got.status == 200 {
+			t.Errorf("%s: the grant goes on", path)
+		}
+	}
+	page := g.get(b, "/account/profile")
+	for _, back := range []string{"https://evil.example/", "//evil.example", "/logout", "javascript:x"} {
+		a := g.submit(b, "/admin/grants/end", url.Values{"token": {tokenOf(t, page)}, "grant": {"x"}, "back": {back}})
+		if at := a.header.Get("Location"); at != "/admin/grants?q=&done=grant" {
+			t.Errorf("%s leads to %q", back, at)
+		}
+	}
+	if a := g.get(b, "/admin/grants"); !strings.Contains(a.words(), "Whose? Type a user name.") {
+		t.Errorf("without a name: %s", a.words())
+	}
+}
+
+func (g *rig) signingKeys() []Key {
+	g.t.Helper()
+	all, err := g.s.SigningKeys(g.t.Context())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return all
+}
+
+// signs is the id of the key that signs.
+func (g *rig) signs() string {
+	all := g.signingKeys()
+	return all[slices.IndexFunc(all, func(k Key) bool { return k.State == KeySigns })].ID
+}
+
+func TestAdministratorsLookAfterKeys(t *testing.T) {
+	g := newRig(t)
+	b := g.administrator("admin")
+	if a := g.press(b, g.get(b, "/admin/keys/rotate"), "/admin/keys/rotate"); !strings.Contains(a.words(), "The next key is published.") || !strings.Contains(a.words(), "next") {
+		t.Fatalf("rotate: %d %s", a.status, a.words())
+	}
+	old := g.signs()
+	page := g.get(b, "/admin/keys/revoke?kid="+url.QueryEscape(old))
+	if !strings.Contains(page.words(), "Only for a key that was stolen") {
+		t.Errorf("no warning: %s", page.words())
+	}
+	if a := g.press(b, page, "/admin/keys/revoke"); !strings.Contains(a.words(), "revoked") {
+		t.Errorf("revoke: %d %s", a.status, a.words())
+	}
+	if g.signs() == old {
+		t.Error("it still signs")
+	}
+	if a := g.press(b, page, "/admin/keys/revoke"); a.status != 404 {
+		t.Errorf("again: %d %s", a.status, a.words())
+	}
+}
+
+func TestAdministratorsAskWhatASignInWouldGet(t *testing.T) {
+	g := newRig(t)
+	b := g.administrator("admin")
+	page := g.get(b, "/admin/risk")
+	if a := g.press(b, page, "/admin/risk", "user", testUser, "address", "198.51.100.7", "agent", "curl/8"); a.status != 200 || !strings.Contains(a.words(), "first sign-in") {
+		t.Errorf("got %d %s", a.status, a.words())
+	}
+	if a := g.press(b, page, "/admin/risk", "user", testUser, "address", "here"); a.status != 422 || !strings.Contains(a.words(), "no IP address") {
+		t.Errorf("got %d %s", a.status, a.words())
+	}
+	if a := g.press(b, page, "/admin/risk", "user", "nobody", "address", "198.51.100.7"); a.status != 422 || !strings.Contains(a.words(), "Nobody has this user name") {
+		t.Errorf("got %d %s", a.status, a.words())
+	}
+}
+
+func TestAdministratorsReadOn(t *testing.T) {
+	g := newRig(t)
+	b := g.administrator("admin")
+	g.visitor()
+	for path, words := range map[string]string{
+		"/admin": "Signing key", "/admin/roles": "admin", "/admin/role?name=admin": "root", "/admin/role?name=user": "Everybody who can sign in has it",
+		"/admin/sign-ins": testUser, "/admin/sign-ins?q=" + testUser: "signed in", "/admin/sign-ins?q=nobody": "Nobody has signed in yet",
+	} {
+		if a := g.get(b, path); a.status != 200 || !strings.Contains(a.words(), words) {
+			t.Errorf("%s: %d, no %q in %s", path, a.status, words, a.words())
+		}
+	}
+	for _, path := range []string{"/admin/role?name=none", "/admin/user?id=none", "/admin/client?id=none", "/admin/keys/revoke", "/admin/user/factor?id=" + g.idOf(testUser) + "&factor=x"} {
+		if a := g.get(b, path); a.status != 404 {
+			t.Errorf("%s: %d", path, a.status)
+		}
+	}
+	for n := range 60 {
+		name := "person-" + string(rune('a'+n/10)) + string(rune('0'+n%10))
+		if err := g.s.store.AddUser(t.Context(), store.User{ID: name, Name: name}, g.clock.Now()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := g.get(b, "/admin/users?q=person-")
+	m := regexp.MustCompile(`href="(/admin/users\?after=[^"]*)"`).FindStringSubmatch(first.body)
+	if m == nil {
+		t.Fatalf("one page: %s", first.words())
+	}
+	second := g.get(b, strings.ReplaceAll(m[1], "&amp;", "&"))
+	if !strings.Contains(second.words(), "person-f9") || strings.Contains(second.words(), "person-a0") || !strings.Contains(second.body, `href="/admin/users?q=person-"`) {
+		t.Errorf("the second page: %s", second.words())
+	}
+	if a := g.get(b, "/admin/users?after=%21"); a.status != 422 {
+		t.Errorf("a place that is none: %d", a.status)
+	}
+}
