@@ -1,9 +1,7 @@
 package authserver
 
 import (
-	"errors"
 	"net/http"
-	"net/netip"
 
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/pages"
@@ -63,20 +61,23 @@ func (s *Server) riskPage(w http.ResponseWriter, r *http.Request, a administrato
 
 func (s *Server) explainRisk(w http.ResponseWriter, r *http.Request, a administrator, form params) error {
 	p := pages.Risk{Name: form["user"], Address: form["address"], Agent: form["agent"]}
-	address, err := netip.ParseAddr(p.Address)
+	id, err := s.named(r, a, p.Name)
 	if err != nil {
-		p.Problem = "This is no IP address: write it as 203.0.113.7 or 2001:db8::7."
+		return err
+	}
+	if id == "" {
+		p.Unknown = "Nobody has this user name."
 		return a.frame.Risk(w, http.StatusUnprocessableEntity, p)
 	}
-	e, err := s.ExplainSignIn(r.Context(), p.Name, address, p.Agent, s.config.Now())
-	if errors.Is(err, ErrUnknown) {
-		p.Unknown = "Nobody has this user name."
+	e, err := s.Desk().ExplainSignIn(r.Context(), a.Actor, admin.RiskQuery{UserRef: admin.UserRef{ID: id}, Address: p.Address, Agent: p.Agent})
+	if _, ok := refusedHere(err); ok {
+		p.Problem = "This is no IP address: write it as 203.0.113.7 or 2001:db8::7."
 		return a.frame.Risk(w, http.StatusUnprocessableEntity, p)
 	}
 	if err != nil {
 		return err
 	}
-	v := pages.Verdict{Outcome: e.Outcome, Score: e.Score, Ask: e.StepUpFrom, Stop: e.RefuseFrom}
+	v := pages.Verdict{Outcome: e.Outcome, Score: e.Points, Ask: e.StepUp, Stop: e.Refuse}
 	for _, f := range e.Findings {
 		v.Reasons = append(v.Reasons, f.Words)
 	}
