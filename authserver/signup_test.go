@@ -16,6 +16,7 @@ const goodPassword = "yellow tractor sings"
 
 func (g *rig) invite(i Invitation) (path string) {
 	g.t.Helper()
+	i.Operator = true
 	link, err := g.s.Invite(context.Background(), i)
 	if err != nil {
 		g.t.Fatal(err)
@@ -145,10 +146,36 @@ func TestInvitationsEnd(t *testing.T) {
 	if a := g.get(newBrowser(t), strings.Replace(path, signUpPath, resetPath, 1)); a.status != 400 {
 		t.Errorf("as a password reset: %d", a.status)
 	}
-	for name, i := range map[string]Invitation{"a role there is not": {Roles: []string{"king"}}, "no address": {Email: "nobody"}} {
+	for name, i := range map[string]Invitation{"a role there is not": {Roles: []string{"king"}, Operator: true}, "no address": {Email: "nobody", Operator: true}, "where sign-up is closed": {}} {
 		if link, err := g.s.Invite(t.Context(), i); err == nil {
 			t.Errorf("%s: %s", name, link)
 		}
+	}
+}
+
+func TestInvitationsAreListedAndCanceled(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.SignUp = SignUpInvitation })
+	link, err := g.s.Invite(t.Context(), Invitation{Email: "a@example.com", Roles: []string{"admin"}, By: "ada"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, err := g.s.Invitations(t.Context())
+	if err != nil || len(all) != 1 || all[0].Email != "a@example.com" || all[0].By != "ada" || all[0].Roles[0] != "admin" || !all[0].Until.Equal(g.clock.Now().Add(InvitationLife)) {
+		t.Fatalf("got %+v, %v", all, err)
+	}
+	if strings.Contains(link, all[0].ID) {
+		t.Error("the list holds what opens")
+	}
+	if err := g.s.CancelInvitation(t.Context(), all[0].ID); err != nil {
+		t.Error(err)
+	}
+	for _, id := range []string{all[0].ID, "", "x"} {
+		if err := g.s.CancelInvitation(t.Context(), id); !errors.Is(err, ErrUnknown) {
+			t.Errorf("%q: %v", id, err)
+		}
+	}
+	if a := g.get(newBrowser(t), strings.TrimPrefix(link, g.url)); a.status != 400 {
+		t.Errorf("it still works: %d", a.status)
 	}
 }
 

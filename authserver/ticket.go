@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"net/url"
@@ -40,10 +41,19 @@ type Invitation struct {
 	Email string   // to whom it goes, becomes the account's address, not verified; or ""
 	Roles []string // the account gets
 	By    string   // who makes it, for the record
+
+	Operator bool // whoever makes it has the machine: then it may also be where sign-up is closed
 }
 
+// ErrSignUpClosed says that nobody but the operator of the machine invites.
+var ErrSignUpClosed = errors.New("sign-up is closed (authserver.sign_up): only the operator of the machine makes invitations")
+
 // Invite makes a link to create one account with, good for InvitationLife.
+// ErrSignUpClosed where that is so.
 func (s *Server) Invite(ctx context.Context, i Invitation) (link string, err error) {
+	if !i.Operator && (s.config.SignUp == SignUpClosed || s.config.SignUp == "") {
+		return "", ErrSignUpClosed
+	}
 	if err := s.knownRoles(i.Roles); err != nil {
 		return "", err
 	}
@@ -52,6 +62,44 @@ func (s *Server) Invite(ctx context.Context, i Invitation) (link string, err err
 	}
 	t := store.Ticket{Purpose: store.Invitation, Email: i.Email, Roles: i.Roles, CreatedBy: i.By}
 	return s.addTicket(ctx, t, InvitationLife, signUpPath)
+}
+
+// Invited is an invitation that nobody has used yet.
+type Invited struct {
+	ID    string // names it, and opens nothing
+	Email string
+	Roles []string
+	By    string
+	Since time.Time
+	Until time.Time
+}
+
+// Invitations are those that are still good, the latest first.
+func (s *Server) Invitations(ctx context.Context) ([]Invited, error) {
+	tickets, err := s.store.Tickets(ctx, store.Invitation, s.config.Now())
+	if err != nil {
+		return nil, err
+	}
+	var all []Invited
+	for _, t := range tickets {
+		all = append(all, Invited{ID: base64.RawURLEncoding.EncodeToString(t.Hash[:]), Email: t.Email, Roles: t.Roles, By: t.CreatedBy, Since: t.CreatedAt, Until: t.ExpiresAt})
+	}
+	return all, nil
+}
+
+// CancelInvitation makes one worth nothing; ErrUnknown when there is none.
+func (s *Server) CancelInvitation(ctx context.Context, id string) error {
+	raw, err := base64.RawURLEncoding.DecodeString(id)
+	var h store.Hash
+	if err != nil || len(raw) != len(h) {
+		return ErrUnknown
+	}
+	copy(h[:], raw)
+	err = s.store.RemoveTicket(ctx, h)
+	if errors.Is(err, store.ErrNotFound) {
+		return ErrUnknown
+	}
+	return err
 }
 
 // ResetLink makes a link with which a person, by name, chooses a new password,

@@ -78,7 +78,9 @@ type AuthServer struct {
 	RedirectSchemes []string        `yaml:"redirect_schemes"` // private-use schemes without a dot that clients may register
 	TrustedProxies  []Network       `yaml:"trusted_proxies"`  // whose X-Forwarded-For is believed
 	Limits          IssuerLimits    `yaml:"limits"`
-	SignIn          SignIn          `yaml:"sign_in"`            // how sign-ins are judged
+	SignIn          SignIn          `yaml:"sign_in"` // how sign-ins are judged
+	SignUp          string          `yaml:"sign_up"` // who may create an account: closed (default), invitation or open
+	SecondFactor    SecondFactor    `yaml:"second_factor"`
 	DPoPNonce       string          `yaml:"dpop_nonce"`         // required (default) or optional
 	AccessTokenLife time.Duration   `yaml:"access_token_life"`  // default 10m
 	RefreshLife     time.Duration   `yaml:"refresh_token_life"` // default 720h
@@ -188,6 +190,8 @@ func (a *AuthServer) complete(folder string) {
 	fill(&a.Profile, "mcp")
 	absolute(folder, &a.AuthoritiesFile)
 	fill(&a.Registration, "closed")
+	fill(&a.SignUp, "closed")
+	a.SecondFactor.complete()
 	fill(&a.DPoPNonce, "required")
 	fillDuration(&a.AccessTokenLife, 10*time.Minute)
 	fillDuration(&a.RefreshLife, 30*24*time.Hour)

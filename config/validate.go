@@ -173,6 +173,7 @@ func (a *AuthServer) validate(c *check) {
 	}
 	validateDetails(c, a.Details)
 	a.validateRoles(c)
+	a.validateAccounts(c)
 	a.validateProviders(c)
 }
 

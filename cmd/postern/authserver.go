@@ -142,6 +142,7 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		AccessTokenLife: conf.AccessTokenLife, RefreshTokenLife: conf.RefreshLife, CodeLife: conf.CodeLife,
 		LoopbackDocuments: conf.ClientDocuments.Loopback,
 		RedirectSchemes:   conf.RedirectSchemes, TrustedProxies: conf.Networks(),
+		SignUp: authserver.SignUp(conf.SignUp), SecondFactor: authserver.FactorPolicy{Always: conf.SecondFactor.Ask == "always", Remember: *conf.SecondFactor.Remember},
 		Proofs: proofs, Log: log, Now: time.Now,
 	}
 	for _, t := range conf.Details {
