@@ -234,15 +234,23 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, p *provider, to p
 		return err
 	}
 	e := s.newEntry(to, user, p.methods(who)...)
-	e.At = provedAt(who, s.config.Now()).UnixMilli()
+	e.At = provedAt(who, to.since(), s.config.Now()).UnixMilli()
 	return s.proven(w, r, e)
 }
 
 // provedAt is when the person proved who they are; zero when the provider
-// does not say: it may have been long before it let them through today.
-func provedAt(who upstream.Identity, now time.Time) time.Time {
-	if who.AuthTime.After(now) {
-		return now // as far as clocks may differ
+// does not say: it may have been long before it let them through today. It
+// speaks in whole seconds of its own clock: what it was found to be recent
+// enough by is what it is here.
+func provedAt(who upstream.Identity, since, now time.Time) time.Time {
+	at := who.AuthTime
+	switch {
+	case at.IsZero():
+		return time.Time{}
+	case at.Before(since):
+		return since
+	case at.After(now):
+		return now
 	}
-	return who.AuthTime
+	return at
 }

@@ -614,6 +614,15 @@ func TestFreshSignInElsewhere(t *testing.T) {
 	if _, asked := come(nil, "prompt", "login"); asked.Get("max_age") != "0" {
 		t.Errorf("for prompt=login: max_age=%s", asked.Get("max_age"))
 	}
+	// The provider's clock has whole seconds, and is behind.
+	a.clock.forward(700 * time.Millisecond)
+	for name, behind := range map[string]time.Duration{"in this second": 700 * time.Millisecond, "some seconds ago": 5 * time.Second} {
+		b := newBrowser(t)
+		a.op.Claims = upstreamtest.Set("auth_time", a.clock.Now().Add(-behind).Unix())
+		if page := a.follow(b, a.abroadAndBack(b, client, "prompt", "login")); !strings.Contains(page.body, `value="allow"`) {
+			t.Errorf("%s: %d %s", name, page.status, page.body)
+		}
+	}
 	for name, claims := range map[string]func(upstreamtest.Object){
 		"long ago":         upstreamtest.Set("auth_time", a.clock.Now().Add(-time.Hour).Unix()),
 		"nobody says when": upstreamtest.Without("auth_time"),
