@@ -21,7 +21,7 @@ type client struct {
 	store.Client
 	host     string // whose document it is, "" for a registered client
 	verified bool   // the host proved the document is its own (https)
-	version  string // of the document: consent is to what it said
+	version  string // of what it says, in its document or as it is registered: a person allows what they were shown
 }
 
 // public says whether anybody can speak for the client.
@@ -62,7 +62,7 @@ func (s *Server) client(r *http.Request, id string) (client, error) {
 	if errors.Is(err, store.ErrNotFound) {
 		return client{}, refuse(UnknownClient)
 	}
-	return client{Client: c}, err
+	return client{Client: c, version: c.Version}, err
 }
 
 // documentClient fetches at the cost of the caller's address: nobody takes up

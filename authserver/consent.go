@@ -62,12 +62,12 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, to redirection, p p
 		return s.askMore(w, r, to, p, v)
 	}
 	p.Version = to.client.version
-	held, err := s.store.Consent(r.Context(), consentOf(p, v))
+	held, err := s.store.Consent(r.Context(), s.consentOf(p, v))
 	if err != nil {
 		return err
 	}
 	if held != nil && len(without(p.Scope, held)) == 0 && to.client.vetted() && provable(p.Redirect) && !p.Ask && p.Details == "" {
-		return s.approve(w, r, to, p, v)
+		return s.approve(w, r, to, p, v, true)
 	}
 	if p.Silent {
 		return s.sendError(w, r, to, refuse(ConsentRequired))
@@ -113,8 +113,12 @@ func provable(redirect string) bool { return strings.HasPrefix(redirect, "https:
 
 // consentOf is what is remembered of a yes. A client with a metadata document
 // got it for what that says, keys included: another version is asked for anew.
-func consentOf(p pending, v store.Session) store.Consent {
-	host := strings.TrimSpace(redirectHost(p.Redirect) + " " + p.Version)
+// The consents of one that is registered go when that is replaced.
+func (s *Server) consentOf(p pending, v store.Session) store.Consent {
+	host := redirectHost(p.Redirect)
+	if s.documents.IsID(p.Client) {
+		host += " " + p.Version
+	}
 	return store.Consent{UserID: v.UserID, ClientID: p.Client, RedirectHost: host, Resource: p.Resource, Scope: p.Scope}
 }
 
@@ -214,7 +218,7 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 	}
 	switch form["decision"] {
 	case "allow":
-		return s.approve(w, r, to, p, v)
+		return s.approve(w, r, to, p, v, false)
 	case "deny":
 		return s.deny(w, r, to, p, v)
 	case "switch":
@@ -223,18 +227,27 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 	return refuse(MissingParameter)
 }
 
-func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection, p pending, v store.Session) error {
+// approve grants what a person allowed, just now or, remembered, before. A
+// client that is replaced in this moment, or a consent that is taken back, makes
+// it begin again.
+func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection, p pending, v store.Session, remembered bool) error {
 	if p.Device != "" {
 		return s.answerDevice(w, r, to, p, v, true)
 	}
 	code, until := newSecret("pac_"), s.config.Now().Add(s.config.CodeLife)
 	g := s.newGrant(p, v, until)
 	err := s.store.Approve(r.Context(), store.Approval{
-		Request: hashOf(p.ID), RequestUntil: p.until(), Consent: consentOf(p, v), Grant: g,
+		Request: hashOf(p.ID), RequestUntil: p.until(), Version: to.client.Version, Remembered: remembered, Consent: s.consentOf(p, v), Grant: g,
 		Code: store.Code{Hash: hashOf(code), GrantID: g.ID, RedirectURI: p.Redirect, Challenge: p.Challenge, Thumbprint: p.Key, Nonce: p.Nonce, ExpiresAt: until},
 	})
 	if errors.Is(err, store.ErrSpent) {
 		return refuse(RequestSpent)
+	}
+	if errors.Is(err, store.ErrChanged) {
+		return s.advance(w, r, p, s.cookie(r, browserCookie))
+	}
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse(BadRequestState)
 	}
 	if err != nil {
 		return err

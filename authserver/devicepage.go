@@ -15,7 +15,7 @@ import (
 const devicePath = "/device"
 
 type deviceAnswers interface {
-	AllowDevice(ctx context.Context, h store.Hash, g store.Grant) error
+	AllowDevice(ctx context.Context, h store.Hash, g store.Grant, version string) error
 	DenyDevice(ctx context.Context, h store.Hash, now time.Time) error
 }
 
@@ -86,12 +86,15 @@ func (s *Server) answerDevice(w http.ResponseWriter, r *http.Request, to redirec
 	}
 	event := "device.denied"
 	if allowed {
-		event, err = "device.allowed", s.store.AllowDevice(r.Context(), h, s.newGrant(p, v, p.until()))
+		event, err = "device.allowed", s.store.AllowDevice(r.Context(), h, s.newGrant(p, v, p.until()), to.client.Version)
 	} else {
 		err = s.store.DenyDevice(r.Context(), h, s.config.Now())
 	}
 	if errors.Is(err, store.ErrSpent) {
 		return refuse(RequestSpent)
+	}
+	if errors.Is(err, store.ErrChanged) {
+		return s.advance(w, r, p, s.cookie(r, browserCookie))
 	}
 	if err != nil {
 		return err

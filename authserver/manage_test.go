@@ -1,9 +1,13 @@
 package authserver
 
 import (
+	"context"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
+
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 // registration is a client that manages itself.
@@ -136,6 +140,10 @@ func TestReplacementEndsWhatWasGivenToAnother(t *testing.T) {
 	r := g.registration(g.registerClient(""))
 	secret := r.do("PUT", r.metadata("https://app.example/cb", `,"token_endpoint_auth_method":"none"`), bearer(r.token))
 	g.expect(secret, 200, "")
+	// Of clients that registered themselves people are asked every time.
+	if _, err := g.database().Exec("UPDATE clients SET dynamic = 0"); err != nil {
+		t.Fatal(err)
+	}
 	b := newBrowser(t)
 	query := with(authorization(r.id), "redirect_uri", "https://app.example/cb")
 	form := func(code string) url.Values {
@@ -207,5 +215,61 @@ func TestGuessingRegistrationTokensIsSlowed(t *testing.T) {
 	g.expect(a, 429, "temporarily_unavailable")
 	if a.header.Get("Retry-After") == "" {
 		t.Error("no Retry-After")
+	}
+}
+
+// A page that was shown for what a client said before is shown again.
+func TestApprovalIsOfTheClientThatWasShown(t *testing.T) {
+	g := newRig(t)
+	r := g.registration(g.registerClient(""))
+	b := newBrowser(t)
+	page := g.consentPage(b, authorization(r.id))
+	g.expect(r.do("PUT", strings.Replace(r.metadata(callback, ""), "Test client", "Somebody else", 1), bearer(r.token)), 200, "")
+	again := g.submit(b, "/consent", approval(t, page, "allow"))
+	if again.status != 200 || !strings.Contains(again.words(), "Somebody else") {
+		t.Fatalf("got %d %s", again.status, again.words())
+	}
+	if back := g.redirected(g.submit(b, "/consent", approval(t, again, "allow"))); back.Get("code") == "" {
+		t.Errorf("got %v", back)
+	}
+}
+
+// replacing is a store in which a client is replaced right before a person's
+// answer is written.
+type replacing struct {
+	Store
+	replace func()
+}
+
+func (s replacing) Approve(ctx context.Context, a store.Approval) error {
+	s.replace()
+	return s.Store.Approve(ctx, a)
+}
+
+func (s replacing) AllowDevice(ctx context.Context, h store.Hash, g store.Grant, version string) error {
+	s.replace()
+	return s.Store.AllowDevice(ctx, h, g, version)
+}
+
+func TestReplacementWhileApproving(t *testing.T) {
+	g := newRig(t)
+	r := g.registration(g.registerClient(`,"token_endpoint_auth_method":"none"`))
+	other := strings.NewReplacer("Test client", "Somebody else", `"refresh_token"`, `"`+grantDevice+`"`).
+		Replace(r.metadata(callback, `,"token_endpoint_auth_method":"none"`))
+	replace := sync.OnceFunc(func() { g.expect(r.do("PUT", other, bearer(r.token)), 200, "") })
+	b := newBrowser(t)
+	page := g.consentPage(b, authorization(r.id))
+	g.s.store = replacing{g.s.store, replace}
+	again := g.submit(b, "/consent", approval(t, page, "allow"))
+	if again.status != 200 || !strings.Contains(again.words(), "Somebody else") {
+		t.Fatalf("got %d %s", again.status, again.words())
+	}
+	page = g.devicePages(b, g.waits(r.id).str("user_code"))
+	g.s.store = replacing{g.s.store, func() {
+		g.expect(r.do("PUT", strings.Replace(other, "Somebody else", "A third", 1), bearer(r.token)), 200, "")
+	}}
+	again = g.submit(b, "/consent", approval(t, page, "allow"))
+	if again.status != 200 || !strings.Contains(again.words(), "A third") {
+		t.Fatalf("a device got %d %s", again.status, again.words())
 	}
 }

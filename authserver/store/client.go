@@ -2,7 +2,11 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/hex"
+	"errors"
+	"time"
 
 	"github.com/go-json-experiment/json"
 )
@@ -23,8 +27,34 @@ func (s *DB) Client(ctx context.Context, id string) (Client, error) {
 	if err := json.Unmarshal(doc, &c); err != nil {
 		return Client{}, err
 	}
-	c.CreatedAt = moment(created)
+	c.CreatedAt, c.Version = moment(created), versionOf(doc)
 	return c, nil
+}
+
+// versionOf tells metadata from any other.
+func versionOf(metadata []byte) string {
+	sum := sha256.Sum256(metadata)
+	return hex.EncodeToString(sum[:16])
+}
+
+// sameClient keeps a client as it is until the transaction ends: ErrChanged
+// when it is not of this version any more. "" is a client that is not stored.
+func (s *DB) sameClient(ctx context.Context, tx *sql.Tx, id, version string) error {
+	if version == "" {
+		return nil
+	}
+	var metadata []byte
+	err := tx.QueryRowContext(ctx, "SELECT metadata FROM clients WHERE id = $1"+s.dialect.steady, id).Scan(&metadata)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && versionOf(metadata) != version {
+		return ErrChanged
+	}
+	return err
+}
+
+// useClient notes that a person allowed a client something.
+func useClient(ctx context.Context, tx *sql.Tx, id string, now time.Time) error {
+	_, err := tx.ExecContext(ctx, "UPDATE clients SET used_at = $1 WHERE id = $2 AND used_at = 0", millis(now), id)
+	return err
 }
 
 // AddClient keeps a new client. Of the dynamic ones that nobody ever used, the

@@ -29,6 +29,7 @@ type dialect struct {
 	locking   *sql.TxOptions // statements see what is committed, and lock what they rely on
 	alone     string         // behind a SELECT: until its end the transaction alone changes the row or relies on it
 	beside    string         // the same beside others who only rely on it: nobody deletes the row
+	steady    string         // the same, and nobody changes it
 	ended     string         // the same, and nothing new refers to the row
 	inOrder   string         // whoever executes it waits until the one before has committed
 	lastPlace string         // the highest place that was ever given

@@ -72,19 +72,21 @@ func deviceRequest(row *sql.Row) (DeviceRequest, error) {
 }
 
 // AllowDevice answers a device's request with a grant, once: ErrSpent when it
-// was answered before.
-func (s *DB) AllowDevice(ctx context.Context, h Hash, g Grant) error {
+// was answered before, ErrChanged when the client, of this version ("" for one
+// that is not stored), is not what it was.
+func (s *DB) AllowDevice(ctx context.Context, h Hash, g Grant, version string) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := useClient(ctx, tx, g.ClientID, g.CreatedAt); err != nil {
+			return err
+		}
+		if err := s.sameClient(ctx, tx, g.ClientID, version); err != nil {
+			return err
+		}
 		if err := insertGrant(ctx, tx, g); err != nil {
 			return err
 		}
-		err := exactlyOne(ctx, tx, ErrSpent,
+		return exactlyOne(ctx, tx, ErrSpent,
 			"UPDATE device_requests SET grant_id = $1 WHERE hash = $2 AND grant_id IS NULL AND denied_at = 0", g.ID, h[:])
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE clients SET used_at = $1 WHERE id = $2 AND used_at = 0", millis(g.CreatedAt), g.ClientID)
-		return err
 	})
 }
 

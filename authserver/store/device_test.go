@@ -49,8 +49,8 @@ func TestDeviceIsAnsweredOnce(t *testing.T) {
 		s := open(t)
 		ctx := t.Context()
 		d := waiting(t, s, "1")
-		must(t, s.AllowDevice(ctx, d.Hash, deviceGrant("1")))
-		want(t, s.AllowDevice(ctx, d.Hash, deviceGrant("2")), ErrSpent)
+		must(t, s.AllowDevice(ctx, d.Hash, deviceGrant("1"), ""))
+		want(t, s.AllowDevice(ctx, d.Hash, deviceGrant("2"), ""), ErrSpent)
 		want(t, s.DenyDevice(ctx, d.Hash, t0), ErrSpent)
 		_, err := s.Grant(ctx, "device grant 2")
 		want(t, err, ErrNotFound)
@@ -59,7 +59,7 @@ func TestDeviceIsAnsweredOnce(t *testing.T) {
 		}
 		n := waiting(t, s, "2")
 		must(t, s.DenyDevice(ctx, n.Hash, t0))
-		want(t, s.AllowDevice(ctx, n.Hash, deviceGrant("3")), ErrSpent)
+		want(t, s.AllowDevice(ctx, n.Hash, deviceGrant("3"), ""), ErrSpent)
 		if got, err := s.DeviceRequest(ctx, n.Hash); err != nil || !got.Denied {
 			t.Errorf("got %+v, %v", got, err)
 		}
@@ -90,7 +90,7 @@ func TestDeviceIsRedeemedOnce(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s := open(t)
 		d := waiting(t, s, "1")
-		must(t, s.AllowDevice(t.Context(), d.Hash, deviceGrant("1")))
+		must(t, s.AllowDevice(t.Context(), d.Hash, deviceGrant("1"), ""))
 		d, err := s.DeviceRequest(t.Context(), d.Hash)
 		must(t, err)
 		var redeemed atomic.Int32
@@ -128,7 +128,7 @@ func TestDeviceOfAnEndedGrant(t *testing.T) {
 		} {
 			d := waiting(t, s, name)
 			g := deviceGrant(name)
-			must(t, s.AllowDevice(t.Context(), d.Hash, g))
+			must(t, s.AllowDevice(t.Context(), d.Hash, g, ""))
 			must(t, end(g.ID))
 			d.GrantID = g.ID
 			_, err := s.RedeemDevice(t.Context(), d, nil, AccessToken{ID: "j " + name, GrantID: g.ID, ClientID: "c1", Subject: "u1", ExpiresAt: t0}, t0, t0)

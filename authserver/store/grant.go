@@ -32,12 +32,24 @@ func consented(row *sql.Row) ([]string, error) {
 
 // Approve writes an approval as one: the pending request is spent (ErrSpent
 // when it was before), the consent grows, the grant and its code exist.
+// ErrChanged when the client, or a consent that was remembered, is not what it
+// was; ErrNotFound when the person is gone. Whoever replaces the client, or
+// takes the consent back, comes before or after it.
 func (s *DB) Approve(ctx context.Context, a Approval) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
 		if err := spend(ctx, tx, a.Request, a.RequestUntil); err != nil {
 			return err
 		}
-		if err := growConsent(ctx, tx, a.Consent, a.Grant.CreatedAt); err != nil {
+		if err := exists(ctx, tx, "SELECT 1 FROM users WHERE id = $1"+s.dialect.beside, a.Grant.UserID); err != nil {
+			return err
+		}
+		if err := useClient(ctx, tx, a.Grant.ClientID, a.Grant.CreatedAt); err != nil {
+			return err
+		}
+		if err := s.sameClient(ctx, tx, a.Grant.ClientID, a.Version); err != nil {
+			return err
+		}
+		if err := s.consent(ctx, tx, a); err != nil {
 			return err
 		}
 		if err := insertGrant(ctx, tx, a.Grant); err != nil {
@@ -46,26 +58,43 @@ func (s *DB) Approve(ctx context.Context, a Approval) error {
 		_, err := tx.ExecContext(ctx,
 			`INSERT INTO codes (hash, grant_id, redirect_uri, challenge, thumbprint, nonce, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			a.Code.Hash[:], a.Grant.ID, a.Code.RedirectURI, a.Code.Challenge, a.Code.Thumbprint, a.Code.Nonce, millis(a.Code.ExpiresAt))
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, "UPDATE clients SET used_at = $1 WHERE id = $2 AND used_at = 0",
-			millis(a.Grant.CreatedAt), a.Grant.ClientID)
 		return err
 	})
 }
 
-func growConsent(ctx context.Context, tx *sql.Tx, c Consent, now time.Time) error {
+// consent remembers what was allowed, when it is more than what is remembered.
+func (s *DB) consent(ctx context.Context, tx *sql.Tx, a Approval) error {
+	c := a.Consent
 	held, err := consented(tx.QueryRowContext(ctx, consentQuery, c.UserID, c.ClientID, c.RedirectHost, c.Resource))
+	if err != nil {
+		return err
+	}
+	more := held == nil || slices.ContainsFunc(c.Scope, func(n string) bool { return !slices.Contains(held, n) })
+	if more && a.Remembered {
+		return ErrChanged
+	}
+	if !more {
+		return nil
+	}
+	return s.growConsent(ctx, tx, c, a.Grant.CreatedAt)
+}
+
+func (s *DB) growConsent(ctx context.Context, tx *sql.Tx, c Consent, now time.Time) error {
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO consents (user_id, client_id, redirect_host, resource, scope, updated_at) VALUES ($1, $2, $3, $4, '', $5)
+		 ON CONFLICT DO NOTHING`, c.UserID, c.ClientID, c.RedirectHost, c.Resource, millis(now))
+	if err != nil {
+		return err
+	}
+	// Somebody else may have let it grow since.
+	held, err := consented(tx.QueryRowContext(ctx, consentQuery+s.dialect.alone, c.UserID, c.ClientID, c.RedirectHost, c.Resource))
 	if err != nil {
 		return err
 	}
 	all := slices.Sorted(slices.Values(append(held, c.Scope...)))
 	_, err = tx.ExecContext(ctx,
-		`INSERT INTO consents (user_id, client_id, redirect_host, resource, scope, updated_at) VALUES ($1, $2, $3, $4, $5, $6)
-		 ON CONFLICT (user_id, client_id, redirect_host, resource)
-		 DO UPDATE SET scope = excluded.scope, updated_at = excluded.updated_at`,
-		c.UserID, c.ClientID, c.RedirectHost, c.Resource, strings.Join(slices.Compact(all), " "), millis(now))
+		`UPDATE consents SET scope = $1, updated_at = $2 WHERE user_id = $3 AND client_id = $4 AND redirect_host = $5 AND resource = $6`,
+		strings.Join(slices.Compact(all), " "), millis(now), c.UserID, c.ClientID, c.RedirectHost, c.Resource)
 	return err
 }
 

@@ -34,7 +34,7 @@ func hot(t *testing.T, s *DB) {
 		s.EndSession(ctx, h("s")), failed(s.EndSessions(ctx, "u1", h("s"))), s.Spend(ctx, h("another"), t0),
 		failed(s.Code(ctx, a.Code.Hash)), failed(s.Redeem(ctx, a.Code, &first, ofGrant(a, h("1")), t0, t0)),
 		failed(s.DeviceRequest(ctx, d.Hash)), failed(s.DeviceRequestOf(ctx, d.UserCode)), s.PollDevice(ctx, d.Hash, t0),
-		s.AllowDevice(ctx, d.Hash, deviceGrant("1")), failed(s.RedeemDevice(ctx, d, nil, ofDevice, t0, t0)),
+		s.AllowDevice(ctx, d.Hash, deviceGrant("1"), ""), failed(s.RedeemDevice(ctx, d, nil, ofDevice, t0, t0)),
 		s.DenyDevice(ctx, waiting(t, s, "2").Hash, t0),
 		failed(s.Refresh(ctx, first.Hash)), failed(s.Rotate(ctx, first.Hash, nil, second, ofGrant(a, h("2")), t0, t0)),
 		failed(s.Extend(ctx, second, ofGrant(a, h("3")), t0)), failed(s.Grant(ctx, a.Grant.ID)),

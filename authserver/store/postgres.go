@@ -23,6 +23,7 @@ var postgres = dialect{
 	locking: &sql.TxOptions{Isolation: sql.LevelReadCommitted},
 	alone:   " FOR NO KEY UPDATE",
 	beside:  " FOR KEY SHARE",
+	steady:  " FOR SHARE",
 	ended:   " FOR UPDATE",
 	inOrder: "SELECT pg_advisory_xact_lock(7089327415604421)",
 	// A sequence counts what transactions that are still open have taken, too.

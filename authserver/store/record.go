@@ -20,6 +20,7 @@ var (
 	ErrExists   = errors.New("already in the store")
 	ErrSpent    = errors.New("already used")
 	ErrFull     = errors.New("as many as there may be")
+	ErrChanged  = errors.New("changed meanwhile")
 )
 
 // Hash is the SHA-256 of a secret this server made up.
@@ -30,6 +31,7 @@ type Client struct {
 	ID          string    `json:"-"`
 	SecretHash  []byte    `json:"-"` // SHA-256, nil for a public client
 	Dynamic     bool      `json:"-"` // registered by itself, not by an operator
+	Version     string    `json:"-"` // of what it says, as the store has it
 	Name        string    `json:"name"`
 	URI         string    `json:"uri,omitzero"`
 	AuthMethod  string    `json:"auth_method"` // as registered
@@ -148,6 +150,8 @@ type Revocation struct {
 type Approval struct {
 	Request      Hash // of the pending request, which this spends
 	RequestUntil time.Time
+	Version      string // of a client that is stored, as the person saw it; else ""
+	Remembered   bool   // nobody was asked: the consent must be there
 	Consent      Consent
 	Grant        Grant
 	Code         Code
