@@ -44,11 +44,15 @@ func (s *Server) provesSelfSigned(r *http.Request, c client, cred credential) er
 }
 
 // provesAuthority: RFC 8705 §2.1: a chain to a configured authority, for
-// clients, now; and the one name that was registered.
+// clients, now; and the one name that was registered. The key is of a kind and
+// size that is good for assertions too, whatever the authority signs.
 func (s *Server) provesAuthority(r *http.Request, c client, cred credential) error {
 	chain, err := certified(r, cred)
 	if err != nil {
 		return err
+	}
+	if _, err := jose.ImportPublic(chain[0].PublicKey); err != nil {
+		return refuseFor(WrongCertificate, err)
 	}
 	between := x509.NewCertPool()
 	for _, link := range chain[1:] {

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -141,6 +142,28 @@ func TestSelfSignedCertificates(t *testing.T) {
 	}
 }
 
+// smallCertificate is one of an authority that does not mind RSA of 1024 bits.
+func smallCertificate(t *testing.T, by *signed, change func(*x509.Certificate)) *signed {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := *by.cert
+	template.IsCA, template.KeyUsage, template.ExtKeyUsage = false, 0, []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
+	change(&template)
+	template.RawSubject = nil
+	der, err := x509.CreateCertificate(rand.Reader, &template, by.cert, key.Public(), by.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &signed{cert: cert}
+}
+
 // subject gives a certificate these steps of a name, of O and CN, in this order.
 func subject(steps ...string) func(*x509.Certificate) {
 	kinds := map[string]asn1.ObjectIdentifier{"CN": {2, 5, 4, 3}, "O": {2, 5, 4, 10}}
@@ -206,6 +229,7 @@ func TestCertificatesOfAnAuthority(t *testing.T) {
 			full(c)
 			c.NotAfter = time.Now().Add(-time.Minute)
 		})}, WrongCertificate},
+		{"a key that is too small", `"tls_client_auth_san_dns":"robot.example"`, []*signed{smallCertificate(t, authority, full)}, WrongCertificate},
 		{"none", `"tls_client_auth_san_dns":"robot.example"`, nil, NoCertificate},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -103,6 +103,9 @@ func (s *Server) revisit(r *http.Request, p pending) (redirection, error) {
 	if !s.mayRedirect(c, p.Redirect) {
 		return redirection{}, refuse(UnregisteredTarget)
 	}
+	if s.mustPush(c) && !p.Pushed {
+		return redirection{}, refuse(PushRequired)
+	}
 	return redirection{client: c, uri: p.Redirect, state: p.State}, nil
 }
 
@@ -234,7 +237,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection,
 	if p.Device != "" {
 		return s.answerDevice(w, r, to, p, v, true)
 	}
-	code, until := newSecret("pac_"), s.config.Now().Add(s.config.CodeLife)
+	code, until := p.code(), s.config.Now().Add(s.config.CodeLife)
 	g := s.newGrant(p, v, until)
 	err := s.store.Approve(r.Context(), store.Approval{
 		Request: hashOf(p.ID), RequestUntil: p.until(), Version: to.client.Version, Remembered: remembered, Consent: s.consentOf(p, v), Grant: g,

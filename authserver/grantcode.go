@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/store"
@@ -47,6 +48,9 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 func (s *Server) findCode(r *http.Request, req tokenRequest) (store.Code, store.Grant, error) {
 	if req.params["code"] == "" || req.params["code_verifier"] == "" {
 		return store.Code{}, store.Grant{}, refuse(MissingParameter)
+	}
+	if s.mustPush(req.client) && !strings.HasPrefix(req.params["code"], pushedCode) {
+		return store.Code{}, store.Grant{}, refuse(BadCode)
 	}
 	code, err := s.store.Code(r.Context(), hashOf(req.params["code"]))
 	if errors.Is(err, store.ErrNotFound) {

@@ -48,7 +48,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 		return refuse(PublicNotAllowed)
 	}
 	t, err := s.present(r.Context(), raw)
-	if errors.Is(err, errDead) || err == nil && !t.visibleTo(c) {
+	if errors.Is(err, errDead) || err == nil && (!t.visibleTo(c) || t.access != nil && !s.profile.takes(*t.access)) {
 		return s.tell(w, r, c, introspection{})
 	}
 	if err != nil {

@@ -173,7 +173,7 @@ func TestStoreFailureIsNeverAYes(t *testing.T) {
 		"status list":    g.get(noRedirect(), "/status/0"),
 		"status lists":   g.get(noRedirect(), "/status"),
 		"introspect":     g.post("/introspect", url.Values{"token": {a.str("access_token")}}, basic(proxy, secret)),
-		"redeem":         g.post("/token", redemption(client, "pac_x")),
+		"redeem":         g.post("/token", redemption(client, openCode+"x")),
 		"register":       g.postJSON("/register", `{"redirect_uris":["`+callback+`"]}`),
 	} {
 		g.expect(got, 500, "server_error")

@@ -73,6 +73,9 @@ func (s *Server) bearer(r *http.Request, at dpop.Target) (token.Claims, error) {
 	if err != nil {
 		return token.Claims{}, err
 	}
+	if !s.profile.takes(*t.access) {
+		return token.Claims{}, refuse(DeadAccessToken)
+	}
 	// RFC 9449 §7.2: a bound token is no bearer token.
 	if bound != (t.access.Thumbprint != "") {
 		return token.Claims{}, refuse(DeadAccessToken)

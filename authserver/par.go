@@ -136,6 +136,7 @@ func (s *Server) openPushed(uri, client string) (pending, error) {
 	if !s.config.Now().Before(time.Unix(p.Until, 0)) {
 		return pending{}, refuse(BadRequestURI)
 	}
+	p.Pending.Pushed = true
 	return p.Pending, nil
 }
 
@@ -155,6 +156,20 @@ func (s *Server) authorizePushed(w http.ResponseWriter, r *http.Request, query u
 		return err
 	}
 	return s.advance(w, r, p, s.browser(w, r))
+}
+
+// A code says whether its request was pushed: what it begins with is hashed with
+// the rest, so nobody can give it another beginning.
+const (
+	openCode   = "pac_"
+	pushedCode = "pap_"
+)
+
+func (p pending) code() string {
+	if p.Pushed {
+		return newSecret(pushedCode)
+	}
+	return newSecret(openCode)
 }
 
 // mustPush: RFC 9126 §5 and §6: the server or the client may have said that

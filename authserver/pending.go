@@ -29,6 +29,7 @@ type pending struct {
 	UserCode  string   `json:"user_code,omitzero"`
 	Details   string   `json:"details,omitzero"` // authorization_details, in canonical form
 	Nonce     string   `json:"nonce,omitzero"`
+	Pushed    bool     `json:"pushed,omitzero"`  // by its client, who proved itself
 	Silent    bool     `json:"silent,omitzero"`  // prompt=none: nothing may be shown
 	Ask       bool     `json:"ask,omitzero"`     // prompt=consent: whatever was allowed before
 	SignedIn  int64    `json:"signed_in"`        // the earliest sign-in that is good enough, in milliseconds

@@ -9,6 +9,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/token"
 )
 
 // Profile is a set of demands that go together.
@@ -66,21 +67,29 @@ var profiles = map[Profile]profile{
 	},
 }
 
+func (p profile) allows(a jose.Algorithm) bool { return slices.Contains(p.algorithms, a) }
+
 // permits holds the algorithm of a verified proof against the profile's (FAPI 2.0 §5.4.1).
 func (p profile) permits(proof string) error {
 	jws, err := jose.Parse(proof, len(proof))
 	if err != nil {
 		return refuseFor(BadProof, err) // unreachable: it was verified
 	}
-	if !slices.Contains(p.algorithms, jose.Algorithm(jws.Algorithm)) {
+	if !p.allows(jose.Algorithm(jws.Algorithm)) {
 		return refuse(ProofAlgorithm)
 	}
 	return nil
 }
 
+// takes says whether an access token may be used: one that is bound to nothing
+// may have been issued before the profile was chosen.
+func (p profile) takes(c token.Claims) bool {
+	return !p.bound || c.Thumbprint != "" || c.Certificate != ""
+}
+
 // proofAlgorithms are those of proofs, for the metadata.
 func (p profile) proofAlgorithms() []string {
-	return slices.DeleteFunc(dpop.Algorithms(), func(a string) bool { return !slices.Contains(p.algorithms, jose.Algorithm(a)) })
+	return slices.DeleteFunc(dpop.Algorithms(), func(a string) bool { return !p.allows(jose.Algorithm(a)) })
 }
 
 // assertionAlgorithms are those of client assertions, for the metadata.

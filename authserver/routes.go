@@ -107,6 +107,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 	if to.cors {
 		allowAnyOrigin(w.Header())
 	}
+	if to.page && s.site.secure {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797 §6.1
+	}
 	if to.cors && r.Method == http.MethodOptions {
 		answerPreflight(w, to)
 		return

@@ -120,8 +120,40 @@ func (s *Server) openKeys(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := s.lookAtKeys(ctx); err != nil {
+		return err
+	}
+	return s.dismissKeys(ctx)
+}
+
+// dismissKeys: with a key whose algorithm the profile forbids nothing is signed
+// any more (FAPI 2.0 §5.4.1). Another signs at once, which whoever meets it has to
+// fetch, as after a revocation. Forbidden ones that wait signed nothing yet, and go.
+func (s *Server) dismissKeys(ctx context.Context) error {
+	keys := *s.keys.seen.Load()
+	at := signerAt(keys, s.config.Now())
+	if !slices.ContainsFunc(keys[at:], s.forbids) {
+		return nil
+	}
+	number, err := s.nextNumber(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.addKey(ctx, number, 0); err != nil && !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	for _, waiting := range keys[at+1:] {
+		if !s.forbids(waiting) {
+			continue
+		}
+		if err := s.store.DropSigningKey(ctx, waiting.ID); err != nil {
+			return err
+		}
+	}
 	return s.lookAtKeys(ctx)
 }
+
+func (s *Server) forbids(k signingKey) bool { return !s.profile.allows(k.private.Algorithm()) }
 
 // lookAtKeys takes the good keys as they are in the store. An error says which
 // do not open; when there is none that does, those of the last look serve on.

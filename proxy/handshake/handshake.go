@@ -46,6 +46,12 @@ func Listener(ln net.Listener, c Config) (net.Listener, error) {
 func serverConfig(c Config) *tls.Config {
 	conf := &tls.Config{
 		MinVersion: tls.VersionTLS12,
+		// RFC 9325 §4.2: of TLS 1.2 only what authenticates what it encrypts, with keys of its own.
+		CipherSuites: []uint16{
+			tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+			tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
+			tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
+		},
 		NextProtos: []string{"h2", "http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return c.Certificate.Current(), nil

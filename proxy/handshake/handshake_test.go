@@ -108,6 +108,29 @@ func TestProtocolsGoTheirWays(t *testing.T) {
 	}
 }
 
+// What encrypts first and authenticates afterwards, and keys that open what was
+// recorded, are not spoken.
+func TestOldCipherSuitesAreNotSpoken(t *testing.T) {
+	for suite, good := range map[uint16]bool{
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256: true, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: true,
+		tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA: false, tls.TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA: false,
+	} {
+		ln, conf := listen(t)
+		secure, err := Listener(ln, conf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := tls.Dial("tcp", ln.Addr().String(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{suite}})
+		if (err == nil) != good {
+			t.Errorf("%s: %v", tls.CipherSuiteName(suite), err)
+		}
+		if err == nil {
+			_ = c.Close()
+		}
+		_ = secure.Close()
+	}
+}
+
 // Nobody waits for a listener that is closed: neither who accepts nor who is
 // through with the handshake.
 func TestClosedListenerLetsGo(t *testing.T) {
