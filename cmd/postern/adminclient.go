@@ -206,7 +206,7 @@ func (o *office) clientUpdate() *cobra.Command {
 	}
 	c.Flags().StringVar(&name, "name", "", "what it is called")
 	c.Flags().StringSliceVar(&scopes, "scope", nil, "all scopes it shall have; repeat it, or separate by commas")
-	c.MarkFlagsOneRequired("name", "scope")
+	someFlag(c, "name", "scope")
 	f.flags(c)
 	return c
 }

@@ -18,8 +18,7 @@ type whose struct{ user, client string }
 func (w *whose) flags(c *cobra.Command) {
 	c.Flags().StringVar(&w.user, "user", "", "of this user, by name")
 	c.Flags().StringVar(&w.client, "client", "", "of this client, by its client_id")
-	c.MarkFlagsOneRequired("user", "client")
-	c.MarkFlagsMutuallyExclusive("user", "client")
+	exactlyOneFlag(c, "user", "client")
 }
 
 func (w *whose) find(ctx context.Context, c admin.Caller) (admin.Whose, error) {

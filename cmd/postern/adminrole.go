@@ -78,8 +78,7 @@ func (o *office) roleChange(verb, short string, change func(roles []string, role
 	}
 	c.Flags().StringVar(&user, "user", "", "the user, by name")
 	c.Flags().StringVar(&client, "client", "", "the client, by its client_id")
-	c.MarkFlagsOneRequired("user", "client")
-	c.MarkFlagsMutuallyExclusive("user", "client")
+	exactlyOneFlag(c, "user", "client")
 	return c
 }
 

@@ -131,7 +131,7 @@ func (o *office) userCreate() *cobra.Command {
 	}
 	c.Flags().BoolVar(&fromStdin, "password-stdin", false, "take the password from the first line of stdin")
 	c.Flags().BoolVar(&none, "no-password", false, "they come in by another provider only")
-	c.MarkFlagsMutuallyExclusive("password-stdin", "no-password")
+	atMostOneFlag(c, "password-stdin", "no-password")
 	c.Flags().StringVar(&n.FullName, "full-name", "", "what the person is called")
 	c.Flags().StringVar(&n.Email, "email", "", "their address")
 	c.Flags().BoolVar(&n.Verified, "email-verified", false, "the address is known to be theirs")
@@ -198,7 +198,7 @@ func (o *office) userUpdate() *cobra.Command {
 	c.Flags().StringVar(&email, "email", "", "their address; empty for none")
 	c.Flags().BoolVar(&verified, "email-verified", false, "the address is known to be theirs")
 	c.Flags().BoolVar(&disabled, "disabled", false, "they cannot sign in; --disabled=false lets them in again")
-	c.MarkFlagsOneRequired("full-name", "email", "email-verified", "disabled")
+	someFlag(c, "full-name", "email", "email-verified", "disabled")
 	f.flags(c)
 	return c
 }
