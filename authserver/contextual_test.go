@@ -478,6 +478,25 @@ func TestFailuresAreRecordedAtTheEnd(t *testing.T) {
 	g.recorded("refuse", "") // at once: nobody empties the queue any more
 }
 
+// Lines go after 90 days, pairs after as long as they are remembered.
+func TestOldSignInsAreSwept(t *testing.T) {
+	g := newSeats(t, func(c *Config) { c.SignIn.Remember = 100 * 24 * time.Hour })
+	g.seat(atHome, firefox).signIn(testPassword)
+	left := func(lines, pairs int) {
+		t.Helper()
+		g.s.sweep(t.Context())
+		h, err := g.s.store.SignInHistory(t.Context(), g.userID(), 10, g.clock.Now())
+		if err != nil || len(g.lately(10)) != lines || len(h.Contexts) != pairs || !h.Before {
+			t.Errorf("%d lines, %+v, %v; want %d and %d", len(g.lately(10)), h, err, lines, pairs)
+		}
+	}
+	left(1, 1)
+	g.clock.forward(90*24*time.Hour + time.Second)
+	left(0, 1)
+	g.clock.forward(10 * 24 * time.Hour)
+	left(0, 0)
+}
+
 func TestBadRulesDoNotStart(t *testing.T) {
 	c := baseConfig("http://127.0.0.1", &clock{}, &logbook{})
 	c.SignIn.StepUp = 0
