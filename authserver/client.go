@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -63,6 +64,15 @@ func (s *Server) client(r *http.Request, id string) (client, error) {
 		return client{}, refuse(UnknownClient)
 	}
 	return client{Client: c, version: c.Version}, err
+}
+
+// begun notes that somebody came with a client, the first time: until they have
+// answered it is not dropped for others that register.
+func (s *Server) begun(ctx context.Context, c client) error {
+	if !c.Fresh {
+		return nil
+	}
+	return s.store.StartClient(ctx, c.ID, s.config.Now())
 }
 
 // documentClient fetches at the cost of the caller's address: nobody takes up

@@ -28,6 +28,9 @@ func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, brow
 	if err != nil {
 		return err
 	}
+	if err := s.begun(r.Context(), to.client); err != nil {
+		return err
+	}
 	now, err := s.offered(to.client, p)
 	if err != nil {
 		return s.answerError(w, r, to, p, err)

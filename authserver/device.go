@@ -65,6 +65,9 @@ func (s *Server) deviceAuthorization(w http.ResponseWriter, r *http.Request) err
 	if err != nil {
 		return err
 	}
+	if err := s.begun(r.Context(), c); err != nil {
+		return err
+	}
 	a, err := s.beginDevice(r.Context(), d)
 	if err != nil {
 		return err

@@ -91,6 +91,7 @@ const (
 	NonceNeeded         Reason = "nonce_needed"
 	ReplayUnavailable   Reason = "replay_unavailable"
 	RegistrationOff     Reason = "registration_off"
+	RegistrationFull    Reason = "registration_full"
 	BadInitialToken     Reason = "bad_initial_access_token"
 	BadManagementToken  Reason = "bad_registration_access_token"
 	BadMetadata         Reason = "bad_client_metadata"
@@ -231,6 +232,7 @@ var answers = map[Reason]answer{
 	NonceNeeded:         {400, "use_dpop_nonce", "Repeat the request with a proof that carries the nonce of the DPoP-Nonce header."},
 	ReplayUnavailable:   {503, "temporarily_unavailable", "The proof cannot be checked right now: try again."},
 	RegistrationOff:     {403, "access_denied", "Client registration is closed."},
+	RegistrationFull:    {503, "temporarily_unavailable", "Many applications registered just now and nobody used them yet: try again in a few minutes."},
 	BadInitialToken:     {401, "invalid_token", "Registration needs the initial access token as a bearer token."},
 	BadManagementToken:  {401, "invalid_token", "A registration is read and changed with its registration_access_token as a bearer token; without it, register again."},
 	BadMetadata:         {400, "invalid_client_metadata", "The client metadata is not acceptable."},

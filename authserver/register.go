@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -55,8 +56,12 @@ func (s *Server) register(w http.ResponseWriter, r *http.Request) error {
 	c, secret := s.newClient(m)
 	management := newSecret("prm_")
 	h := hashOf(management)
-	c.Dynamic, c.ManagementHash = true, h[:]
-	if err := s.store.AddClient(r.Context(), c, maxUnusedClients); err != nil {
+	c.Dynamic, c.ManagementHash, c.Network = true, h[:], s.network(r)
+	err = s.store.AddClient(r.Context(), c, maxUnusedClients)
+	if errors.Is(err, store.ErrFull) {
+		return &Error{Reason: RegistrationFull, RetryAfter: time.Minute}
+	}
+	if err != nil {
 		return err
 	}
 	s.audit(r, "client.registered", "client_id", c.ID, "name", c.Name, "type", c.Type,

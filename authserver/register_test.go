@@ -1,8 +1,14 @@
 package authserver
 
 import (
+	"context"
+	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 func TestRegistration(t *testing.T) {
@@ -112,4 +118,67 @@ func TestRegistrationsOfOneAddressAreLimited(t *testing.T) {
 	if a.header.Get("Retry-After") != "2" {
 		t.Errorf("Retry-After %q", a.header.Get("Retry-After"))
 	}
+}
+
+// Strangers who register without end drop their own clients, not the one that
+// somebody is signing in to.
+func TestStrangersDoNotDropAClientInUse(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")} })
+	victim := g.publicClient()
+	b := newBrowser(t)
+	page := g.consentPage(b, authorization(victim))
+	body := `{"redirect_uris":["` + callback + `"]}`
+	for i := range maxUnusedClients + 60 {
+		a := g.postJSON("/register", body, header("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i%40)))
+		if a.status != 201 {
+			g.expect(a, 503, "temporarily_unavailable")
+			g.expectReason(RegistrationFull)
+		}
+	}
+	back := g.redirected(g.submit(b, "/consent", approval(t, page, "allow")))
+	if back.Get("code") == "" {
+		t.Errorf("got %v", back)
+	}
+	a := g.postJSON("/register", body, header("X-Forwarded-For", "198.51.100.1"))
+	g.expect(a, 201, "")
+}
+
+func TestRegistrationThatIsFull(t *testing.T) {
+	g := newRig(t)
+	g.s.store = noRoom{g.s.store}
+	a := g.postJSON("/register", `{"redirect_uris":["`+callback+`"]}`)
+	g.expect(a, 503, "temporarily_unavailable")
+	g.expectReason(RegistrationFull)
+	if a.header.Get("Retry-After") != "60" {
+		t.Errorf("again after %q", a.header.Get("Retry-After"))
+	}
+}
+
+type noRoom struct{ Store }
+
+func (noRoom) AddClient(context.Context, store.Client, int) error { return store.ErrFull }
+
+// A client is begun once, however often somebody comes with it, and by devices too.
+func TestClientIsBegunOnce(t *testing.T) {
+	g := newRig(t)
+	client, tv := g.publicClient(), g.television("")
+	counted := &begunCount{Store: g.s.store}
+	g.s.store = counted
+	for range 3 {
+		g.get(noRedirect(), "/authorize?"+authorization(client).Encode())
+		g.waits(tv)
+	}
+	if counted.n != 2 {
+		t.Errorf("%d writes", counted.n)
+	}
+}
+
+type begunCount struct {
+	Store
+	n int
+}
+
+func (c *begunCount) StartClient(ctx context.Context, id string, now time.Time) error {
+	c.n++
+	return c.Store.StartClient(ctx, id, now)
 }

@@ -14,6 +14,7 @@ type Store interface {
 	keyChanges
 	sealedStore
 	clientStore
+	clientUse
 	userStore
 	sessionStore
 	sessionsSeen
@@ -77,6 +78,10 @@ type clientStore interface {
 	Client(ctx context.Context, id string) (store.Client, error)
 	AddClient(ctx context.Context, c store.Client, limit int) error
 	ReplaceClient(ctx context.Context, c store.Client, anew bool) error
+}
+
+type clientUse interface {
+	StartClient(ctx context.Context, id string, now time.Time) error
 }
 
 type userStore interface {

@@ -19,8 +19,8 @@ func (s *DB) Client(ctx context.Context, id string) (Client, error) {
 		created int64
 	)
 	err := s.read.QueryRowContext(ctx,
-		"SELECT id, secret_hash, dynamic, metadata, created_at FROM clients WHERE id = $1", id).
-		Scan(&c.ID, &c.SecretHash, &c.Dynamic, &doc, &created)
+		"SELECT id, secret_hash, dynamic, metadata, created_at, dynamic = 1 AND used_at = 0 AND started_at = 0 FROM clients WHERE id = $1", id).
+		Scan(&c.ID, &c.SecretHash, &c.Dynamic, &doc, &created, &c.Fresh)
 	if err != nil {
 		return Client{}, found(err)
 	}
@@ -57,19 +57,72 @@ func useClient(ctx context.Context, tx *sql.Tx, id string, now time.Time) error 
 	return err
 }
 
-// AddClient keeps a new client. Of the dynamic ones that nobody ever used, the
-// oldest beyond limit are dropped to make room.
+// StartClient notes that somebody came with a client for the first time.
+func (s *DB) StartClient(ctx context.Context, id string, now time.Time) error {
+	_, err := s.write.ExecContext(ctx, "UPDATE clients SET started_at = $1 WHERE id = $2 AND started_at = 0", millis(now), id)
+	return err
+}
+
+// AddClient keeps a new client. Of those that registered themselves and were
+// never used at most about limit are kept. One that is new, or that somebody
+// just came with, makes room only when its network has more of them than the new
+// one's: ErrFull when there is none to drop.
 func (s *DB) AddClient(ctx context.Context, c Client, limit int) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		if err := insertClient(ctx, tx, c); err != nil {
+	if c.Dynamic {
+		if err := s.makeRoom(ctx, c, limit); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx,
-			`DELETE FROM clients WHERE id IN (
-			   SELECT id FROM clients WHERE dynamic = 1 AND used_at = 0 AND id <> $1
-			   ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $2)`, c.ID, max(0, limit-int(flag(c.Dynamic))))
-		return err
+	}
+	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error { return insertClient(ctx, tx, c) })
+}
+
+// youngClient is how long a client has time for its first person, and that one
+// to answer.
+const youngClient = time.Hour
+
+const unused = " dynamic = 1 AND used_at = 0 "
+
+func (s *DB) makeRoom(ctx context.Context, c Client, limit int) error {
+	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
+		var n int
+		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM clients WHERE"+unused).Scan(&n); err != nil || n < limit {
+			return err
+		}
+		old, err := tx.ExecContext(ctx, "DELETE FROM clients WHERE"+unused+"AND id IN (SELECT id FROM clients WHERE"+unused+
+			"AND created_at < $1 AND started_at < $1 ORDER BY created_at, id LIMIT $2)", millis(c.CreatedAt.Add(-youngClient)), n-limit+1)
+		if err != nil {
+			return err
+		}
+		dropped, err := old.RowsAffected()
+		if err != nil || int(dropped) > n-limit {
+			return err
+		}
+		return dropYoung(ctx, tx, c.Network)
 	})
+}
+
+// dropYoung makes room for a client of a network at the cost of the one that has
+// the most: whoever registers without end drops its own.
+func dropYoung(ctx context.Context, tx *sql.Tx, network string) error {
+	var crowd string
+	var most, own int
+	err := tx.QueryRowContext(ctx, "SELECT network, count(*) FROM clients WHERE"+unused+"GROUP BY network ORDER BY count(*) DESC, network LIMIT 1").
+		Scan(&crowd, &most)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil // they are all used by now
+	}
+	if err != nil {
+		return err
+	}
+	if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM clients WHERE"+unused+"AND network = $1", network).Scan(&own); err != nil {
+		return err
+	}
+	if most < own+2 {
+		return ErrFull
+	}
+	_, err = tx.ExecContext(ctx, "DELETE FROM clients WHERE"+unused+"AND id = (SELECT id FROM clients WHERE"+unused+
+		"AND network = $1 ORDER BY CASE WHEN started_at > 0 THEN 1 ELSE 0 END, created_at, id LIMIT 1)", crowd)
+	return err
 }
 
 func insertClient(ctx context.Context, tx *sql.Tx, c Client) error {
@@ -78,7 +131,7 @@ func insertClient(ctx context.Context, tx *sql.Tx, c Client) error {
 		return err
 	}
 	return exactlyOne(ctx, tx, ErrExists,
-		`INSERT INTO clients (id, secret_hash, dynamic, metadata, created_at)
-		 VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`,
-		c.ID, c.SecretHash, flag(c.Dynamic), string(doc), millis(c.CreatedAt))
+		`INSERT INTO clients (id, secret_hash, dynamic, metadata, created_at, network)
+		 VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
+		c.ID, c.SecretHash, flag(c.Dynamic), string(doc), millis(c.CreatedAt), c.Network)
 }

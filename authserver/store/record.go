@@ -32,6 +32,8 @@ type Client struct {
 	SecretHash  []byte    `json:"-"` // SHA-256, nil for a public client
 	Dynamic     bool      `json:"-"` // registered by itself, not by an operator
 	Version     string    `json:"-"` // of what it says, as the store has it
+	Network     string    `json:"-"` // it registered itself from; only written
+	Fresh       bool      `json:"-"` // it registered itself, and nobody came with it yet; only read
 	Name        string    `json:"name"`
 	URI         string    `json:"uri,omitzero"`
 	AuthMethod  string    `json:"auth_method"` // as registered

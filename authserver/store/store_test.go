@@ -116,23 +116,6 @@ func TestClients(t *testing.T) {
 	})
 }
 
-func TestUnusedClientsAreBounded(t *testing.T) {
-	everywhere(t, func(t *testing.T, open opener) {
-		s := open(t)
-		must(t, s.AddClient(t.Context(), Client{ID: "operator's", CreatedAt: t0}, 2))
-		must(t, s.AddClient(t.Context(), Client{ID: "c1", Dynamic: true, CreatedAt: t0}, 2))
-		approve(t, s, "1", "a") // c1 is in use
-		for _, id := range []string{"d1", "d2", "d3"} {
-			must(t, s.AddClient(t.Context(), Client{ID: id, Dynamic: true, CreatedAt: t0}, 2))
-		}
-		for id, kept := range map[string]bool{"operator's": true, "c1": true, "d1": false, "d2": true, "d3": true} {
-			if _, err := s.Client(t.Context(), id); (err == nil) != kept {
-				t.Errorf("%s: %v", id, err)
-			}
-		}
-	})
-}
-
 func TestSessions(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s := open(t)

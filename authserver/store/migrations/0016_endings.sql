@@ -24,3 +24,5 @@ CREATE INDEX access_tokens_subject ON access_tokens (subject, place);
 -- sent a person.
 ALTER TABLE clients ADD COLUMN network TEXT NOT NULL DEFAULT '';
 ALTER TABLE clients ADD COLUMN started_at INTEGER NOT NULL DEFAULT 0;
+DROP INDEX clients_unused;
+CREATE INDEX clients_unused ON clients (network, created_at, id, started_at) WHERE dynamic = 1 AND used_at = 0;
