@@ -55,7 +55,7 @@ func openPostgres(ctx context.Context, databaseURL string) (*DB, error) {
 		return nil, fmt.Errorf("migrate the database: %w", err)
 	}
 	s := &DB{read: pool(conf, size/2), write: pool(conf, size-size/2), dialect: postgres}
-	if err := s.durable(ctx); err != nil {
+	if err := s.isDurable(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
@@ -71,6 +71,9 @@ func parsePostgres(databaseURL string) (conf *pgx.ConnConfig, size int, err erro
 		return nil, 0, errors.New("the database's URL leaves open whether the connection is encrypted: add sslmode=verify-full, or disable where something else encrypts it")
 	}
 	if size, err = poolSize(conf.RuntimeParams); err != nil {
+		return nil, 0, err
+	}
+	if err := askDurable(conf.RuntimeParams); err != nil {
 		return nil, 0, err
 	}
 	if conf.ConnectTimeout == 0 {
@@ -142,14 +145,30 @@ func migratePostgres(ctx context.Context, conf *pgx.ConnConfig) (err error) {
 	return upgrade(ctx, p)
 }
 
-// durable: a commit that is answered for must be on disk.
-func (s *DB) durable(ctx context.Context) error {
+// askDurable: a commit that is answered for must be on disk, whatever is set for
+// the database, its role or its server, now or later.
+func askDurable(params map[string]string) error {
+	const name = "synchronous_commit"
+	if _, ok := params[name]; !ok {
+		params[name] = "on"
+	}
+	if !durable(params[name]) {
+		return errors.New(name + " in the database's URL must be on or remote_apply: what is confirmed must not be lost")
+	}
+	return nil
+}
+
+func durable(mode string) bool { return mode == "on" || mode == "remote_apply" }
+
+// isDurable looks whether what was asked for arrived: something in between may drop it.
+func (s *DB) isDurable(ctx context.Context) error {
 	var mode string
 	if err := s.write.QueryRowContext(ctx, "SHOW synchronous_commit").Scan(&mode); err != nil {
 		return err
 	}
-	if mode == "off" {
-		return errors.New("the database loses what it has confirmed (synchronous_commit is off): ALTER DATABASE … SET synchronous_commit = on")
+	if !durable(mode) {
+		return errors.New("the database loses what it has confirmed (synchronous_commit is " + mode +
+			"), and does not let it be asked for: ALTER DATABASE … SET synchronous_commit = on")
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
@@ -26,6 +28,9 @@ func TestPostgresURLs(t *testing.T) {
 		{"no URL", "postgres://ada:hidden@%zz/x", "cannot be read"},
 		{"one connection", "postgres://ada:hidden@localhost/x?pool_max_conns=1", "pool_max_conns in the database's URL must be a number from 2 to 1000"},
 		{"no number of connections", "postgres://ada:hidden@localhost/x?pool_max_conns=hidden", "pool_max_conns"},
+		{"commits that are lost", "postgres://ada:hidden@localhost/x?synchronous_commit=off", "synchronous_commit in the database's URL must be on or remote_apply"},
+		{"commits in one place", "postgres://ada:hidden@localhost/x?synchronous_commit=local", "synchronous_commit"},
+		{"commits in all places", "postgres://ada:hidden@localhost/x?synchronous_commit=remote_apply", ""},
 		{"verified TLS", "postgres://ada:hidden@db.example/x?sslmode=verify-full", ""},
 		{"said in so many words", "postgres://ada:hidden@db.example/x?sslmode=disable", ""},
 		{"loopback", "postgres://ada:hidden@localhost/x", ""},
@@ -83,10 +88,38 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-func TestForgetfulDatabaseIsRefused(t *testing.T) {
-	_, err := Open(t.Context(), newDatabase(t)+"&synchronous_commit=off")
-	if err == nil || !strings.Contains(err.Error(), "synchronous_commit is off") {
-		t.Errorf("got %v", err)
+// Whoever sets a database to lose what it confirms, before or while it is used,
+// does not set it for our connections.
+func TestForgetfulDatabase(t *testing.T) {
+	address := newDatabase(t)
+	forget := raw(t, address)
+	var name string
+	must(t, forget.QueryRow("SELECT current_database()").Scan(&name))
+	s := openURL(t, address)
+	_, err := forget.Exec("ALTER DATABASE " + pgx.Identifier{name}.Sanitize() + " SET synchronous_commit = off")
+	must(t, err)
+	t.Cleanup(func() {
+		_, _ = forget.Exec("ALTER DATABASE " + pgx.Identifier{name}.Sanitize() + " RESET synchronous_commit")
+	})
+	s.write.SetMaxIdleConns(0) // so that the next one is new
+	for how, s := range map[string]*DB{
+		"one that is open":    s,
+		"another":             openURL(t, address),
+		"through its options": openURL(t, address+"&options=-c%20synchronous_commit%3Doff"),
+	} {
+		for _, db := range []*sql.DB{s.write, s.read} {
+			var mode string
+			must(t, db.QueryRow("SHOW synchronous_commit").Scan(&mode))
+			if mode != "on" {
+				t.Errorf("%s: %s", how, mode)
+			}
+		}
+	}
+	s = openURL(t, address+"&synchronous_commit=remote_apply")
+	var mode string
+	must(t, s.write.QueryRow("SHOW synchronous_commit").Scan(&mode))
+	if mode != "remote_apply" {
+		t.Errorf("the URL says remote_apply, and it is %s", mode)
 	}
 }
 
