@@ -90,6 +90,14 @@ func (s *Server) openSetup(text string, v store.Session) (otp.Generator, error) 
 	return otp.Open(kept.Secret)
 }
 
+func (s *Server) removeCodePage(w http.ResponseWriter, r *http.Request, v store.Session, f factors) error {
+	frame, err := s.securityFrame(r, v)
+	if err != nil {
+		return err
+	}
+	return frame.RemoveCode(w, http.StatusOK, pages.RemoveCode{Last: !f.resistant()})
+}
+
 // removeCode takes the generator away, and remembered browsers with the last factor.
 func (s *Server) removeCode(w http.ResponseWriter, r *http.Request, v store.Session, f factors, form params) error {
 	if err := s.store.RemoveGenerator(r.Context(), v.UserID); err != nil {

@@ -215,10 +215,29 @@ func (p Security) generator() Section {
 	s.Facts = []Fact{{"Set up", Cell{When: WhenOf(p.GeneratorAt, p.Now), Tags: []Tag{{"on", Good}}}}}
 	s.Acts = []Act{
 		{Text: "Set up on another phone", Path: withThen("/account/security/code", p.Then)},
-		{Text: "Switch off", About: "codes from an app", Path: "/account/security/code/remove", Post: true, Danger: true, Hidden: p.then()},
+		{Text: "Switch off", About: "codes from an app", Path: "/account/security/code/remove", Danger: true},
 	}
 	return s
 }
+
+// RemoveCode asks before codes are switched off.
+type RemoveCode struct {
+	Last bool // they are the only second step
+}
+
+// RemoveCode writes the page that asks.
+func (f Frame) RemoveCode(w http.ResponseWriter, status int, p RemoveCode) error {
+	points := []string{"The app still shows codes, and they open nothing."}
+	if p.Last {
+		points = append(points, onlyStep)
+	}
+	return f.Sheet(w, status, Sheet{Title: "Switch off codes from an app?", Trail: []Link{{"Security", "/account/security"}}, Sections: []Section{{
+		Danger: true, Points: points, Forms: []Form{{Path: "/account/security/code/remove", Button: "Switch them off", Danger: true}},
+		Acts: []Act{{Text: "Keep them", Path: "/account/security"}},
+	}}})
+}
+
+const onlyStep = "It is your only second step: recovery codes and remembered browsers end with it, and only your password protects this account then."
 
 func (p Security) recovery() Section {
 	s := Section{ID: "recovery", Title: "Recovery codes", Lead: "For the day you have neither your phone nor your passkey. Each code works once. Keep them on paper, not on your phone."}
@@ -269,7 +288,7 @@ type OnePasskey struct {
 func (f Frame) OnePasskey(w http.ResponseWriter, status int, p OnePasskey) error {
 	points := []string{"It signs nobody in any more."}
 	if p.Last {
-		points = append(points, "It is your only second step: recovery codes and remembered browsers end with it, and only your password protects this account then.")
+		points = append(points, onlyStep)
 	}
 	hidden := []Hidden{{"passkey", p.Key.ID}}
 	return f.Sheet(w, status, Sheet{

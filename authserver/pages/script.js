@@ -46,7 +46,7 @@ const answer = credential => {
 
 const problems = {
   InvalidStateError: 'This device has a passkey of yours already.',
-  NotAllowedError: 'That was cancelled, or took too long. Try again.',
+  NotAllowedError: 'That was cancelled, took too long, or there is no passkey of yours here. Try again, or another way.',
   SecurityError: 'Your browser does not allow passkeys at this address.',
 };
 

@@ -9,7 +9,7 @@ import (
 // stories is every page in every state.
 func stories() []story {
 	var all []story
-	for _, chapter := range [][]story{asking(), account(), administration(), managing()} {
+	for _, chapter := range [][]story{asking(), proving(), account(), administration(), managing()} {
 		all = append(all, chapter...)
 	}
 	return all

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/otp"
+	"github.com/postern-mcp/postern/authserver/pages"
+)
+
+// drawn is a QR code, of nobody's key.
+var drawn, _ = otp.Draw("otpauth://totp/auth.example.com:ada?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=auth.example.com")
+
+var recoveryCodes = []string{"edrr-26m9-rzgv", "svnp-8qst-p4e5", "x2g5-xmz6-7usq", "ja8c-wh3m-6gqw", "scua-ddqz-pke2", "ys7m-43t5-nwtb", "njfd-a364-zjmv", "qujy-wg6b-u35p", "qxck-nu8w-eecd", "9ryv-3bns-8su5"}
+
+// question is what a script would ask a browser for.
+var question = pages.Passkey{Options: `{"challenge":"AAAAAAAAAAAAAAAAAAAAAA","rpId":"localhost"}`, State: "sealed"}
+
+// proving are the pages on which people prove who they are, and change how they do.
+func proving() []story {
+	second, signUp, reset, security := pages.Frame.Second, pages.Frame.SignUp, pages.Frame.Reset, pages.Frame.Security
+	keys := []pages.KeptPasskey{{ID: "a", Name: "Laptop", Since: now.Add(-90 * 24 * time.Hour), Used: now.Add(-time.Hour)}, {ID: "b", Name: invisible, Since: now.Add(-time.Hour), Cloned: true}, {ID: "c", Name: longWord, Since: now}}
+	browsers := []pages.TrustedBrowser{{ID: "a", Agent: "Firefox on Linux", Since: now.Add(-24 * time.Hour), Until: now.Add(29 * 24 * time.Hour)}}
+	full := pages.Security{Now: now, HasPassword: true, PasswordAt: now.Add(-200 * 24 * time.Hour), Generator: true, GeneratorAt: now.Add(-time.Hour), Recovery: 2, PasskeysOffered: true, Passkeys: keys, Browsers: browsers}
+	return []story{
+		alone("login-passkey", "Login", "with a passkey, and open for everybody", pages.Frame.Login, pages.Login{Client: "Claude", Resource: "Calculator", Passkey: &question, SignUp: true, Ways: providers}),
+		alone("second-code", "Second", "a code", second, pages.Second{User: "ada", Code: true, Recovery: true, RememberDays: 30}),
+		alone("second-wrong", "Second", "the wrong code", second, pages.Second{User: "ada", Code: true, Problem: "That is not the code of this moment."}),
+		alone("second-passkey", "Second", "a passkey, or a code", second, pages.Second{User: "ada", Unusual: true, Passkey: &question, Code: true, Recovery: true, RememberDays: 30}),
+		alone("second-odd", "Second", "a name that hides something", second, pages.Second{User: invisible, Passkey: &question}),
+		alone("sign-up", "SignUp", "whoever comes", signUp, pages.SignUp{}),
+		alone("sign-up-invited", "SignUp", "by invitation", signUp, pages.SignUp{Ticket: "t", Email: "grace@example.com", Roles: []string{"admin", "user"}}),
+		alone("sign-up-name", "SignUp", "the name is taken", signUp, pages.SignUp{Username: longWord, FullName: rightLeft, Problem: "Somebody has this user name: choose another one.", Field: "username"}),
+		alone("sign-up-password", "SignUp", "the password is common", signUp, pages.SignUp{Username: "grace", Problem: "This is one of the most used passwords.", Field: "new_password"}),
+		alone("reset", "Reset", "by a link", reset, pages.Reset{Username: "ada"}),
+		alone("reset-problem", "Reset", "the two are not the same", reset, pages.Reset{Username: longWord, Problem: "The two passwords are not the same.", Field: "new_password"}),
+		signed("security", "Security", "everything there is", security, full),
+		signed("security-none", "Security", "a password alone", security, pages.Security{Now: now, HasPassword: true, PasswordAt: now, PasskeysOffered: true}),
+		signed("security-wanted", "Security", "what they came for needs a passkey", security, pages.Security{Now: now, PasskeysOffered: true, Wanted: "phr", Then: "x", GoOn: "/consent?request=x"}),
+		signed("security-go-on", "Security", "they have it now", security, pages.Security{Now: now, HasPassword: true, Generator: true, GeneratorAt: now, Done: "code-on", Then: "x", GoOn: "/consent?request=x"}),
+		signed("security-code", "Generator", "a new generator", pages.Frame.Generator, pages.Generator{Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", QRSize: drawn.Size, QRPath: drawn.Path, Replaces: true}),
+		signed("security-code-wrong", "Generator", "the wrong code", pages.Frame.Generator, pages.Generator{Key: "JBSW Y3DP", QRSize: drawn.Size, QRPath: drawn.Path, Problem: "That is not the code of this moment."}),
+		signed("security-code-remove", "RemoveCode", "asks first", pages.Frame.RemoveCode, pages.RemoveCode{Last: true}),
+		signed("security-recovery", "RecoveryCodes", "shown once", pages.Frame.RecoveryCodes, pages.RecoveryCodes{Codes: recoveryCodes, Site: "auth.example.com", User: "ada"}),
+		signed("security-passkey", "NewPasskey", "adds one", pages.Frame.NewPasskey, pages.NewPasskey{Passkey: question}),
+		signed("security-passkey-problem", "NewPasskey", "that did not work", pages.Frame.NewPasskey, pages.NewPasskey{Passkey: question, Problem: "This passkey is registered already."}),
+		signed("security-passkey-one", "OnePasskey", "the last one", pages.Frame.OnePasskey, pages.OnePasskey{Now: now, Key: keys[0], Last: true}),
+		signed("security-password", "Password", "changes it", pages.Frame.Password, pages.Password{Username: "ada", Old: true}),
+		signed("security-password-wrong", "Password", "the old one is wrong", pages.Frame.Password, pages.Password{Username: "ada", Old: true, Field: "password", Problem: "This is not your password of now."}),
+	}
+}
