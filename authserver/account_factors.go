@@ -87,6 +87,9 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request, v store.Sessio
 		Generator: f.generator, GeneratorAt: f.since, Recovery: f.recovery, PasskeysOffered: s.party != nil, Then: q["then"],
 	}
 	page.Wanted, page.GoOn = s.wantedFor(r, q["then"], v)
+	if page.Elsewhere, page.Providers, err = s.elsewhere(r.Context(), v.UserID); err != nil {
+		return err
+	}
 	for _, k := range f.passkeys {
 		page.Passkeys = append(page.Passkeys, passkeyShown(k))
 	}

@@ -88,7 +88,9 @@ func (s *Server) sendAway(w http.ResponseWriter, r *http.Request, p *provider, e
 
 // ask is what a request demands, in the provider's words.
 func (p *provider) ask(to pending, state string) upstream.Ask {
-	a := upstream.Ask{State: state, ACR: p.classes(to.Level)}
+	// Our own pages take what there is: whoever signs in there alone has to
+	// come in, to set up something better.
+	a := upstream.Ask{State: state, ACR: p.classes(to.Level), Untold: to.Next != ""}
 	if !to.since().IsZero() {
 		a.Since = to.since()
 	}

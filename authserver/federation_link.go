@@ -29,6 +29,11 @@ type identityLinks interface {
 	AddLinkedUser(ctx context.Context, u store.User, v store.Identity, now time.Time) error
 }
 
+type ownIdentities interface {
+	Identities(ctx context.Context, user string) ([]store.Identity, error)
+	Unlink(ctx context.Context, user, issuer, subject string, issuers []string) error
+}
+
 type departures interface {
 	Depart(ctx context.Context, h store.Hash, sealed []byte, expires time.Time) error
 	Return(ctx context.Context, h store.Hash, now time.Time) ([]byte, error)
@@ -39,7 +44,7 @@ type departures interface {
 func (s *Server) welcome(w http.ResponseWriter, r *http.Request, p *provider, e errand, who upstream.Identity) error {
 	owner, err := s.ownerOf(r.Context(), p, who)
 	switch {
-	case err == nil && p.decides(who):
+	case err == nil && (p.decides(who) || owner.waiting):
 		if err := s.link(r, p, owner.ID, who.Issuer, who.Subject, who.Email); err != nil {
 			return err
 		}
@@ -58,13 +63,28 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request, p *provider, e 
 	return s.enter(w, r, p, e.To, id, who)
 }
 
+// owner is who has an address.
+type owner struct {
+	store.User
+	waiting bool // an administrator made the account, and nobody has come in yet
+}
+
 // ownerOf is who has a verified address here: an address that only one of the
 // two sides has seen proves nothing.
-func (s *Server) ownerOf(ctx context.Context, p *provider, who upstream.Identity) (store.User, error) {
+func (s *Server) ownerOf(ctx context.Context, p *provider, who upstream.Identity) (owner, error) {
 	if !p.Link || !who.EmailVerified {
-		return store.User{}, store.ErrNotFound
+		return owner{}, store.ErrNotFound
 	}
-	return s.store.UserByAddress(ctx, who.Email)
+	u, err := s.store.UserByAddress(ctx, who.Email)
+	if err != nil || u.PasswordHash != "" {
+		return owner{User: u}, err
+	}
+	keys, err := s.store.Passkeys(ctx, u.ID)
+	if err != nil {
+		return owner{}, err
+	}
+	linked, err := s.store.Identities(ctx, u.ID)
+	return owner{u, len(keys) == 0 && len(linked) == 0}, err
 }
 
 func (s *Server) link(r *http.Request, p *provider, userID, issuer, subject, email string) error {
@@ -98,7 +118,7 @@ func offerOf(p *provider, browser string) string {
 
 // offerLink asks for a sign-in to the account that has the address, after
 // which the browser comes to linkOffered.
-func (s *Server) offerLink(w http.ResponseWriter, r *http.Request, p *provider, to pending, owner store.User, who upstream.Identity) error {
+func (s *Server) offerLink(w http.ResponseWriter, r *http.Request, p *provider, to pending, owner owner, who upstream.Identity) error {
 	name, browser, now := newSecret(""), s.cookie(r, browserCookie), s.config.Now()
 	doc, err := json.Marshal(offer{To: to, UserID: owner.ID, Issuer: who.Issuer, Subject: who.Subject, Email: who.Email, Roles: p.roles(who), At: now.UnixMilli()})
 	if err != nil {

@@ -47,6 +47,8 @@ func (s *Server) routes() http.Handler {
 		s.site.local(securityPath + "/passkey/one"):       {get: s.guarded(s.passkeyForm), post: s.sent(s.renamePasskey), page: true},
 		s.site.local(securityPath + "/passkey/remove"):    {post: s.sent(s.removePasskey), page: true},
 		s.site.local(securityPath + "/password"):          {get: s.guarded(s.passwordPage), post: s.sent(s.changePassword), page: true},
+		s.site.local(linkPath):                            {post: s.sent(s.linkOwn), page: true},
+		s.site.local(unlinkPath):                          {post: s.sent(s.unlinkOwn), page: true},
 		s.site.local(securityPath + "/browsers"):          {post: s.sent(s.forgetBrowser), page: true},
 		s.site.local("/consent"):                          {get: s.resume, post: s.decide, page: true},
 		s.site.local(pages.StylePath):                     {get: asset(pages.WriteStyle)},

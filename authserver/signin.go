@@ -147,7 +147,7 @@ func (s *Server) visitor(w http.ResponseWriter, r *http.Request, d visit) (v sto
 	if err != nil {
 		return store.Session{}, false, err
 	}
-	if !ok || v.AuthTime.Before(to.since()) {
+	if !ok || cameIn(v).Before(to.since()) {
 		browser := s.browser(w, r)
 		return store.Session{}, false, s.showLogin(w, http.StatusOK, client{}, to, browser, pages.Login{Username: v.UserName, Again: v.UserName != ""})
 	}
@@ -155,6 +155,15 @@ func (s *Server) visitor(w http.ResponseWriter, r *http.Request, d visit) (v sto
 		return store.Session{}, false, s.proven(w, r, s.entryOf(to, v))
 	}
 	return v, true, s.see(r.Context(), v)
+}
+
+// cameIn is when somebody signed in, for pages of ours: where nobody says when
+// they proved who they are, when they came.
+func cameIn(v store.Session) time.Time {
+	if v.AuthTime.IsZero() {
+		return v.CreatedAt
+	}
+	return v.AuthTime
 }
 
 const seenEvery = time.Minute

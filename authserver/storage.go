@@ -36,6 +36,7 @@ type Store interface {
 	givenRoles
 	identityStore
 	identityLinks
+	ownIdentities
 	departures
 	consentStore
 	grantStore

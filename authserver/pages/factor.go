@@ -121,6 +121,8 @@ type Security struct {
 	PasskeysOffered bool
 	Passkeys        []KeptPasskey
 	Browsers        []TrustedBrowser
+	Elsewhere       []LinkedAccount
+	Providers       []Way // that can be linked
 }
 
 var doneWords = map[string]string{
@@ -130,6 +132,8 @@ var doneWords = map[string]string{
 	"passkey-off":       "The passkey is removed. It may still be on your device: remove it there too.",
 	"passkey-renamed":   "The passkey has its new name.",
 	"password-changed":  "Your password is changed. You were signed out everywhere else.",
+	"linked":            "The account is linked: it lets you in from now on.",
+	"unlinked":          "The account is unlinked: it lets you in no more. You were signed out everywhere else.",
 	"browser-forgotten": "You are asked for the second step there again.",
 }
 
@@ -171,6 +175,9 @@ func (f Frame) Security(w http.ResponseWriter, status int, p Security) error {
 		sections = append(sections, p.passkeys())
 	}
 	sections = append(sections, p.generator(), p.recovery())
+	if len(p.Elsewhere)+len(p.Providers) > 0 {
+		sections = append(sections, p.elsewhere())
+	}
 	if len(p.Browsers) > 0 {
 		sections = append(sections, p.browsers())
 	}

@@ -19,6 +19,7 @@ type Ask struct {
 	ACR    []string  // classes that are wished for, in the provider's words
 	Insist bool      // one of ACR must be met
 	Since  time.Time // the earliest proof that is good enough; zero: whenever
+	Untold bool      // an answer that does not say when it was is good enough, too
 }
 
 // memory is what one sign-in must know when the person comes back.
@@ -28,6 +29,7 @@ type memory struct {
 	Verifier string   `json:"verifier"`
 	ACR      []string `json:"acr,omitzero"` // one of them must be met
 	Since    int64    `json:"since,omitzero"`
+	Untold   bool     `json:"untold,omitzero"`
 }
 
 // anyAge is asked for where age does not matter: a provider that was asked
@@ -41,7 +43,7 @@ func (p *Provider) Begin(ctx context.Context, ask Ask) (to string, secret []byte
 	if err != nil {
 		return "", nil, err
 	}
-	kept := memory{State: ask.State, Nonce: random(), Verifier: random()}
+	kept := memory{State: ask.State, Nonce: random(), Verifier: random(), Untold: ask.Untold}
 	if ask.Insist {
 		kept.ACR = ask.ACR
 	}

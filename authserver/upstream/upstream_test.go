@@ -180,6 +180,8 @@ func TestRefusedTokens(t *testing.T) {
 		{"proved before the login that was demanded", upstreamtest.Set("auth_time", ago(time.Minute)), Ask{Since: now}, TooOld},
 		{"proved nobody says when", upstreamtest.Without("auth_time"), Ask{Since: now.Add(-time.Minute)}, NoAuthTime},
 		{"proved nobody says when, nobody asked", upstreamtest.Without("auth_time"), Ask{}, ""},
+		{"proved nobody says when, which is good enough", upstreamtest.Without("auth_time"), Ask{Since: now.Add(-time.Minute), Untold: true}, ""},
+		{"proved too long ago, where untold is good enough", upstreamtest.Set("auth_time", ago(10*time.Minute)), Ask{Since: now.Add(-time.Minute), Untold: true}, TooOld},
 		{"proved at a time that is none", upstreamtest.Set("auth_time", "now"), Ask{Since: now.Add(-time.Minute)}, NoAuthTime},
 		{"proved in the future", upstreamtest.Set("auth_time", ago(-time.Minute)), Ask{}, TooEarly},
 	} {
