@@ -80,6 +80,9 @@ func (s *DB) AddClient(ctx context.Context, c Client, limit int) error {
 // to answer.
 const youngClient = time.Hour
 
+// mostDropped are dropped for one that is new.
+const mostDropped = 100
+
 const unused = " dynamic = 1 AND used_at = 0 "
 
 func (s *DB) makeRoom(ctx context.Context, c Client, limit int) error {
@@ -88,16 +91,17 @@ func (s *DB) makeRoom(ctx context.Context, c Client, limit int) error {
 		if err := tx.QueryRowContext(ctx, "SELECT count(*) FROM clients WHERE"+unused).Scan(&n); err != nil || n < limit {
 			return err
 		}
-		old, err := tx.ExecContext(ctx, "DELETE FROM clients WHERE"+unused+"AND id IN (SELECT id FROM clients WHERE"+unused+
-			"AND created_at < $1 AND started_at < $1 ORDER BY created_at, id LIMIT $2)", millis(c.CreatedAt.Add(-youngClient)), n-limit+1)
+		// What others drop at the same time makes room as well.
+		old, err := words(tx.QueryContext(ctx, "SELECT id FROM clients WHERE"+unused+
+			"AND created_at < $1 AND started_at < $1 ORDER BY created_at, id LIMIT $2", millis(c.CreatedAt.Add(-youngClient)), min(n-limit+1, mostDropped)))
 		if err != nil {
 			return err
 		}
-		dropped, err := old.RowsAffected()
-		if err != nil || int(dropped) > n-limit {
-			return err
+		if len(old) == 0 {
+			return dropYoung(ctx, tx, c.Network)
 		}
-		return dropYoung(ctx, tx, c.Network)
+		_, err = tx.ExecContext(ctx, "DELETE FROM clients WHERE"+unused+"AND id "+oneOf(1, len(old)), anys(old)...)
+		return err
 	})
 }
 

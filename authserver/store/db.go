@@ -65,17 +65,19 @@ func (s *DB) tx(ctx context.Context, f func(*sql.Tx) error) error {
 	return s.transact(ctx, s.dialect.serial, f)
 }
 
-// The pauses of transactions that met others and begin again: the last stands
-// for about two seconds of trying.
+// Transactions that met others begin again after a pause, which doubles up to
+// the longest. Whoever has no luck in so many tries waited about five seconds.
 const (
-	firstPause = 2 * time.Millisecond
-	lastPause  = time.Second
+	firstPause   = 2 * time.Millisecond
+	longestPause = 200 * time.Millisecond
+	tries        = 32
 )
 
 func (s *DB) transact(ctx context.Context, o *sql.TxOptions, f func(*sql.Tx) error) error {
-	for pause := firstPause; ; pause *= 2 {
+	pause := firstPause
+	for try := 1; ; try++ {
 		err := s.once(ctx, o, f)
-		if !collided(err) || pause > lastPause {
+		if !collided(err) || try == tries {
 			return err
 		}
 		select {
@@ -83,6 +85,7 @@ func (s *DB) transact(ctx context.Context, o *sql.TxOptions, f func(*sql.Tx) err
 			return err
 		case <-time.After(pause/2 + rand.N(pause)):
 		}
+		pause = min(2*pause, longestPause)
 	}
 }
 
