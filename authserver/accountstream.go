@@ -118,7 +118,7 @@ func (s *Server) tokensNow(r *http.Request, f pages.Frame) (string, error) {
 		return "", err
 	}
 	var b bytes.Buffer
-	err = f.Fragment(&b, pages.TokenTable(s.shownTokens(let, ""), s.config.Now()))
+	err = f.ApplicationsNow(&b, pages.Applications{Now: s.config.Now(), All: let.applications, Tokens: s.shownTokens(let, "")})
 	return b.String(), err
 }
 

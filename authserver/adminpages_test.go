@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"html"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -56,7 +57,7 @@ func (g *rig) all() (looks, asks, forms []string) {
 		if to.get != nil {
 			looks = append(looks, adminPath+path)
 		}
-		if to.get != nil && to.post != nil && path != "/risk" {
+		if to.get != nil && to.post != nil && path != "/risk" && path != "/invitations" {
 			asks = append(asks, adminPath+path)
 		}
 		if to.post != nil && path != "/risk" {
@@ -233,6 +234,35 @@ func (g *rig) idOf(name string) string {
 		g.t.Fatal(err)
 	}
 	return u.ID
+}
+
+func TestAdministratorsInvite(t *testing.T) {
+	g := newRig(t)
+	b := g.administrator("admin")
+	page := g.get(b, "/admin/invitations")
+	if a := g.press(b, page, "/admin/invitations", "email", "no address"); a.status != 422 || !strings.Contains(a.words(), "email is no address") {
+		t.Errorf("no address: %d %s", a.status, a.words())
+	}
+	made := g.press(b, page, "/admin/invitations", "email", "grace@example.com", "role.admin", "yes")
+	link := html.UnescapeString(secretOf(t, made))
+	if a := g.get(newBrowser(t), strings.TrimPrefix(link, g.url)); a.status != 200 || !strings.Contains(a.words(), "Create your account") {
+		t.Errorf("the link: %d %s", a.status, a.words())
+	}
+	list := g.get(b, "/admin/invitations")
+	if !strings.Contains(list.words(), "grace@example.com") || !strings.Contains(list.words(), "root") {
+		t.Errorf("the list: %s", list.words())
+	}
+	if a := g.press(b, list, "/admin/invitations/cancel"); !strings.Contains(a.words(), "The invitation is canceled.") {
+		t.Errorf("cancel: %d %s", a.status, a.words())
+	}
+	if a := g.get(newBrowser(t), strings.TrimPrefix(link, g.url)); a.status == 200 {
+		t.Error("the link works on")
+	}
+	reset := g.press(b, g.get(b, "/admin/user/reset?id="+g.idOf(testUser)), "/admin/user/reset")
+	link = html.UnescapeString(secretOf(t, reset))
+	if a := g.get(newBrowser(t), strings.TrimPrefix(link, g.url)); a.status != 200 || !strings.Contains(a.words(), "Choose a new password") {
+		t.Errorf("the link for a password: %d %s", a.status, a.words())
+	}
 }
 
 func TestNobodyClosesTheirOwnAccount(t *testing.T) {

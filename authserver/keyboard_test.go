@@ -159,7 +159,7 @@ func TestKeyboardApplications(t *testing.T) {
 	c.until(`!!document.querySelector("[data-live].live")`)
 	id := g.publicClient()
 	a := g.tokens(id)
-	c.settled("Test client") // without being asked for again
+	c.settled("Tokens right now") // without being asked for again
 	c.shows("account-applications")
 	c.choose("End token of Test client")
 	c.settled("The token has ended.")

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -62,14 +63,21 @@ const TokensPath = "/account/tokens"
 // Applications writes the list of them.
 func (f Frame) Applications(w http.ResponseWriter, status int, p Applications) error {
 	f.At = "/account/applications"
+	return f.Sheet(w, status, Sheet{Title: "Applications", Lead: "What you have allowed to act in your name. You can take it back at any time.", Notices: p.Notices,
+		Live: TokensPath, Sections: p.sections()})
+}
+
+// ApplicationsNow writes what the page shows now, for its stream.
+func (f Frame) ApplicationsNow(w io.Writer, p Applications) error { return f.renewal(w, p.sections()) }
+
+func (p Applications) sections() []Section {
 	t := &Table{Caption: "Applications you let in", Columns: []string{"Application", "May use", "Since", "Tokens right now"}, Acts: true,
 		Empty: "You have not let any application in yet."}
 	for _, a := range p.All {
 		t.Rows = append(t.Rows, Row{Cells: []Cell{a.cell(), {Chips: a.resources()}, {When: WhenOf(a.Since, p.Now)}, {Text: number(a.Tokens)}},
 			Acts: []Act{{Text: "Look", About: "at " + a.Name, Path: a.path()}}})
 	}
-	return f.Sheet(w, status, Sheet{Title: "Applications", Lead: "What you have allowed to act in your name. You can take it back at any time.", Notices: p.Notices,
-		Sections: []Section{{Table: t}, tokenSection(p.Tokens, p.Now)}})
+	return []Section{{Table: t}, tokenSection(p.Tokens, p.Now)}
 }
 
 func (a Application) path() string {
@@ -105,13 +113,13 @@ func (a Application) resources() []string {
 }
 
 func tokenSection(all []Token, now time.Time) Section {
-	t := TokenTable(all, now)
-	return Section{ID: "tokens", Title: "Tokens in use right now", Live: TokensPath, Table: &t,
+	t := tokenTable(all, now)
+	return Section{ID: "tokens", Title: "Tokens in use right now", Table: &t,
 		Lead: "While an application works for you it holds a token: a pass for one place and a few minutes. Each ends by itself; “End” ends it within seconds."}
 }
 
-// TokenTable is the list of live tokens.
-func TokenTable(all []Token, now time.Time) Table {
+// tokenTable is the list of live tokens.
+func tokenTable(all []Token, now time.Time) Table {
 	t := Table{Caption: "Tokens in use right now", Columns: []string{"Application", "Where", "May", "Ends"}, Acts: true,
 		Empty: "No application holds a token of yours right now."}
 	for _, k := range all {
@@ -147,7 +155,7 @@ func (f Frame) Application(w http.ResponseWriter, status int, p ApplicationOf) e
 	}
 	sections = append(sections, Section{ID: "grants", Title: "Each time you said yes", Table: grantTable(p.Grants, p.Now)})
 	if len(p.Tokens) > 0 {
-		t := TokenTable(p.Tokens, p.Now)
+		t := tokenTable(p.Tokens, p.Now)
 		sections = append(sections, Section{ID: "tokens", Title: "Tokens in use right now", Table: &t})
 	}
 	sections = append(sections, Section{ID: "end", Title: "Take it back", Danger: true,

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -204,7 +203,6 @@ type Section struct {
 	Points          []string // what it means, one by one
 	Facts           []Fact
 	Secret          string // shown once, to be copied
-	Live            string // path of a stream that renews the table, "" for none
 	Table           *Table
 	Forms           []Form
 	Acts            []Act
@@ -218,18 +216,19 @@ type Sheet struct {
 	Notices  []Notice
 	Search   *Form
 	Acts     []Act
+	Live     string // path of a stream that renews the sections, "" for none
 	Sections []Section
 }
 
 // Sheet writes one. Its frame needs a visitor.
 func (f Frame) Sheet(w http.ResponseWriter, status int, p Sheet) error {
-	f.Script = f.Script || slices.ContainsFunc(p.Sections, func(s Section) bool { return s.Live != "" })
+	f.Script = f.Script || p.Live != ""
 	return f.write(w, status, "sheet.html", view{f, p.Title, p})
 }
 
-// Fragment writes a table as a stream renews it.
-func (f Frame) Fragment(w io.Writer, t Table) error {
-	return templates.ExecuteTemplate(w, "table", f.With(&t))
+// renewal writes sections as a stream renews them.
+func (f Frame) renewal(w io.Writer, sections []Section) error {
+	return templates.ExecuteTemplate(w, "sections", f.With(sections))
 }
 
 func number(n int) string { return strconv.Itoa(n) }

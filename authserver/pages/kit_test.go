@@ -56,7 +56,7 @@ func TestEveryFormCarriesTheToken(t *testing.T) {
 func TestScriptsOnlyWhereTheyAreOfUse(t *testing.T) {
 	f := Frame{At: "/account", Visitor: &Visitor{Name: "ada"}}
 	for live, want := range map[string]bool{"": false, "/account/tokens": true} {
-		w := sheet(t, f, Sheet{Sections: []Section{{Live: live, Table: &Table{}}}})
+		w := sheet(t, f, Sheet{Live: live, Sections: []Section{{Table: &Table{}}}})
 		policy := w.Header().Get("Content-Security-Policy")
 		if strings.Contains(policy, "script-src 'self'") != want || strings.Contains(w.Body.String(), "<script") != want {
 			t.Errorf("live %q: %s", live, policy)

@@ -57,7 +57,7 @@ func (f Frame) People(w http.ResponseWriter, status int, p People) error {
 	}
 	s := Sheet{Title: "People", Lead: "Everybody who can sign in here.", Notices: p.Notices, Search: searchForm(peoplePath, "User name, or what it begins with", p.Query), Sections: []Section{{Table: t}}}
 	if p.Create {
-		s.Acts = []Act{{Text: "Add a person", Path: "/admin/users/new"}}
+		s.Acts = []Act{{Text: "Add a person", Path: "/admin/users/new"}, {Text: "Invite", Path: "/admin/invitations"}}
 	}
 	return f.Sheet(w, status, s)
 }
@@ -179,6 +179,7 @@ func withoutActs(t *Table) *Table {
 
 func (p PersonOf) danger() Section {
 	s := Section{ID: "danger", Title: "Serious changes", Danger: true, Acts: []Act{
+		{Text: "Make a link for a new password", Path: personPage("reset", p.Of.ID)},
 		{Text: "Make a new password", Path: personPage("password", p.Of.ID), Danger: true},
 	}}
 	if p.Self {

@@ -23,6 +23,7 @@ var accountPlaces = []Link{
 var adminPlaces = []Link{
 	{"Overview", "/admin"},
 	{"People", "/admin/users"},
+	{"Invitations", "/admin/invitations"},
 	{"Roles", "/admin/roles"},
 	{"Applications", "/admin/clients"},
 	{"Grants", "/admin/grants"},

@@ -126,3 +126,8 @@ var keys = []pages.Key{
 }
 
 var providers = []pages.Way{{Name: "google", Label: "Google"}, {Name: "corp", Label: "Corporate directory of " + longWord}}
+
+var invitations = []pages.Invitation{
+	{ID: "i1", Email: "grace@example.com", Roles: []string{"admin"}, By: "ada", Created: ago(day), Expires: now.Add(2 * day)},
+	{ID: "i2", By: longWord, Created: ago(time.Hour), Expires: now.Add(3 * day)},
+}
