@@ -6,45 +6,27 @@ import (
 	"testing"
 )
 
-// keys are what the test presses, as browsers call them.
-var keys = map[string]struct {
-	code int
-	text string
-}{"Tab": {9, ""}, "Enter": {13, "\r"}, "Space": {32, " "}}
+// reader goes by what pages say, not by how they are made.
+type reader struct{ *chromium }
 
-// key presses one of them.
-func (c *chromium) key(name string) {
+// strike presses a key.
+func (c reader) strike(name string) {
 	c.t.Helper()
-	k := keys[name]
-	event := map[string]any{"type": "keyDown", "key": name, "code": name, "windowsVirtualKeyCode": k.code, "text": k.text}
-	if name == "Space" {
-		event["key"] = " "
-	}
-	c.call("Input.dispatchKeyEvent", event, nil)
-	event["type"], event["text"] = "keyUp", ""
-	c.call("Input.dispatchKeyEvent", event, nil)
+	c.key(name, map[string]string{"Enter": "\r", " ": " "}[name])
 }
 
 // types writes into what has the focus.
-func (c *chromium) types(text string) {
+func (c reader) types(text string) {
 	c.t.Helper()
 	c.call("Input.insertText", map[string]any{"text": text}, nil)
 }
 
-// settled waits for the page to be there, whole.
-func (c *chromium) settled(says string) {
-	c.t.Helper()
-	c.until(`document.readyState == "complete" && document.body.innerText.includes(` + quoted(says) + `)`)
-}
-
-func quoted(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
-
 // tabTo goes on by Tab until the focus is on something that says, or is named,
 // so; every stop on the way can be seen.
-func (c *chromium) tabTo(name string) {
+func (c reader) tabTo(name string) {
 	c.t.Helper()
 	for range 120 {
-		c.key("Tab")
+		c.strike("Tab")
 		if c.eval(`getComputedStyle(document.activeElement).outlineStyle == "none" && document.activeElement != document.body`) == "true" {
 			c.t.Errorf("the focus cannot be seen on %s", c.eval(`document.activeElement.outerHTML`))
 		}
@@ -57,24 +39,24 @@ func (c *chromium) tabTo(name string) {
 }
 
 // choose goes to something and presses Enter.
-func (c *chromium) choose(name string) {
+func (c reader) choose(name string) {
 	c.t.Helper()
 	c.tabTo(name)
-	c.key("Enter")
+	c.strike("Enter")
 }
 
 // enters signs in, without a mouse.
-func (c *chromium) enters(name, password string) {
+func (c reader) enters(name, password string) {
 	c.t.Helper()
 	c.until(`document.readyState == "complete" && document.activeElement.name == "username"`)
 	c.types(name)
-	c.key("Tab")
+	c.strike("Tab")
 	c.types(password)
-	c.key("Enter")
+	c.strike("Enter")
 }
 
 // seated gives the browser a session of somebody with two factors.
-func (c *chromium) seated(g *rig, name string) {
+func (c reader) seated(g *rig, name string) {
 	c.t.Helper()
 	at, err := url.Parse(g.url)
 	if err != nil {
@@ -85,7 +67,7 @@ func (c *chromium) seated(g *rig, name string) {
 	}
 }
 
-func (c *chromium) shows(page string) {
+func (c reader) shows(page string) {
 	c.t.Helper()
 	c.keep(page)
 	c.fits()
@@ -95,13 +77,13 @@ func (c *chromium) shows(page string) {
 func TestKeyboardConsent(t *testing.T) {
 	g := newRig(t, func(c *Config) { c.Resources[0].Scopes[0].Risk, c.Resources[0].Scopes[1].Risk = "low", "high" })
 	redirect, got := receiver(t)
-	c := startChromium(t)
+	c := reader{startChromium(t)}
 	id := g.postJSON("/register", `{"client_name":"Desk tool","redirect_uris":["`+redirect+`"],"token_endpoint_auth_method":"none"}`).str("client_id")
 	for button, field := range map[string]string{"Allow": "code", "Don’t allow": "error"} {
 		c.fresh()
 		c.open(g.url + "/authorize?" + with(authorization(id), "redirect_uri", redirect, "scope", "calc:basic calc:power").Encode())
 		c.enters(testUser, testPassword)
-		c.settled("an application that calls itself")
+		c.saying("an application that calls itself")
 		c.shows("keyboard-consent")
 		c.choose(button)
 		c.until(`document.title == "back"`)
@@ -113,72 +95,72 @@ func TestKeyboardConsent(t *testing.T) {
 
 func TestKeyboardAccount(t *testing.T) {
 	g := newRig(t)
-	c := startChromium(t)
+	c := reader{startChromium(t)}
 	g.visitor() // another browser
 	c.open(g.url + "/account")
 	c.enters(testUser, testPassword)
-	c.settled("Hello, " + testUser)
+	c.saying("Hello, " + testUser)
 	c.shows("account")
-	c.key("Tab")
+	c.strike("Tab")
 	if c.eval(`document.activeElement.className`) != "skip" {
 		t.Errorf("Tab leads first to %s", c.eval(`document.activeElement.outerHTML`))
 	}
-	c.key("Enter")
+	c.strike("Enter")
 	c.until(`document.activeElement.id == "main"`)
 	c.open(g.url + "/account")
-	c.settled("Hello")
+	c.saying("Hello")
 	c.choose("Profile")
-	c.settled("Change it")
+	c.saying("Change it")
 	c.tabTo("full_name")
 	c.types("Ada Lovelace")
 	c.choose("Save")
-	c.settled("Saved.")
+	c.saying("Saved.")
 	c.shows("account-profile")
 	c.choose("Signed-in browsers")
-	c.settled("this browser")
+	c.saying("this browser")
 	c.shows("account-sessions")
 	c.choose("Sign out everywhere else")
-	c.settled("All other browsers have to sign in again")
+	c.saying("All other browsers have to sign in again")
 	c.shows("account-sessions-end")
 	c.choose("Sign out everywhere else")
-	c.settled("Signed out everywhere else.")
+	c.saying("Signed out everywhere else.")
 	c.choose("Activity")
-	c.settled("signed in")
+	c.saying("signed in")
 	c.shows("account-activity")
 	c.choose("Sign out")
-	c.settled("You are signed out")
+	c.saying("You are signed out")
 }
 
 // The list of tokens follows what happens, and works without its script.
 func TestKeyboardApplications(t *testing.T) {
 	g := newRig(t)
-	c := startChromium(t)
+	c := reader{startChromium(t)}
 	c.open(g.url + "/account/applications")
 	c.enters(testUser, testPassword)
-	c.settled("No application holds a token")
+	c.saying("No application holds a token")
 	c.until(`!!document.querySelector("[data-live].live")`)
 	id := g.publicClient()
 	a := g.tokens(id)
-	c.settled("Tokens right now") // without being asked for again
+	c.saying("Tokens right now") // without being asked for again
 	c.shows("account-applications")
 	c.choose("End token of Test client")
-	c.settled("The token has ended.")
+	c.saying("The token has ended.")
 	if got, err := g.s.store.AccessToken(t.Context(), g.verified(a).ID); err != nil || !got.Revoked {
 		t.Errorf("the token goes on: %v %v", got, err)
 	}
 	c.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": true}, nil)
 	g.tokens(id)
 	c.open(g.url + "/account/applications")
-	c.settled("in 10 minutes")
+	c.saying("in 10 minutes")
 	c.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": false}, nil)
 	c.choose("Look at Test client")
-	c.settled("Take it back")
+	c.saying("Take it back")
 	c.shows("account-application")
 	c.choose("Take back all access")
-	c.settled("cannot be taken back")
+	c.saying("cannot be taken back")
 	c.shows("account-application-remove")
 	c.choose("Take back all access")
-	c.settled("You have not let any application in yet")
+	c.saying("You have not let any application in yet")
 }
 
 func TestKeyboardAdministration(t *testing.T) {
@@ -186,50 +168,50 @@ func TestKeyboardAdministration(t *testing.T) {
 	if err := g.s.CreateUser(t.Context(), "root", adminPassword, "admin"); err != nil {
 		t.Fatal(err)
 	}
-	c := startChromium(t)
+	c := reader{startChromium(t)}
 	c.seated(g, "root")
 	c.open(g.url + "/account")
-	c.settled("Hello, root")
+	c.saying("Hello, root")
 	c.choose("Administration")
-	c.settled("Signing key")
+	c.saying("Signing key")
 	c.shows("admin")
 	c.choose("People")
-	c.settled("Everybody who can sign in here")
+	c.saying("Everybody who can sign in here")
 	c.shows("admin-people")
 	c.choose("Add a person")
-	c.settled("A password is made up")
+	c.saying("A password is made up")
 	c.shows("admin-person-new")
 	c.tabTo("name")
 	c.types("grace")
 	c.tabTo("role.admin")
-	c.key("Space")
+	c.strike(" ")
 	c.choose("Add")
-	c.settled("It is shown this once")
+	c.saying("It is shown this once")
 	c.shows("admin-person-made")
 	c.choose("I have it")
-	c.settled("Serious changes")
+	c.saying("Serious changes")
 	c.shows("admin-person")
 	c.choose("Delete the account")
-	c.settled("This cannot be undone")
+	c.saying("This cannot be undone")
 	c.shows("admin-person-delete")
 	c.choose("Delete the account")
-	c.settled("Deleted.")
+	c.saying("Deleted.")
 	for _, place := range []struct{ name, says string }{
 		{"Roles", "Bounds applications to"}, {"Applications", "Programs that are registered here"}, {"Grants", "Whose?"}, {"Keys", "Signs from"}, {"Sign-ins", "Everybody’s"}, {"Risk", "What a sign-in would get"},
 	} {
 		c.choose(place.name)
-		c.settled(place.says)
+		c.saying(place.says)
 		c.shows("admin-" + strings.ToLower(place.name))
 	}
 	c.tabTo("user")
 	c.types(testUser)
 	c.choose("What would happen?")
-	c.settled("Outcome")
+	c.saying("Outcome")
 	c.shows("admin-risk-answer")
 	c.choose("Keys")
-	c.settled("Signs from")
+	c.saying("Signs from")
 	c.choose("Rotate now")
-	c.settled("nothing stops working")
+	c.saying("nothing stops working")
 	c.choose("Rotate now")
-	c.settled("The next key is published.")
+	c.saying("The next key is published.")
 }
