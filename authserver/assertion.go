@@ -159,7 +159,7 @@ func (s *Server) keysOf(r *http.Request, c client, kid string) (jose.KeySet, err
 		}
 		return keys, nil
 	}
-	keys, err := s.documents.Keys(r.Context(), c.KeysURI, kid, s.payForFetch(r))
+	keys, err := s.documents.Keys(r.Context(), c.KeysURI, kid, s.fetching(r))
 	switch {
 	case err == nil:
 		return keys, nil

@@ -78,7 +78,7 @@ func (s *Server) begun(ctx context.Context, c client) error {
 // documentClient fetches at the cost of the caller's address: nobody takes up
 // all fetches with documents that come slowly.
 func (s *Server) documentClient(r *http.Request, id string) (client, error) {
-	d, err := s.documents.Fetch(r.Context(), id, s.payForFetch(r))
+	d, err := s.documents.Fetch(r.Context(), id, s.fetching(r))
 	switch {
 	case reasonOf(err) == TooMany:
 		return client{}, err
@@ -100,12 +100,13 @@ func (s *Server) documentClient(r *http.Request, id string) (client, error) {
 	return client{Client: c, host: d.Host, verified: d.Verified, version: d.Version}, nil
 }
 
-// payForFetch takes from the caller's address what a fetch costs.
-func (s *Server) payForFetch(r *http.Request) func() error {
-	return func() error {
-		_, err := s.limits.documents.try(s.network(r))
+// fetching is the caller for whom something is fetched, and whose address pays.
+func (s *Server) fetching(r *http.Request) clientdoc.Caller {
+	from := s.network(r)
+	return clientdoc.Caller{From: from, Pay: func() error {
+		_, err := s.limits.documents.try(from)
 		return err
-	}
+	}}
 }
 
 // documentGrants: a document that names its grants means them; one that names

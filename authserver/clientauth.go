@@ -37,7 +37,25 @@ func (s *Server) authenticate(r *http.Request, p params) (client, error) {
 	if err != nil {
 		return client{}, err
 	}
-	c, err := s.client(r, cred.id)
+	c, err := s.proving(r, cred.id)
+	if err != nil {
+		return client{}, err
+	}
+	err = s.proves(r, c, cred)
+	if unknownKey(err) && s.documents.Renew(r.Context(), c.ID, c.KeysURI, s.fetching(r)) {
+		if c, err = s.proving(r, cred.id); err == nil {
+			err = s.proves(r, c, cred)
+		}
+	}
+	if err != nil {
+		return client{}, err
+	}
+	return c, nil
+}
+
+// proving is a client that is about to prove itself.
+func (s *Server) proving(r *http.Request, id string) (client, error) {
+	c, err := s.client(r, id)
 	if err != nil {
 		return client{}, err
 	}
@@ -45,10 +63,12 @@ func (s *Server) authenticate(r *http.Request, p params) (client, error) {
 	if !slices.Contains(s.methods(), c.AuthMethod) {
 		return client{}, refuse(MethodOff)
 	}
-	if err := s.proves(r, c, cred); err != nil {
-		return client{}, err
-	}
 	return c, nil
+}
+
+// unknownKey says whether a client may have changed its keys since they were looked at.
+func unknownKey(err error) bool {
+	return reasonOf(err) == AssertionKey || reasonOf(err) == WrongCertificate
 }
 
 func (s *Server) proves(r *http.Request, c client, cred credential) error {

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/postern-mcp/postern/authserver/jose"
 )
 
 // documentHost serves one client metadata document on loopback; id is its URL.
@@ -246,5 +248,33 @@ func TestAnswersSayNothingOfTheNetwork(t *testing.T) {
 		if len(all) != 1 {
 			t.Errorf("%s: %d different answers: %v", kind, len(all), all)
 		}
+	}
+}
+
+// A client that changes the keys in its document is not kept out for as long as
+// the document may be remembered, and who guesses makes no storm.
+func TestNewKeysOfADocumentAreFound(t *testing.T) {
+	g := newRig(t)
+	first, second := newKey(t), newKey(t)
+	keys, asked := setOf(t, first), 0
+	id := documentHost(t, func(doc string) string {
+		asked++
+		return strings.Replace(doc, `"token_endpoint_auth_method":"none"`, `"token_endpoint_auth_method":"private_key_jwt","jwks":`+keys, 1)
+	})
+	try := func(key jose.PrivateKey, jti string) answerOf {
+		signed := sign(t, key, "JWT", g.saying(signing{id, key}, jti))
+		return g.post("/token", with(redemption(id, "x"), "client_assertion", signed, "client_assertion_type", assertionType))
+	}
+	g.expect(try(first, "1"), 400, "invalid_grant") // it is the client; there is no such code
+	keys = setOf(t, second)
+	g.expect(try(second, "2"), 401, "invalid_client") // asked a moment ago
+	g.clock.forward(31 * time.Second)
+	g.expect(try(second, "3"), 400, "invalid_grant")
+	for _, jti := range []string{"4", "5"} {
+		g.expect(try(first, jti), 401, "invalid_client")
+		g.expectReason(AssertionKey)
+	}
+	if asked != 2 {
+		t.Errorf("asked %d times", asked)
 	}
 }

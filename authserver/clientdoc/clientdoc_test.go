@@ -54,7 +54,9 @@ func newHost(t *testing.T, answer func(w http.ResponseWriter, id string)) (*host
 
 var documentMethods = []string{None, Key}
 
-func free() error { return nil }
+var free = payer(func() error { return nil })
+
+func payer(pay func() error) Caller { return Caller{From: "192.0.2.1", Pay: pay} }
 
 func document(id string) string {
 	return `{"client_id":"` + id + `","client_name":"Client","redirect_uris":["https://app.example/cb"],"scope":"a b"}`
@@ -245,32 +247,18 @@ func TestOneHostHasOnePace(t *testing.T) {
 func TestWhoDoesNotPayGetsNothing(t *testing.T) {
 	h, f, _ := newHost(t, good)
 	broke := errors.New("broke")
-	d, err := f.Fetch(t.Context(), h.id, func() error { return broke })
+	d, err := f.Fetch(t.Context(), h.id, payer(func() error { return broke }))
 	if !errors.Is(err, broke) || d.Name != "" || h.count() != 0 {
 		t.Errorf("got %+v, %v after %d fetches", d, err, h.count())
 	}
 	paid := 0
 	for range 3 {
-		if _, err := f.Fetch(t.Context(), h.id, func() error { paid++; return nil }); err != nil {
+		if _, err := f.Fetch(t.Context(), h.id, payer(func() error { paid++; return nil })); err != nil {
 			t.Fatal(err)
 		}
 	}
 	if paid != 1 {
 		t.Errorf("paid %d times for one fetch", paid)
-	}
-}
-
-func TestFetchesAtOnceAreBounded(t *testing.T) {
-	h, f, _ := newHost(t, good)
-	for range maxAtOnce {
-		f.slots <- struct{}{}
-	}
-	if _, err := f.Fetch(t.Context(), h.id, free); !errors.Is(err, ErrBusy) {
-		t.Error(err)
-	}
-	<-f.slots
-	if _, err := f.Fetch(t.Context(), h.id, free); err != nil {
-		t.Error(err)
 	}
 }
 

@@ -40,7 +40,6 @@ var (
 const (
 	maxDocument = 5 << 10
 	maxID       = 500
-	maxAtOnce   = 16 // more than one caller may start at a time
 
 	// Patience is the time that one fetch may take.
 	Patience = 5 * time.Second
@@ -72,7 +71,7 @@ type Fetcher struct {
 	now       func() time.Time
 	public    *http.Client
 	local     *http.Client
-	slots     chan struct{}
+	places    *places
 	documents *cache[Document]
 	keys      *cache[jose.KeySet]
 	pace      *pace
@@ -83,7 +82,7 @@ type Fetcher struct {
 // no connection.
 func NewFetcher(o Options) *Fetcher {
 	return &Fetcher{
-		rules: o.Rules, hosts: o.Hosts, now: o.Now, failAfter: o.FailAfter, pace: newPace(), slots: make(chan struct{}, maxAtOnce),
+		rules: o.Rules, hosts: o.Hosts, now: o.Now, failAfter: o.FailAfter, pace: newPace(), places: newPlaces(),
 		documents: newCache[Document](), keys: newCache[jose.KeySet](),
 		public: newClient(reach.Only(reach.Public), nil), local: newClient(reach.Only(netip.Addr.IsLoopback), nil),
 	}
@@ -108,18 +107,22 @@ func (f *Fetcher) IsID(id string) bool {
 }
 
 // Fetch gives the document of a client id: from memory while it is fresh,
-// else from its host. Before that it asks pay, whose error is the answer then.
-func (f *Fetcher) Fetch(ctx context.Context, id string, pay func() error) (Document, error) {
+// else from its host.
+func (f *Fetcher) Fetch(ctx context.Context, id string, by Caller) (Document, error) {
 	u, err := f.parseID(id)
 	if err != nil {
 		return Document{}, err
 	}
-	now := f.now()
-	if d, ok := f.documents.get(id, now); ok {
+	if d, ok := f.documents.get(id, f.now()); ok {
 		return d.value, nil
 	}
-	began := time.Now()
-	body, life, err := f.fetch(ctx, id, u, maxDocument, pay)
+	return f.document(ctx, id, u, by)
+}
+
+// document asks its host. One with keys is remembered no longer than keys are.
+func (f *Fetcher) document(ctx context.Context, id string, u *url.URL, by Caller) (Document, error) {
+	now, began := f.now(), time.Now()
+	body, life, err := f.fetch(ctx, id, u, maxDocument, by)
 	if err != nil {
 		return Document{}, f.late(ctx, began, err)
 	}
@@ -127,9 +130,37 @@ func (f *Fetcher) Fetch(ctx context.Context, id string, pay func() error) (Docum
 	if err != nil {
 		return Document{}, f.late(ctx, began, err)
 	}
+	if d.Keys != nil {
+		life = min(life, maxKeyLife)
+	}
 	f.documents.put(id, d, now, life)
 	return d, nil
 }
+
+// Renew asks the host of a document anew, and that of the keys it names, when
+// a signature did not fit what is remembered of them: at most every thirty
+// seconds. It says whether that is worth another look; what was remembered stays
+// where a host cannot be reached.
+func (f *Fetcher) Renew(ctx context.Context, id, keysURI string, by Caller) bool {
+	news := false
+	if known, ok := f.documents.get(id, f.now()); ok && f.old(known.since) {
+		u, err := f.parseID(id)
+		if err == nil {
+			_, err = f.document(ctx, id, u, by)
+		}
+		news = err == nil
+	}
+	if known, ok := f.keys.get(keysURI, f.now()); ok && f.old(known.since) {
+		u, err := url.Parse(keysURI)
+		if err == nil {
+			_, err = f.keySet(ctx, keysURI, u, by)
+		}
+		news = news || err == nil
+	}
+	return news
+}
+
+func (f *Fetcher) old(since time.Time) bool { return !f.now().Before(since.Add(keysAgain)) }
 
 const (
 	maxKeyLife = time.Hour        // a key that its owner took away is good no longer than this
@@ -138,19 +169,22 @@ const (
 
 // Keys gives the JWK Set behind a client's jwks_uri: from memory while it is
 // fresh and has a key of this kid (any, for ""), else from its host, under the
-// rules for documents. Before that it asks pay.
-func (f *Fetcher) Keys(ctx context.Context, uri, kid string, pay func() error) (jose.KeySet, error) {
+// rules for documents.
+func (f *Fetcher) Keys(ctx context.Context, uri, kid string, by Caller) (jose.KeySet, error) {
 	u, err := url.Parse(uri)
 	if err != nil || u.Scheme != "https" && (!f.rules.Loopback || !IsLoopback(u.Hostname())) {
 		return jose.KeySet{}, ErrForbidden
 	}
-	now := f.now()
-	known, ok := f.keys.get(uri, now)
-	if ok && (kid == "" || known.value.Has(kid) || now.Before(known.since.Add(keysAgain))) {
+	known, ok := f.keys.get(uri, f.now())
+	if ok && (kid == "" || known.value.Has(kid) || !f.old(known.since)) {
 		return known.value, nil
 	}
-	began := time.Now()
-	body, life, err := f.fetch(ctx, uri, u, maxKeyBytes, pay)
+	return f.keySet(ctx, uri, u, by)
+}
+
+func (f *Fetcher) keySet(ctx context.Context, uri string, u *url.URL, by Caller) (jose.KeySet, error) {
+	now, began := f.now(), time.Now()
+	body, life, err := f.fetch(ctx, uri, u, maxKeyBytes, by)
 	if err != nil {
 		return jose.KeySet{}, f.late(ctx, began, err)
 	}
@@ -230,19 +264,18 @@ func paced(u *url.URL) string {
 }
 
 // fetch takes a place among those that go on at once, for at most limit bytes.
-func (f *Fetcher) fetch(ctx context.Context, address string, u *url.URL, limit int64, pay func() error) ([]byte, time.Duration, error) {
-	if err := pay(); err != nil {
+func (f *Fetcher) fetch(ctx context.Context, address string, u *url.URL, limit int64, by Caller) ([]byte, time.Duration, error) {
+	if err := by.Pay(); err != nil {
 		return nil, 0, err
 	}
 	if !f.pace.allow(paced(u), f.now()) {
 		return nil, 0, fmt.Errorf("%w from this host", ErrBusy)
 	}
-	select {
-	case f.slots <- struct{}{}:
-		defer func() { <-f.slots }()
-	default:
-		return nil, 0, fmt.Errorf("%w at once", ErrBusy)
+	leave, err := f.places.enter(ctx, paced(u), by.From)
+	if err != nil {
+		return nil, 0, err
 	}
+	defer leave()
 	return f.get(ctx, address, u, limit)
 }
 

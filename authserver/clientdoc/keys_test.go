@@ -101,7 +101,7 @@ func TestKeysAreRemembered(t *testing.T) {
 		t.Errorf("a bad set was remembered: asked %d times", h.count())
 	}
 	broke := errors.New("not paid")
-	if _, err := f.Keys(t.Context(), h.id, "1", func() error { return broke }); !errors.Is(err, broke) {
+	if _, err := f.Keys(t.Context(), h.id, "1", payer(func() error { return broke })); !errors.Is(err, broke) {
 		t.Errorf("unpaid: %v", err)
 	}
 }
@@ -193,5 +193,75 @@ func TestLifetimes(t *testing.T) {
 		if got := lifetime(h, now); got != row.want {
 			t.Errorf("%s: %v, want %v", name, got, row.want)
 		}
+	}
+}
+
+// A key that its owner took away is good for an hour, also in a document that
+// may be kept for longer.
+func TestDocumentsWithKeysAreRememberedAsKeysAre(t *testing.T) {
+	body := ""
+	h, f, now := newHost(t, func(w http.ResponseWriter, _ string) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Cache-Control", "max-age=86400")
+		_, _ = w.Write([]byte(body))
+	})
+	keyed := func(jwk string) string {
+		return strings.Replace(document(h.id), "{", `{"token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[`+jwk+`]},`, 1)
+	}
+	body = keyed(publicJWK)
+	for _, step := range []struct {
+		forward time.Duration
+		asked   int
+	}{{0, 1}, {maxKeyLife - time.Second, 1}, {time.Second, 2}} {
+		*now = now.Add(step.forward)
+		if _, err := f.Fetch(t.Context(), h.id, free); err != nil || h.count() != step.asked {
+			t.Errorf("after %v: asked %d times, %v", step.forward, h.count(), err)
+		}
+	}
+	// Nor is a new key unknown for that long: who finds that one does not fit may ask.
+	body = keyed(strings.Replace(publicJWK, `"kid":"1"`, `"kid":"2"`, 1))
+	if f.Renew(t.Context(), h.id, "", free) || h.count() != 2 {
+		t.Error("asked again at once")
+	}
+	*now = now.Add(keysAgain)
+	if !f.Renew(t.Context(), h.id, "", free) || h.count() != 3 {
+		t.Error("not asked again")
+	}
+	if d, err := f.Fetch(t.Context(), h.id, free); err != nil || !strings.Contains(string(d.Keys), `"2"`) || h.count() != 3 {
+		t.Errorf("%s, %v", d.Keys, err)
+	}
+	// What a host says wrong takes nothing away.
+	body = "broken"
+	*now = now.Add(keysAgain)
+	if f.Renew(t.Context(), h.id, "", free) {
+		t.Error("news of a broken document")
+	}
+	if _, err := f.Fetch(t.Context(), h.id, free); err != nil {
+		t.Error(err)
+	}
+	if f.Renew(t.Context(), "client_x", "https://nowhere.example/keys", free) {
+		t.Error("news of what nobody knows")
+	}
+}
+
+func TestKeySetsAreRenewed(t *testing.T) {
+	h, f, now := newHost(t, func(w http.ResponseWriter, _ string) {
+		w.Header().Set("Content-Type", "application/jwk-set+json")
+		_, _ = w.Write([]byte(`{"keys":[` + publicJWK + `]}`))
+	})
+	if _, err := f.Keys(t.Context(), h.id, "1", free); err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		forward time.Duration
+		news    bool
+	}{{0, false}, {keysAgain, true}, {0, false}} {
+		*now = now.Add(step.forward)
+		if got := f.Renew(t.Context(), "client_x", h.id, free); got != step.news {
+			t.Errorf("after %v: %v", step.forward, got)
+		}
+	}
+	if h.count() != 2 {
+		t.Errorf("asked %d times", h.count())
 	}
 }

@@ -51,7 +51,7 @@ func TestFailuresTakeTheSameTime(t *testing.T) {
 				t.Errorf("%s: keys: %v after %v", name, err, time.Since(began))
 			}
 			began = time.Now()
-			if _, err := f.Fetch(t.Context(), "https://app.example/client.json", func() error { return ErrBusy }); err == nil || time.Since(began) != 0 {
+			if _, err := f.Fetch(t.Context(), "https://app.example/client.json", payer(func() error { return ErrBusy })); err == nil || time.Since(began) != 0 {
 				t.Errorf("%s: who comes too often: %v after %v", name, err, time.Since(began))
 			}
 		})
