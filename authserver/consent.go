@@ -31,7 +31,7 @@ func (s *Server) advance(w http.ResponseWriter, r *http.Request, p pending, brow
 	if err := s.begun(r.Context(), to.client); err != nil {
 		return err
 	}
-	now, err := s.offered(to.client, p)
+	now, err := s.offered(to.client, p.asked())
 	if err != nil {
 		return s.answerError(w, r, to, p, err)
 	}
@@ -69,7 +69,7 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, to redirection, p p
 	if err != nil {
 		return err
 	}
-	if held != nil && len(without(p.Scope, held)) == 0 && to.client.vetted() && provable(p.Redirect) && !p.Ask && p.Details == "" {
+	if held != nil && len(without(p.Scope, held)) == 0 && to.client.vetted() && provable(p.Redirect) && !p.Ask && p.Details == "" && (p.Beyond == nil || p.Silent) {
 		return s.approve(w, r, to, p, v, true)
 	}
 	if p.Silent {
@@ -164,7 +164,7 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 		Client: to.client.label(), ClientHost: to.client.host, Verified: to.client.verified, Known: !to.client.Dynamic,
 		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),
 		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource, UserCode: p.UserCode,
-		Details: s.inWords(p.Details), New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)),
+		Details: s.inWords(p.Details), New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)), Beyond: res.lines(p.Beyond),
 	})
 }
 
@@ -259,7 +259,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection,
 		return err
 	}
 	s.audit(r, "consent.granted", "client_id", p.Client, "subject", v.UserID, "resource", p.Resource,
-		"scope", strings.Join(p.Scope, " "), "redirect_host", redirectHost(p.Redirect), "grant", g.ID)
+		"scope", strings.Join(p.Scope, " "), "not_in_roles", strings.Join(p.Beyond, " "), "redirect_host", redirectHost(p.Redirect), "grant", g.ID)
 	s.sendBack(w, to, url.Values{"code": {code}})
 	return nil
 }

@@ -99,6 +99,6 @@ func (s *Server) answerDevice(w http.ResponseWriter, r *http.Request, to redirec
 	if err != nil {
 		return err
 	}
-	s.audit(r, event, "client_id", p.Client, "subject", v.UserID, "resource", p.Resource, "scope", strings.Join(p.Scope, " "))
+	s.audit(r, event, "client_id", p.Client, "subject", v.UserID, "resource", p.Resource, "scope", strings.Join(p.Scope, " "), "not_in_roles", strings.Join(p.Beyond, " "))
 	return s.pages("").Done(w, http.StatusOK, pages.Done{Client: to.client.label(), Resource: s.resourceName(p.Resource), Allowed: allowed})
 }

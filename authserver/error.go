@@ -221,7 +221,7 @@ var answers = map[Reason]answer{
 	UnmetLevel:          {400, "unmet_authentication_requirements", "This needs a stronger sign-in than this person can do: they set up a second factor or a passkey first."},
 	AccountOff:          {403, "access_denied", "This account is switched off: an administrator can switch it on."},
 	PersonOff:           {400, "invalid_grant", "The account of the person who granted this is switched off or gone."},
-	NotTheirs:           {403, "access_denied", "Nothing of what was asked for is in the roles of this person: an administrator can give them one."},
+	NotTheirs:           {403, "access_denied", "What was asked for is not in the roles of this person: an administrator can give them one that has it."},
 	LoginRequired:       {400, "login_required", "The person has to sign in: ask again without prompt=none."},
 	ConsentRequired:     {400, "consent_required", "The person has to be asked: ask again without prompt=none."},
 	Denied:              {400, "access_denied", "The person said no."},
@@ -299,6 +299,7 @@ type Error struct {
 	Reason     Reason
 	Cause      error
 	RetryAfter time.Duration // for the Retry-After header, 0 for the default of the status
+	Detail     string        // what the public sentence adds: printable ASCII without " and \ (RFC 6749 §5.2), never what was sent
 }
 
 func (e *Error) Error() string {
@@ -313,6 +314,9 @@ func (e *Error) Unwrap() error { return e.Cause }
 func refuse(r Reason) error { return &Error{Reason: r} }
 
 func refuseFor(r Reason, cause error) error { return &Error{Reason: r, Cause: cause} }
+
+// refuseWith says more in public than the reason does.
+func refuseWith(r Reason, detail string) error { return &Error{Reason: r, Detail: detail} }
 
 // reasonOf is the reason in err, and "internal" for an error that has none and
 // does not come from a database that is away.
@@ -361,9 +365,13 @@ func retryAfter(err error) time.Duration {
 	return 2 * time.Second
 }
 
-// detailOf is the part of a public sentence that depends on the request: the
-// rule a client's metadata breaks. Those errors never repeat what was sent.
+// detailOf is the part of a public sentence that depends on the request: what an
+// error says for it, or the rule a client's metadata breaks. Those errors never
+// repeat what was sent.
 func detailOf(err error) string {
+	if e, ok := errors.AsType[*Error](err); ok && e.Detail != "" {
+		return e.Detail
+	}
 	if d, ok := errors.AsType[*admin.Error](err); ok && reasonOf(err) == DeskRefused {
 		return d.Error()
 	}

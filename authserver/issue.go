@@ -44,6 +44,14 @@ func (s *Server) claimsOf(ctx context.Context, req tokenRequest, g store.Grant, 
 	}))
 }
 
+// wanted is what a refresh asks for: all that was granted, unless it says less.
+func (p params) wanted(granted []string) []string {
+	if names, err := scopeTokens(p["scope"]); err == nil && len(names) > 0 {
+		return names
+	}
+	return granted
+}
+
 // record is what the store keeps of a token.
 func record(c token.Claims, grant string) store.AccessToken {
 	return store.AccessToken{
@@ -51,8 +59,9 @@ func record(c token.Claims, grant string) store.AccessToken {
 	}
 }
 
-// issue signs an access token that the store has, with its place there.
-func (s *Server) issue(r *http.Request, req tokenRequest, c token.Claims, place uint64, refresh string) (tokenAnswer, error) {
+// issue signs an access token that the store has, with its place there. wanted is
+// the scope it would have if nothing had been taken away.
+func (s *Server) issue(r *http.Request, req tokenRequest, wanted []string, c token.Claims, place uint64, refresh string) (tokenAnswer, error) {
 	if err := s.stillTheirs(r.Context(), c); err != nil {
 		return tokenAnswer{}, err
 	}
@@ -70,6 +79,6 @@ func (s *Server) issue(r *http.Request, req tokenRequest, c token.Claims, place 
 		a.TokenType = "DPoP"
 	}
 	s.audit(r, "token.issued", "client_id", c.ClientID, "subject", c.Subject, "grant_type", req.params["grant_type"],
-		"resource", c.Audience[0], "scope", a.Scope, "jti", c.ID, "bound", req.key != "" || req.certificate != "")
+		"resource", c.Audience[0], "scope", a.Scope, "left_out", strings.Join(without(wanted, c.Scope), " "), "jti", c.ID, "bound", req.key != "" || req.certificate != "")
 	return a, nil
 }

@@ -22,6 +22,7 @@ type pending struct {
 	Redirect  string   `json:"redirect"`
 	Resource  string   `json:"resource"`
 	Scope     []string `json:"scope"`
+	Beyond    []string `json:"beyond,omitzero"` // what was asked for as well, and the roles of who is signed in do not give
 	State     string   `json:"state"`
 	Challenge string   `json:"challenge"`
 	Key       string   `json:"key"`             // dpop_jkt, or ""

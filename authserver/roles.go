@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/pages"
@@ -133,8 +134,15 @@ func isAbout(name string) bool {
 	return slices.ContainsFunc(identityScopes, func(s pages.Scope) bool { return s.Name == name })
 }
 
+// asked is a request as it was made, whoever signs in: somebody else may have more.
+func (p pending) asked() pending {
+	p.Scope, p.Beyond = append(slices.Clone(p.Scope), p.Beyond...), nil
+	return p
+}
+
 // theirs is a request without what the roles of who is signed in do not give.
-// Where a second factor would give more, the request demands it.
+// Where a second factor would give more, the request demands it. When a resource
+// server just told that what they lack is needed, there is nothing to ask.
 func (s *Server) theirs(ctx context.Context, p pending, v store.Session) (pending, error) {
 	now, err := s.personBound(ctx, v.UserID, v.Methods)
 	if err != nil {
@@ -149,11 +157,20 @@ func (s *Server) theirs(ctx context.Context, p pending, v store.Session) (pendin
 		p.Level = levelMulti
 		return p, nil
 	}
-	if len(left) == 0 && len(p.Scope) > 0 {
-		return pending{}, refuse(NotTheirs)
+	p.Scope, p.Beyond = left, without(p.Scope, left)
+	wanted := s.stepUps.demanded(stepUpKey{p.Client, v.UserID, p.Resource}, s.config.Now())
+	if needed := intersect(p.Beyond, wanted.Scope); len(needed) > 0 {
+		return pending{}, notTheirs(needed)
 	}
-	p.Scope = left
+	if len(left) == 0 && len(p.Beyond) > 0 {
+		return pending{}, notTheirs(p.Beyond)
+	}
 	return p, nil
+}
+
+// notTheirs names the scopes: each is one of a resource here.
+func notTheirs(scope []string) error {
+	return refuseWith(NotTheirs, "Not in their roles: "+strings.Join(scope, " ")+".")
 }
 
 // stillTheirs looks again once a token is in the store: roles that were taken

@@ -214,5 +214,5 @@ func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return s.issue(r, req, claims, place, "")
+	return s.issue(r, req, asked, claims, place, "")
 }

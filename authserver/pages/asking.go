@@ -65,11 +65,12 @@ type Consent struct {
 	ResourceURL  string
 	UserCode     string // of a device that waits: then nobody is redirected
 	New, Held    []Scope
+	Beyond       []Scope // asked for as well, and not theirs to give
 	Details      []Detail
 }
 
 // Many says that the list is too long to be seen at once.
-func (c Consent) Many() bool { return len(c.New)+len(c.Held) > 12 }
+func (c Consent) Many() bool { return len(c.New)+len(c.Held)+len(c.Beyond) > 12 }
 
 // List is some of its scopes in one style: new or held.
 func (c Consent) List(scopes []Scope, class string) scopeList { return scopeList{class, scopes} }

@@ -57,6 +57,7 @@ func asking() []story {
 		alone("consent-more", "Consent", "it asks for more", consent, with(func(c *pages.Consent) { c.New, c.Held = calculator[2:3], calculator[:2] })),
 		alone("consent-again", "Consent", "it asks for what it has", consent, with(func(c *pages.Consent) { c.New, c.Held = nil, calculator[:2] })),
 		alone("consent-nothing", "Consent", "it asks for nothing in particular", consent, with(func(c *pages.Consent) { c.New = nil })),
+		alone("consent-beyond", "Consent", "it asks for what the person's roles do not give", consent, with(func(c *pages.Consent) { c.New, c.Beyond = calculator[:2], calculator[2:3] })),
 		alone("consent-unverified", "Consent", "nobody vouches for it", consent, with(func(c *pages.Consent) { c.ClientHost, c.Verified, c.RedirectHost = "", false, "elsewhere.example" })),
 		alone("consent-unproved-host", "Consent", "it names a host and does not prove it", consent, with(func(c *pages.Consent) { c.Verified = false })),
 		alone("consent-known", "Consent", "an administrator registered it", consent, with(func(c *pages.Consent) { c.ClientHost, c.Verified, c.Known = "", false, true })),
