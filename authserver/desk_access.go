@@ -87,9 +87,9 @@ func (g gate) Admit(w http.ResponseWriter, r *http.Request, scope string) (admin
 }
 
 func (g gate) actor(r *http.Request, c token.Claims) admin.Actor {
-	by := admin.Actor{Kind: "person", ID: c.Subject, Client: c.ClientID, Address: g.s.address(r), Scopes: c.Scope}
+	by := admin.Actor{Kind: admin.KindPerson, ID: c.Subject, Client: c.ClientID, Address: g.s.address(r), Scopes: c.Scope}
 	if c.Subject == c.ClientID {
-		by.Kind, by.Client = "client", ""
+		by.Kind, by.Client = admin.KindClient, ""
 	}
 	return by
 }

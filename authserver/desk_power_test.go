@@ -21,7 +21,7 @@ func bosses(c *Config) {
 
 // Whoever may do some things gives nobody, and takes over nobody, who may do more.
 func TestNobodyGivesMoreThanTheyHave(t *testing.T) {
-	g := newRig(t, bosses)
+	g := newRig(t, bosses, func(c *Config) { c.SignUp = SignUpInvitation })
 	all := g.caller(g.adminToken(allScopes...))
 	registrar := g.caller(g.adminToken(admin.ScopeRead, admin.ScopeUsers))
 	clerk := g.caller(g.adminToken(admin.ScopeRead, admin.ScopeClients))

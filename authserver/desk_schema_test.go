@@ -28,7 +28,7 @@ const documentAt = "https://postern.test/openapi.json"
 
 func newDriver(t *testing.T) *driver {
 	t.Helper()
-	g := newRig(t)
+	g := newRig(t, func(c *Config) { c.SignUp = SignUpInvitation })
 	d := &driver{rig: g, token: g.adminToken(allScopes...), schema: jsonschema.NewCompiler(), driven: map[string]bool{}}
 	text := g.api("", "GET", "/openapi.json", "")
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text.body))

@@ -96,4 +96,5 @@ func TestUsersByTheAPI(t *testing.T) {
 	called(t, c, admin.DeleteUser, admin.UserRef{ID: made.User.ID})
 	called(t, c, admin.DeleteUser, admin.UserRef{ID: made.User.ID})
 	refusedFor(t, c, admin.GetUser, admin.UserRef{ID: made.User.ID}, admin.NotFound)
+	refusedFor(t, c, admin.Invite, admin.NewInvitation{}, admin.Conflict) // sign-up is closed
 }

@@ -61,7 +61,10 @@ func userOf(p store.Person) admin.User {
 	u := admin.User{
 		ID: p.ID, Name: p.Name, FullName: p.FullName, Email: p.Email, Verified: p.EmailVerified,
 		Disabled: !p.DisabledAt.IsZero(), Password: p.PasswordHash != "",
-		CreatedAt: p.CreatedAt, PasswordAt: p.PasswordAt, DisabledAt: p.DisabledAt,
+		CreatedAt: p.CreatedAt, DisabledAt: p.DisabledAt,
+	}
+	if u.Password {
+		u.PasswordAt = p.PasswordAt
 	}
 	for _, f := range []struct {
 		has  bool

@@ -42,9 +42,16 @@ func Prefixed(scope string) bool {
 	return slices.ContainsFunc(ScopeWords, func(w struct{ Name, Words string }) bool { return w.Name == scope })
 }
 
+// Who asks.
+const (
+	KindOperator = "operator" // who has the machine
+	KindPerson   = "person"
+	KindClient   = "client"
+)
+
 // Actor is who asks, and by what: it stands in the audit line of every change.
 type Actor struct {
-	Kind    string   // "operator" (who has the machine), "person" or "client"
+	Kind    string   // one of those above
 	ID      string   // sub of a person, client_id of a client; "" of an operator
 	Client  string   // the client that a person uses, or ""
 	Address string   // where the request came from, or ""
@@ -53,7 +60,7 @@ type Actor struct {
 
 // Operator is whoever can open the database.
 func Operator() Actor {
-	a := Actor{Kind: "operator"}
+	a := Actor{Kind: KindOperator}
 	for _, s := range ScopeWords {
 		a.Scopes = append(a.Scopes, s.Name)
 	}

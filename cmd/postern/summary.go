@@ -14,6 +14,7 @@ type summary struct {
 	Issuer  string            `json:"issuer"`
 	Servers map[string]string `json:"servers"` // name → MCP endpoint URL
 	User    demoUser          `json:"user"`
+	Boss    demoUser          `json:"administrator"`
 	Client  demoClient        `json:"client"`
 	Admin   string            `json:"admin"`
 }
@@ -21,7 +22,7 @@ type summary struct {
 func (s setup) summary(d demoAccounts, n *node, at ports) summary {
 	return summary{
 		Proxy: s.file.PublicURL, Issuer: s.file.AuthServer.Issuer, Servers: n.proxy.Resources(),
-		User: d.User, Client: d.Client, Admin: "http://" + s.file.Admin.Listen,
+		User: d.User, Boss: d.Admin, Client: d.Client, Admin: "http://" + s.file.Admin.Listen,
 	}
 }
 
@@ -50,6 +51,7 @@ func (s summary) print(w io.Writer, folder string) {
 	}
 	fmt.Fprintf(w, "  %-12s %s\n  %-12s %s/metrics\n\n", "issuer", s.Issuer, "admin", s.Admin)
 	fmt.Fprintf(w, "Sign in as    %s  password %s\n", s.User.Username, s.User.Password)
+	fmt.Fprintf(w, "Administrator %s  password %s\n", s.Boss.Username, s.Boss.Password)
 	fmt.Fprintf(w, "Machine       client_id %s\n              client_secret %s\n\n", s.Client.ID, s.Client.Secret)
 	fmt.Fprintf(w, "Paste into an MCP client:\n\n%s\n\n", s.clientConfig())
 	first := s.Servers[s.names()[0]]

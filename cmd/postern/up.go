@@ -104,7 +104,7 @@ func (p program) up(ctx context.Context, folder string, at ports) error {
 		return err
 	}
 	defer closer()
-	demo, err := state.demo(ctx, issuer, s.scopes())
+	demo, err := state.demo(ctx, issuer, s)
 	if err != nil {
 		return err
 	}
@@ -284,6 +284,7 @@ func copyExample(folder string) error {
 // demoAccounts are the accounts `postern up` makes for its state folder.
 type demoAccounts struct {
 	User   demoUser   `json:"user"`
+	Admin  demoUser   `json:"administrator"`
 	Client demoClient `json:"client"`
 }
 
@@ -300,30 +301,51 @@ type demoClient struct {
 // demo finds the demo accounts of this state folder, or makes them. What was
 // chosen is on disk before the authorization server learns it, so an end at
 // any moment leaves accounts that the next start can use.
-func (s *state) demo(ctx context.Context, issuer *authserver.Server, scopes []string) (demoAccounts, error) {
+func (s *state) demo(ctx context.Context, issuer *authserver.Server, conf setup) (demoAccounts, error) {
 	d, err := s.readDemo()
 	if err != nil {
 		return d, err
 	}
-	if d.User.Password == "" {
-		d.User = demoUser{Username: "demo", Password: randomText(16)}
-		if err := s.writeDemo(d); err != nil {
-			return d, err
-		}
+	if err := s.demoPerson(ctx, issuer, &d, &d.User, "demo", conf.role("user")); err != nil {
+		return d, err
 	}
-	err = issuer.CreateUser(ctx, d.User.Username, d.User.Password, "user")
-	if err != nil && !errors.Is(err, authserver.ErrExists) {
-		return d, fmt.Errorf("demo user: %w", err)
+	if err := s.demoPerson(ctx, issuer, &d, &d.Admin, "admin", conf.role("admin")); err != nil {
+		return d, err
 	}
 	known, err := issuer.HasClient(ctx, d.Client.ID)
 	if known || err != nil {
 		return d, err
 	}
-	d.Client.ID, d.Client.Secret, err = issuer.CreateClient(ctx, "demo machine", scopes)
+	d.Client.ID, d.Client.Secret, err = issuer.CreateClient(ctx, "demo machine", conf.scopes())
 	if err != nil {
 		return d, fmt.Errorf("demo client: %w", err)
 	}
 	return d, s.writeDemo(d)
+}
+
+// role is the role of a name, or none where none is configured.
+func (s setup) role(name string) []string {
+	for _, r := range s.file.AuthServer.RoleSet() {
+		if r.Name == name {
+			return []string{name}
+		}
+	}
+	return nil
+}
+
+// demoPerson makes one of the people, with a password that was made for this folder.
+func (s *state) demoPerson(ctx context.Context, issuer *authserver.Server, d *demoAccounts, p *demoUser, name string, roles []string) error {
+	if p.Password == "" {
+		*p = demoUser{Username: name, Password: randomText(16)}
+		if err := s.writeDemo(*d); err != nil {
+			return err
+		}
+	}
+	err := issuer.CreateUser(ctx, p.Username, p.Password, roles...)
+	if err != nil && !errors.Is(err, authserver.ErrExists) {
+		return fmt.Errorf("demo user %s: %w", name, err)
+	}
+	return nil
 }
 
 func (s *state) readDemo() (demoAccounts, error) {

@@ -135,9 +135,9 @@ func everydayWork(t *testing.T, o *bureau) {
 		{[]string{"user", "list", "--search", "e"}, "ID  NAME  FULL NAME  EMAIL  ROLES  SECOND FACTORS  STATE  CREATED\n" +
 			"USER  eve  Eve Adams  eve@example.com  registrar  -  no password  TIME\n"},
 		{[]string{"user", "update", "eve", "--email-verified", "--disabled"}, "ID  USER\nName  eve\nFull name  Eve Adams\nEmail  eve@example.com\n" +
-			"State  disabled\nRoles  registrar\nSecond factors  -\nCreated  TIME\nPassword set  TIME\nDisabled  TIME\n"},
+			"State  disabled\nRoles  registrar\nSecond factors  -\nCreated  TIME\nPassword set  -\nDisabled  TIME\n"},
 		{[]string{"user", "update", "eve", "--disabled=false", "--email", ""}, "ID  USER\nName  eve\nFull name  Eve Adams\nEmail  -\n" +
-			"State  no password\nRoles  registrar\nSecond factors  -\nCreated  TIME\nPassword set  TIME\nDisabled  -\n"},
+			"State  no password\nRoles  registrar\nSecond factors  -\nCreated  TIME\nPassword set  -\nDisabled  -\n"},
 		{[]string{"role", "list"}, "NAME  SCOPES  EVERYONE  SECOND FACTOR  DESCRIPTION\neverybody  *  yes  no  -\n" +
 			"registrar  postern:read postern:users  no  no  People who let others in\n"},
 		{[]string{"role", "give", "registrar", "--user", "ada"}, ""},

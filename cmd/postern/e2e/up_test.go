@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -27,6 +28,7 @@ type everything struct {
 	Issuer   string            `json:"issuer"`
 	Servers  map[string]string `json:"servers"`
 	User     person            `json:"user"`
+	Boss     person            `json:"administrator"`
 	Client   machine           `json:"client"`
 	Admin    string            `json:"admin"`
 }
@@ -200,7 +202,7 @@ func TestUpFindsItsStateAgain(t *testing.T) {
 	first.kill() // no goodbye
 
 	second := startUp(t, state, base)
-	if second.User != first.User || second.Client != first.Client {
+	if second.User != first.User || second.Boss != first.Boss || second.Client != first.Client {
 		t.Errorf("accounts changed: %v %v, then %v %v", first.User, first.Client, second.User, second.Client)
 	}
 	c := caller{url: second.Servers["calculator"], token: token}
@@ -208,6 +210,24 @@ func TestUpFindsItsStateAgain(t *testing.T) {
 	c.token = second.token(t, "calculator", "")
 	c.send(t, modernCall("add", `{"a":2,"b":3}`)).expect(t, http.StatusOK)
 	second.signIn(t)
+	second.administrator(t, state)
+}
+
+// administrator: there is one, whom a made password lets in and nothing else.
+func (e *everything) administrator(t *testing.T, state string) {
+	t.Helper()
+	if e.Boss.Username != "admin" || len(e.Boss.Password) < 16 || e.Boss.Password == e.User.Password {
+		t.Errorf("the administrator: %v", e.Boss)
+	}
+	out, err := exec.Command(binary, "admin", "-c", filepath.Join(state, "postern.yaml"), "user", "list", "-o", "json").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"name":"admin"`, `"roles":[{"role":"admin","source":"assigned"}]`, `"roles":[{"role":"user","source":"assigned"}]`} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("no %s in %s", want, out)
+		}
+	}
 }
 
 // signIn is the demo user at a browser, for one call.

@@ -1,0 +1,172 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+var userCode = regexp.MustCompile(`[B-Z]{4}-[B-Z]{4}`)
+
+// signInByDevice is `postern admin login`, with somebody at a browser.
+func (o *bureau) signInByDevice(t *testing.T) *process {
+	t.Helper()
+	p := startWith(t, []string{"XDG_CONFIG_HOME=" + o.home}, binary, "admin", "login", "--url", o.issuer)
+	code := ""
+	eventually(t, func() error {
+		if code = userCode.FindString(p.out.String()); code == "" {
+			return fmt.Errorf("no code in\n%s", p.out.String())
+		}
+		return nil
+	})
+	w := newWindow(t)
+	to := w.submit(t, o.issuer+"/device", url.Values{"user_code": {code}}).expect(t, 303)
+	page := w.get(t, o.issuer+to.header.Get("Location"))
+	done := w.submit(t, o.issuer+"/login", url.Values{"request": {page.sealed(t)}, "username": {o.user.Username}, "password": {o.user.Password}})
+	page = w.get(t, o.issuer+done.expect(t, 303).header.Get("Location"))
+	w.submit(t, o.issuer+"/consent", url.Values{"request": {page.sealed(t)}, "decision": {"allow"}}).expect(t, 200)
+	return p
+}
+
+// startWith is start with more in the environment.
+func startWith(t *testing.T, environment []string, name string, args ...string) *process {
+	t.Helper()
+	for _, e := range environment {
+		key, value, _ := strings.Cut(e, "=")
+		t.Setenv(key, value)
+	}
+	return start(t, name, args...)
+}
+
+// An administrator works at a running server: with what their roles give, from
+// the file of one machine, until the role goes.
+func TestAdminAtARunningServer(t *testing.T) {
+	o := openBureau(t, "")
+	o.fine(t, "role", "give", "registrar", "--user", "ada")
+	p := o.signInByDevice(t)
+	if code := p.exit(t); code != 0 {
+		t.Fatalf("exit %d\n%s", code, p.out.String())
+	}
+	if said := p.out.String(); !strings.Contains(said, "Signed in, with postern:read postern:users.") || !strings.Contains(said, "Your roles do not give postern:clients") {
+		t.Error(said)
+	}
+	files, err := filepath.Glob(filepath.Join(o.home, "postern", "admin-*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("%v %v", files, err)
+	}
+	if info, err := os.Stat(files[0]); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v %v", info.Mode(), err)
+	}
+	if out := o.fine(t, "user", "list", "--url", o.issuer); !strings.Contains(out, "ada") {
+		t.Error(out)
+	}
+	o.fine(t, "user", "create", "eve", "--no-password", "--url", o.issuer)
+	for _, row := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"client", "delete", "--yes", "https://app.example/client.json"}, "lacks the scope postern:clients"},
+		{[]string{"user", "create", "king", "--role", "nothing"}, `There is no role "nothing"`},
+	} {
+		if code, _, errs := o.run(t, append(row.args, "--url", o.issuer)...); code != 1 || !strings.Contains(errs, row.want) {
+			t.Errorf("%v: exit %d %s", row.args, code, errs)
+		}
+	}
+	if err := os.Chmod(files[0], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, errs := o.run(t, "user", "list", "--url", o.issuer); code != 1 || !strings.Contains(errs, "is readable by others") {
+		t.Errorf("exit %d %s", code, errs)
+	}
+	if err := os.Chmod(files[0], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	o.fine(t, "role", "take", "registrar", "--user", "ada")
+	if code, _, errs := o.run(t, "user", "list", "--url", o.issuer); code != 1 || errs == "" {
+		t.Errorf("after the role: exit %d %s", code, errs)
+	}
+}
+
+// atTerminal runs a command at a terminal of its own, types what it is asked
+// for, and gives what that shows.
+func (o *bureau) atTerminal(t *testing.T, typed string, args ...string) (code int, shown string) {
+	t.Helper()
+	master, slave := terminalPair(t)
+	cmd := exec.Command(binary, append([]string{"admin", "-c", o.config}, args...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = slave.Close() // the command has it now
+	end := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	defer end.Stop()
+	from := bufio.NewReader(master)
+	before, err := from.ReadString(':') // the question ends so
+	if err != nil {
+		t.Fatalf("%v\n%s", err, before)
+	}
+	if _, err := io.WriteString(master, typed+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	rest, _ := io.ReadAll(from) // ends with EIO when the command does
+	_ = cmd.Wait()              // its exit status says it
+	return cmd.ProcessState.ExitCode(), before + string(rest)
+}
+
+func terminalPair(t *testing.T) (master, slave *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = master.Close() })
+	unlocked := 0
+	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, master.Fd(), unix.TIOCSPTLCK, uintptr(unsafe.Pointer(&unlocked))); errno != 0 {
+		t.Fatal(errno)
+	}
+	number, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return master, slave
+}
+
+// What destroys asks whoever is at the terminal for the name.
+func TestAdminAsksBeforeItDestroys(t *testing.T) {
+	o := openBureau(t, "")
+	o.fine(t, "user", "create", "eve", "--no-password")
+	for _, row := range []struct {
+		typed, says string
+		code        int
+		left        bool
+	}{
+		{"yes", "nothing was done: that was another word", 1, true},
+		{"", "nothing was done: that was another word", 1, true},
+		{"eve", `This will delete "eve" with all they have.`, 0, false},
+	} {
+		code, shown := o.atTerminal(t, row.typed, "user", "delete", "eve")
+		if code != row.code || !strings.Contains(shown, row.says) || !strings.Contains(shown, "Type eve to go on:") {
+			t.Errorf("%q: exit %d\n%s", row.typed, code, shown)
+		}
+		if left := strings.Contains(o.fine(t, "user", "list"), "eve"); left != row.left {
+			t.Errorf("%q: left %v", row.typed, left)
+		}
+	}
+}
