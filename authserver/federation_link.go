@@ -201,8 +201,9 @@ const maxNames = 10
 func (s *Server) newcomer(r *http.Request, p *provider, who upstream.Identity) (userID string, err error) {
 	now := s.config.Now()
 	u := store.User{ID: newID("user_"), FullName: who.Name, Email: who.Email}
-	// An address that is somebody's already is not shared with them.
-	if who.EmailVerified {
+	// What one provider believes of an address is not enough for the next to
+	// be linked by it; and one that is somebody's already is not shared.
+	if p.decides(who) {
 		_, err := s.store.UserByAddress(r.Context(), who.Email)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
 			return "", err

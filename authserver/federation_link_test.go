@@ -113,6 +113,19 @@ func TestAnAccountOfTheirOwn(t *testing.T) {
 	}
 }
 
+// What one provider believes does not open an account by another: only who
+// gives an address out makes it a verified one here.
+func TestAddressesAreVerifiedByWhoGivesThemOut(t *testing.T) {
+	for domain, want := range map[string]bool{"corp.example": true, "other.example": false} {
+		a := newAbroad(t, func(p *Provider) { p.Create, p.Link, p.Domains = true, true, []string{domain} })
+		a.abroadAndBack(newBrowser(t), a.publicClient())
+		u, err := a.s.store.User(t.Context(), address)
+		if err != nil || u.Email != address || u.EmailVerified != want {
+			t.Errorf("given out for %s: %+v, %v", domain, u, err)
+		}
+	}
+}
+
 // offered takes somebody to the page that asks for the account to be linked.
 func (a *abroad) offered(b *http.Client, client string) string {
 	a.t.Helper()

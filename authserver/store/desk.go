@@ -54,7 +54,7 @@ func (s *DB) People(ctx context.Context, f PeopleFilter) ([]Person, error) {
 		and("name =", f.Name)
 	}
 	if f.Email != "" {
-		and("email =", f.Email)
+		and("email =", addressForm(f.Email))
 	}
 	args = append(args, f.Limit)
 	all, err := readPeople(ctx, s.read, personQuery+where+" ORDER BY name LIMIT $"+strconv.Itoa(len(args)), args...)

@@ -37,7 +37,7 @@ func (s *DB) ChangePerson(ctx context.Context, id string, now time.Time, change 
 		}
 		_, err = tx.ExecContext(ctx,
 			`UPDATE users SET password_hash = $1, full_name = $2, email = $3, email_verified = $4, password_at = $5, disabled_at = $6 WHERE id = $7`,
-			u.PasswordHash, u.FullName, u.Email, flag(u.EmailVerified), millis(u.PasswordAt), millis(u.DisabledAt), id)
+			u.PasswordHash, u.FullName, addressForm(u.Email), flag(u.EmailVerified), millis(u.PasswordAt), millis(u.DisabledAt), id)
 		if err != nil {
 			return err
 		}

@@ -128,7 +128,7 @@ func (s *DB) Unlink(ctx context.Context, user, issuer, subject string, issuers [
 // UserByAddress finds the one person whose verified address this is:
 // ErrNotFound when it is nobody's, or several people's.
 func (s *DB) UserByAddress(ctx context.Context, email string) (User, error) {
-	rows, err := s.read.QueryContext(ctx, userQuery+"WHERE email = $1 AND email_verified = 1 LIMIT 2", email)
+	rows, err := s.read.QueryContext(ctx, userQuery+"WHERE email = $1 AND email_verified = 1 LIMIT 2", addressForm(email))
 	if err != nil {
 		return User{}, err
 	}

@@ -147,13 +147,17 @@ func TestUserByAddress(t *testing.T) {
 			{ID: "u4", Name: "cem", Email: "shared@corp.example", EmailVerified: true},
 			{ID: "u5", Name: "dan", Email: "shared@corp.example", EmailVerified: true},
 			{ID: "u6", Name: "fay", EmailVerified: true},
+			{ID: "u7", Name: "gus", Email: "Gus@CORP.example", EmailVerified: true},
+			{ID: "u8", Name: "hal", Email: "\u212Aim@corp.example", EmailVerified: true}, // the sign of Kelvin
 		} {
 			must(t, s.AddUser(ctx, u, t0))
 		}
-		if got, err := s.UserByAddress(ctx, "ada@corp.example"); err != nil || got.ID != "u1" {
-			t.Errorf("got %+v, %v", got, err)
+		for address, id := range map[string]string{"ada@corp.example": "u1", "ADA@corp.example": "u1", "gus@corp.example": "u7"} {
+			if got, err := s.UserByAddress(ctx, address); err != nil || got.ID != id {
+				t.Errorf("%s: %+v, %v", address, got, err)
+			}
 		}
-		for _, address := range []string{"bob@corp.example", "shared@corp.example", "ADA@corp.example", "nobody@corp.example", ""} {
+		for _, address := range []string{"bob@corp.example", "shared@corp.example", "kim@corp.example", "nobody@corp.example", ""} {
 			_, err := s.UserByAddress(ctx, address)
 			want(t, err, ErrNotFound)
 		}

@@ -48,7 +48,18 @@ func addUser(ctx context.Context, tx *sql.Tx, u User, now time.Time) error {
 	return exactlyOne(ctx, tx, ErrExists,
 		`INSERT INTO users (id, name, password_hash, full_name, email, email_verified, created_at, password_at)
 		 VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING`,
-		u.ID, u.Name, u.PasswordHash, u.FullName, u.Email, flag(u.EmailVerified), millis(now))
+		u.ID, u.Name, u.PasswordHash, u.FullName, addressForm(u.Email), flag(u.EmailVerified), millis(now))
+}
+
+// addressForm is how addresses are kept, to be found by. Other letters than
+// those of ASCII stay: folding them makes two addresses one.
+func addressForm(email string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			return r + ('a' - 'A')
+		}
+		return r
+	}, email)
 }
 
 const sessionQuery = `SELECT s.hash, s.user_id, u.name, s.amr, s.auth_time, s.created_at, s.seen_at, s.expires_at, s.address, s.agent

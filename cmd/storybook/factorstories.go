@@ -20,7 +20,8 @@ func proving() []story {
 	second, signUp, reset, security := pages.Frame.Second, pages.Frame.SignUp, pages.Frame.Reset, pages.Frame.Security
 	keys := []pages.KeptPasskey{{ID: "a", Name: "Laptop", Since: now.Add(-90 * 24 * time.Hour), Used: now.Add(-time.Hour)}, {ID: "b", Name: invisible, Since: now.Add(-time.Hour), Cloned: true}, {ID: "c", Name: longWord, Since: now}}
 	browsers := []pages.TrustedBrowser{{ID: "a", Agent: "Firefox on Linux", Since: now.Add(-24 * time.Hour), Until: now.Add(29 * 24 * time.Hour)}}
-	full := pages.Security{Now: now, HasPassword: true, PasswordAt: now.Add(-200 * 24 * time.Hour), Generator: true, GeneratorAt: now.Add(-time.Hour), Recovery: 2, PasskeysOffered: true, Passkeys: keys, Browsers: browsers}
+	full := pages.Security{Now: now, HasPassword: true, PasswordAt: now.Add(-200 * 24 * time.Hour), Generator: true, GeneratorAt: now.Add(-time.Hour), Recovery: 2, PasskeysOffered: true, Passkeys: keys, Browsers: browsers,
+		Elsewhere: []pages.LinkedAccount{{Label: "Google", Address: "ada@example.com", Issuer: "https://accounts.google.com", Subject: "1", Since: now.Add(-90 * 24 * time.Hour), Used: now.Add(-time.Hour)}, {Label: longWord, Since: now}}, Providers: providers[1:]}
 	return []story{
 		alone("login-passkey", "Login", "with a passkey, and open for everybody", pages.Frame.Login, pages.Login{Client: "Claude", Resource: "Calculator", Passkey: &question, SignUp: true, Ways: providers}),
 		alone("second-code", "Second", "a code", second, pages.Second{User: "ada", Code: true, Recovery: true, RememberDays: 30}),
