@@ -4,7 +4,7 @@ FUZZ    ?= 60s
 STATE   ?= ./.postern
 UPFLAGS ?=
 
-.PHONY: up build test conformance deps vet fuzz bench storybook clean
+.PHONY: up build test conformance deps vet fuzz bench storybook pictures clean
 
 # Everything on this machine, with nothing but Go. Ctrl-C ends it.
 up: build
@@ -43,6 +43,10 @@ bench: build
 # Every page of the authorization server in every state, from fixtures.
 storybook:
 	$(GO) run ./cmd/storybook
+
+# The pictures of the documentation, from the storybook.
+pictures:
+	$(GO) run ./cmd/storybook -pictures docs/images
 
 clean:
 	rm -rf bin

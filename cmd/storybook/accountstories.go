@@ -16,6 +16,7 @@ func account() []story {
 		signed("sessions-one", "Sessions", "only this one", pages.Frame.Sessions, pages.Sessions{Now: now, All: session[:1]}),
 		signed("sessions-end", "Confirm", "sign out everywhere else", pages.Frame.Confirm, pages.Confirm{At: "/account/sessions", Title: "Sign out everywhere else?", Effects: []string{"You stay signed in in this browser.", "2 other browsers have to sign in again."}, Button: "Sign out everywhere else", Path: "/account/sessions/end-others", Back: pages.Link{Text: "Signed-in browsers", Path: "/account/sessions"}}),
 		signed("applications", "Applications", "several", pages.Frame.Applications, pages.Applications{Now: now, All: applications, Tokens: tokens}),
+		visited("applications-few", "Applications", "one", person, pages.Frame.Applications, pages.Applications{Now: now, All: applications[:1], Tokens: tokens[:1]}),
 		signed("applications-none", "Applications", "none", pages.Frame.Applications, pages.Applications{Now: now}),
 		signed("application", "Application", "one", pages.Frame.Application, pages.ApplicationOf{Now: now, Of: application, Grants: grants[:1], Tokens: tokens[:1]}),
 		signed("application-many", "Application", "200 scopes, odd names", pages.Frame.Application, pages.ApplicationOf{Now: now, Of: applications[1], Grants: grants}),

@@ -14,6 +14,7 @@ func administration() []story {
 		signed("admin", "AdminHome", "the first page", pages.Frame.AdminHome, home),
 		visited("admin-keys-only", "AdminHome", "of somebody who may see keys alone", pages.Visitor{Name: "kay", May: []string{"/admin", "/admin/keys"}}, pages.Frame.AdminHome, home),
 		signed("people", "People", "several", pages.Frame.People, pages.People{Now: now, All: people, Next: "/admin/users?after=x", Create: true}),
+		signed("people-few", "People", "two", pages.Frame.People, pages.People{Now: now, All: []pages.Person{people[0], people[2]}, Create: true}),
 		signed("people-none", "People", "none found", pages.Frame.People, pages.People{Now: now, Query: longWord}),
 		signed("person", "Person", "one", pages.Frame.Person, person),
 		signed("person-self", "Person", "the visitor", pages.Frame.Person, self),

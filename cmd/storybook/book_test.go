@@ -118,6 +118,21 @@ func TestOnlyOneScript(t *testing.T) {
 	}
 }
 
+// TestPicturesAreThere: what the documentation shows is a picture of a story,
+// and small.
+func TestPicturesAreThere(t *testing.T) {
+	told := map[string]bool{}
+	for _, s := range stories() {
+		told[s.name] = true
+	}
+	for _, p := range pictures {
+		file, err := os.Stat("../../docs/images/" + p.story + ".png")
+		if err != nil || file.Size() > 150<<10 || !told[p.story] {
+			t.Errorf("%s: %v: take it with make pictures", p.story, err)
+		}
+	}
+}
+
 func TestOnlyLoopback(t *testing.T) {
 	if err := run(t.Context(), "0.0.0.0:0"); err == nil {
 		t.Error("listens to everybody")

@@ -17,10 +17,15 @@ import (
 
 func main() {
 	listen := flag.String("listen", "127.0.0.1:8099", "loopback address to listen on")
+	folder := flag.String("pictures", "", "take the pictures of the documentation into this folder, and end")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *listen); err != nil {
+	work := func() error { return run(ctx, *listen) }
+	if *folder != "" {
+		work = func() error { return takePictures(ctx, *folder) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "storybook:", err)
 		os.Exit(1)
 	}
