@@ -20,7 +20,8 @@ import (
 const (
 	stepUpLife  = 2 * time.Minute // a client that was refused comes at once, or not for this
 	maxStepUps  = 10_000
-	minNoteAuth = 32 // bytes of Config.StepUpSecret
+	maxStepName = 512 // bytes of client_id or sub
+	minNoteAuth = 32  // bytes of Config.StepUpSecret
 )
 
 // stepUps are refusals that resource servers told of: for missing scope, or
@@ -163,13 +164,33 @@ func (s *Server) stepUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	k := stepUpKey{client: p["client_id"], user: p["sub"], resource: p["resource"]}
-	if k.client == "" || k.user == "" || k.resource == "" {
-		return refuse(MissingParameter)
+	k, err := s.concerned(p, lacking.Scope)
+	if err != nil {
+		return err
 	}
 	s.stepUps.note(k, lacking, now)
 	w.WriteHeader(http.StatusNoContent)
 	return nil
+}
+
+// concerned is whom a step-up is about: a resource that is served here, and of
+// scope only what it has, so that what is kept is small. Whether there is such a
+// client or person is not looked at.
+func (s *Server) concerned(p params, scope []string) (stepUpKey, error) {
+	if p["client_id"] == "" || p["sub"] == "" || p["resource"] == "" {
+		return stepUpKey{}, refuse(MissingParameter)
+	}
+	if len(p["client_id"]) > maxStepName || len(p["sub"]) > maxStepName {
+		return stepUpKey{}, refuse(BadForm)
+	}
+	res, err := s.catalogue.find(p["resource"])
+	if err != nil {
+		return stepUpKey{}, err
+	}
+	if len(without(scope, res.names())) > 0 {
+		return stepUpKey{}, refuse(BadScope)
+	}
+	return stepUpKey{client: p["client_id"], user: p["sub"], resource: res.URL}, nil
 }
 
 func readStepUp(p params, now time.Time) (stepUp, error) {

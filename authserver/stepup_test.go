@@ -38,10 +38,10 @@ func TestPendingStepUpEndsRefreshing(t *testing.T) {
 }
 
 func TestStepUpConcernsNobodyElse(t *testing.T) {
-	for name, change := range map[string][2]string{
+	for name, change := range map[string][]string{
 		"another client":         {"client_id", "client_other"},
 		"another person":         {"sub", "user_other"},
-		"another resource":       {"resource", database},
+		"another resource":       {"resource", database, "scope", "db:read"},
 		"scope that was granted": {"scope", "calc:basic"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -49,8 +49,7 @@ func TestStepUpConcernsNobodyElse(t *testing.T) {
 			id := g.publicClient()
 			first := g.tokens(id)
 			notice := url.Values{"client_id": {id}, "sub": {g.verified(first).Subject}, "resource": {calculator}, "scope": {"calc:power"}}
-			notice.Set(change[0], change[1])
-			g.expect(g.post("/step-up", notice, bearer(sharedSecret)), http.StatusNoContent, "")
+			g.expect(g.post("/step-up", with(notice, change...), bearer(sharedSecret)), http.StatusNoContent, "")
 			g.expect(g.post("/token", refreshing(id, first)), 200, "")
 		})
 	}
@@ -99,6 +98,36 @@ func pairOn(t *testing.T, server *redistest.Server) (g *rig, at func(n int)) {
 
 func noticeFor(g *rig, id string, a answerOf, scope string) url.Values {
 	return url.Values{"client_id": {id}, "sub": {g.verified(a).Subject}, "resource": {calculator}, "scope": {scope}}
+}
+
+// What is kept of a notice is bounded, whoever knows the secret.
+func TestStepUpKeepsOnlyWhatMayBe(t *testing.T) {
+	g := newRig(t, tellsOfStepUps)
+	notice := url.Values{"client_id": {"c"}, "sub": {"s"}, "resource": {calculator}, "scope": {"calc:power"}}
+	long := strings.Repeat("x", maxStepName)
+	for name, row := range map[string]struct {
+		change []string
+		code   string // "" for one that is kept
+	}{
+		"the longest names":           {[]string{"client_id", long, "sub", long}, ""},
+		"no scope":                    {[]string{"scope", "-", "max_age", "60"}, ""},
+		"a client that is too long":   {[]string{"client_id", long + "x"}, "invalid_request"},
+		"a person that is too long":   {[]string{"sub", long + "x"}, "invalid_request"},
+		"a resource nobody serves":    {[]string{"resource", "https://other.example/" + long}, "invalid_target"},
+		"a scope it does not have":    {[]string{"scope", "calc:power " + long}, "invalid_scope"},
+		"a scope of another resource": {[]string{"scope", "db:read"}, "invalid_scope"},
+	} {
+		before := len(g.s.stepUps.pending)
+		a := g.post("/step-up", with(notice, row.change...), bearer(sharedSecret))
+		if row.code == "" {
+			g.expect(a, http.StatusNoContent, "")
+		} else {
+			g.expect(a, 400, row.code)
+		}
+		if kept := len(g.s.stepUps.pending) > before; kept != (row.code == "") {
+			t.Errorf("%s: kept: %v", name, kept)
+		}
+	}
 }
 
 // One instance is told, another hears of it, for as long.
