@@ -77,6 +77,11 @@ func (s *Server) routes() http.Handler {
 		if !ok {
 			to = s.below(r.URL.Path)
 		}
+		// RFC 3986 §6.2.2: a path that is written in another way is another; the
+		// administration API, whose paths carry names, reads its own.
+		if r.URL.EscapedPath() != r.URL.Path && to.every == nil {
+			to = route{}
+		}
 		if !named.answers(r.Host) {
 			s.fail(w, r, to, refuse(WrongHost))
 			return

@@ -338,3 +338,16 @@ func TestErrorTable(t *testing.T) {
 		t.Errorf("an invented reason: %+v", a)
 	}
 }
+
+// A path has one spelling: what stands in front may have judged another.
+func TestPathsHaveOneSpelling(t *testing.T) {
+	g := newRig(t)
+	for path, status := range map[string]int{
+		"/jwks.json": 200, "/%6awks.json": 404, "/jwks%2Ejson": 404, "/jwks.json%3f": 404, "/jwks.json/": 404, "//jwks.json": 404, "/./jwks.json": 404, "/x/../jwks.json": 404,
+		"/%2Ewell-known/openid-configuration": 404, "/.well-known%2fopenid-configuration": 404, "/status/%31": 404, "/%61uthorize": 404,
+	} {
+		if a := g.get(noRedirect(), path); a.status != status {
+			t.Errorf("%s: %d, want %d", path, a.status, status)
+		}
+	}
+}
