@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -27,7 +29,7 @@ func newParams(v url.Values) (params, error) {
 		if len(values) > 1 {
 			return nil, refuse(RepeatedParameter)
 		}
-		if !utf8.ValidString(name) || !utf8.ValidString(values[0]) {
+		if !isText(name) || !isText(values[0]) {
 			return nil, refuse(BadForm)
 		}
 		if values[0] != "" {
@@ -35,6 +37,23 @@ func newParams(v url.Values) (params, error) {
 		}
 	}
 	return p, nil
+}
+
+// isText: UTF-8, and no NUL, which not every database takes: whatever is asked
+// for by such a name is not there.
+func isText(s string) bool { return utf8.ValidString(s) && !strings.Contains(s, "\x00") }
+
+// isTextIn says the same of everything that an address carries.
+func isTextIn(u *url.URL) bool {
+	if !isText(u.Path) {
+		return false
+	}
+	for name, values := range u.Query() {
+		if !isText(name) || slices.ContainsFunc(values, func(v string) bool { return !isText(v) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // readForm reads the parameters of a POST from its body, never from its query (B5, B8).

@@ -142,6 +142,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, to route, err erro
 }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to route) error {
+	if !isTextIn(r.URL) {
+		return refuse(BadForm)
+	}
 	if to.every != nil {
 		return to.every(w, r)
 	}

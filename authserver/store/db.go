@@ -116,8 +116,9 @@ func exactlyOne(ctx context.Context, tx *sql.Tx, miss error, query string, args 
 	return nil
 }
 
+// found: what cannot be in a database is not in it.
 func found(err error) error {
-	if errors.Is(err, sql.ErrNoRows) {
+	if errors.Is(err, sql.ErrNoRows) || unreadable(err) {
 		return ErrNotFound
 	}
 	return err

@@ -72,7 +72,7 @@ func (s *DB) Person(ctx context.Context, id string) (Person, error) {
 func personByID(ctx context.Context, q querier, id string) (Person, error) {
 	all, err := readPeople(ctx, q, personQuery+"WHERE id = $1", id)
 	if err != nil {
-		return Person{}, err
+		return Person{}, found(err)
 	}
 	if len(all) == 0 {
 		return Person{}, ErrNotFound

@@ -179,6 +179,14 @@ const (
 	deadlockDetected     = "40P01"
 )
 
+// characterNotInRepertoire: text that is not UTF-8, or has a NUL in it.
+const characterNotInRepertoire = "22021"
+
+func unreadable(err error) bool {
+	failed, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && failed.Code == characterNotInRepertoire
+}
+
 func collided(err error) bool {
 	var failed *pgconn.PgError
 	return errors.As(err, &failed) && (failed.Code == serializationFailure || failed.Code == deadlockDetected)
