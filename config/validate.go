@@ -89,6 +89,7 @@ func (f *File) validate(doc *strictyaml.Document) strictyaml.Problems {
 	}
 	if f.AuthServer != nil {
 		f.AuthServer.validate(c)
+		f.validateResources(c)
 	}
 	if f.State.Redis != nil {
 		c.needs(f.State.Redis.URLFile, "missing: the file that holds the redis:// URL", "state", "redis", "url_file")
@@ -138,7 +139,7 @@ func (f *File) validateState(c *check) {
 
 func (a *AuthServer) validate(c *check) {
 	c.address(a.Listen, "authserver", "listen")
-	c.httpsOrLoopback(a.Issuer, "authserver", "issuer")
+	a.validateIssuer(c)
 	a.TLS.validate(c, []any{"authserver", "tls"}, a.Issuer, "authserver", "issuer")
 	a.validateSecrets(c)
 	a.Keys.validate(c, "authserver", "keys")
@@ -160,17 +161,6 @@ func (a *AuthServer) validate(c *check) {
 	c.between(a.AccessTokenLife, time.Minute, time.Hour, "authserver", "access_token_life")
 	c.between(a.RefreshLife, time.Hour, 365*24*time.Hour, "authserver", "refresh_token_life")
 	c.between(a.CodeLife, 10*time.Second, 10*time.Minute, "authserver", "code_life")
-	for i, resource := range a.Resources {
-		c.httpsOrLoopback(resource.Resource, "authserver", "resources", i, "resource")
-		for j, scope := range resource.Scopes {
-			if clientdoc.IsIdentityScope(scope.Name) {
-				c.fail("is about a person: use a scope of the resource's own", "authserver", "resources", i, "scopes", j, "name")
-			}
-			if c.doc.Has("authserver", "resources", i, "scopes", j, "risk") {
-				c.oneOf(scope.Risk, []string{"low", "medium", "high"}, "authserver", "resources", i, "scopes", j, "risk")
-			}
-		}
-	}
 	validateDetails(c, a.Details)
 	a.validateRoles(c)
 	a.validateAccounts(c)

@@ -61,6 +61,13 @@ func openPostgres(ctx context.Context, databaseURL string) (*DB, error) {
 	return s, nil
 }
 
+// CheckURL says what is wrong with the URL of a PostgreSQL database, without a
+// word of it: it may hold a password. Nothing is connected to.
+func CheckURL(databaseURL string) error {
+	_, _, err := parsePostgres(databaseURL)
+	return err
+}
+
 // parsePostgres reads a URL as libpq does, and pool_max_conns.
 func parsePostgres(databaseURL string) (conf *pgx.ConnConfig, size int, err error) {
 	conf, err = pgx.ParseConfig(databaseURL)

@@ -35,8 +35,11 @@ func load(path string, lookup config.Lookup) (setup, error) {
 		}
 		s.policies[server.Name] = p
 	}
-	if len(failures) > 0 {
-		return setup{}, usageError{errors.Join(failures...)}
+	if len(failures) == 0 && file.AuthServer != nil {
+		failures = append(s.strayScopes(), s.checkDatabase())
+	}
+	if err := errors.Join(failures...); err != nil {
+		return setup{}, usageError{err}
 	}
 	return s, nil
 }
@@ -86,7 +89,7 @@ func readKey(path string) ([]byte, error) {
 func (s setup) resources() []authserver.Resource {
 	var all []authserver.Resource
 	for _, server := range s.file.Servers {
-		r := authserver.Resource{URL: s.file.PublicURL + strings.TrimSuffix(server.Path, "/"), Name: server.Name}
+		r := authserver.Resource{URL: s.file.URL(server), Name: server.Name}
 		for _, scope := range s.policies[server.Name].Scopes() {
 			r.Scopes = append(r.Scopes, authserver.Scope{Name: scope.Name, Description: scope.Description, Default: scope.Default, Risk: scope.Risk})
 		}

@@ -80,6 +80,16 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"a scope that is none", "scopes: [calc:basic], everyone", "scopes: [calc:basic, 'd*b'], everyone", "authserver.roles.guest.scopes[1]: scope \"d*b\": a scope, or the beginning of scopes with a * at its end"},
 		{"administration for everyone", "scopes: [calc:basic], everyone", "scopes: ['postern:*'], everyone", "the administration is not for everyone"},
 		{"a risk that does not exist", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a, risk: none}]}]", ":41:72: authserver.resources[0].scopes[0].risk: must be one of: low, medium, high"},
+		{"an issuer with a slash", "  issuer: http://127.0.0.1:${POSTERN_ISSUER_PORT:-8090}", "  issuer: http://127.0.0.1:${POSTERN_ISSUER_PORT:-8090}/", ":34:11: authserver.issuer: must end without a slash"},
+		{"a server named as a resource too", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'http://127.0.0.1:8080/calculator/mcp'}]", ":41:26: authserver.resources[0].resource: named before"},
+		{"a resource twice", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example'}, {resource: 'https://a.example'}]", "authserver.resources[1].resource: named before"},
+		{"a scope twice", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a}, {name: a}]}]", "authserver.resources[0].scopes[1].name: named before"},
+		{"a scope of two words", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a b}]}]", "authserver.resources[0].scopes[0].name: must be a scope"},
+		{"a scope of the administration", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: 'postern:x'}]}]", "authserver.resources[0].scopes[0].name: scopes of the administration begin with postern:"},
+		{"a database elsewhere by any way", "database: sqlite:authserver.db", "database: postgres://ada@db.example/x", ":35:13: authserver.database: the database's URL leaves open whether the connection is encrypted: add sslmode=verify-full"},
+		{"a role's scope that no resource has", "scopes: [calc:basic], everyone", "scopes: [calc:basics], everyone", ":42:64: authserver.roles.guest.scopes[0]: no resource has such a scope; there are: calc:"},
+		{"a role's pattern that meets nothing", "scopes: [calc:basic], everyone", "scopes: [calc:basic, 'cal-*'], everyone", "authserver.roles.guest.scopes[1]: no resource has such a scope"},
+		{"a misspelt scope of the administration", "\"postern:*\"", "\"postern:user\"", "authserver.roles.admin.scopes[1]: no resource has such a scope"},
 		{"a scope about a person", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a}, {name: openid}]}]", ":41:74: authserver.resources[0].scopes[1].name: is about a person"},
 		{"a host that is a URL", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  hosts: [auth.internal, 'http://auth']", ":41:26: authserver.hosts[1]: must be a Host as clients send it"},
 		{"a scheme with its colon", "redirect_schemes: [cursor]", "redirect_schemes: ['cursor:']", ":40:22: authserver.redirect_schemes[0]: not a private-use scheme: 2 to 40 lower-case letters"},
@@ -152,6 +162,42 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 			code, _, errs := runIn(t, "check", "-c", path)
 			if code != exitUsage || !strings.Contains(errs, row.want) {
 				t.Errorf("exit %d, want %d with %q in:\n%s", code, exitUsage, row.want, errs)
+			}
+		})
+	}
+}
+
+// Of an authorization server alone: without a resource there is nothing to issue
+// tokens for, and the file with the URL is looked at when it is there.
+func TestMistakesOfAnAuthorizationServerAlone(t *testing.T) {
+	const block = "authserver:\n  listen: 127.0.0.1:8090\n  issuer: https://auth.example\n  secret_file: s\n"
+	const resources = "  resources: [{resource: 'https://a.example', scopes: [{name: a}]}]\n"
+	for _, row := range []struct{ name, rest, url, want string }{
+		{"fine", "  database: sqlite:x.db\n" + resources, "", ""},
+		{"no resources", "  database: sqlite:x.db\n", "", "authserver.resources: missing: name the resources that tokens are for"},
+		{"a URL on another machine", "  database_url_file: absent\n" + resources, "", ""},
+		{"a good URL", "  database_url_file: url\n" + resources, "postgres://a:hidden@db/x?sslmode=verify-full", ""},
+		{"a URL that may be plain", "  database_url_file: url\n" + resources, "postgres://a:hidden@db/x", ":5:22: authserver.database_url_file: the database's URL leaves open"},
+		{"no URL", "  database_url_file: url\n" + resources, "hidden", "authserver.database_url_file: "},
+		{"roles for all there is, and will be", "  database: sqlite:x.db\n  roles: {a: {scopes: ['*', 'postern:*']}}\n" + resources, "", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			folder := t.TempDir()
+			path := filepath.Join(folder, "postern.yaml")
+			for file, text := range map[string]string{"postern.yaml": block + row.rest, "url": row.url, "s": strings.Repeat("s", 32)} {
+				if err := os.WriteFile(filepath.Join(folder, file), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			code, _, errs := runIn(t, "check", "-c", path)
+			if row.want == "" {
+				if code != exitFine {
+					t.Errorf("exit %d with %s", code, errs)
+				}
+				return
+			}
+			if code != exitUsage || !strings.Contains(errs, row.want) || strings.Contains(errs, "hidden") {
+				t.Errorf("exit %d, want %q in:\n%s", code, row.want, errs)
 			}
 		})
 	}
