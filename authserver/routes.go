@@ -161,8 +161,10 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to route) erro
 
 func (t route) handler(method string) handle {
 	switch method {
-	case http.MethodGet, http.MethodHead:
+	case http.MethodGet:
 		return t.get
+	case http.MethodHead:
+		return t.head()
 	case http.MethodPost:
 		return t.post
 	case http.MethodPut:
@@ -173,10 +175,22 @@ func (t route) handler(method string) handle {
 	return nil
 }
 
+// head: a page may end in a code, or in nobody signed in, and whoever asks for its
+// header alone, to look at a link, wants neither (RFC 9110 §9.2.1).
+func (t route) head() handle {
+	if t.page {
+		return nil
+	}
+	return t.get
+}
+
 func (t route) methods() []string {
 	var m []string
 	if t.get != nil {
-		m = append(m, http.MethodGet, http.MethodHead)
+		m = append(m, http.MethodGet)
+	}
+	if t.head() != nil {
+		m = append(m, http.MethodHead)
 	}
 	if t.post != nil {
 		m = append(m, http.MethodPost)

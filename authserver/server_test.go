@@ -97,8 +97,8 @@ func TestPathsAndMethods(t *testing.T) {
 	}{
 		{"GET", "/nothing", 404, ""}, {"POST", "/token/", 404, ""}, {"GET", "//token", 404, ""}, {"POST", "/Token", 404, ""},
 		{"GET", "/token", 405, "POST, OPTIONS"}, {"PUT", "/token", 405, "POST, OPTIONS"}, {"POST", "/jwks.json", 405, "GET, HEAD, OPTIONS"},
-		{"GET", "/register", 405, "POST, OPTIONS"}, {"GET", "/login", 405, "POST"}, {"DELETE", "/authorize", 405, "GET, HEAD, POST"},
-		{"OPTIONS", "/authorize", 405, "GET, HEAD, POST"}, {"OPTIONS", "/introspect", 405, "POST"}, {"BREW", "/revoke", 405, "POST, OPTIONS"},
+		{"GET", "/register", 405, "POST, OPTIONS"}, {"GET", "/login", 405, "POST"}, {"DELETE", "/authorize", 405, "GET, POST"},
+		{"OPTIONS", "/authorize", 405, "GET, POST"}, {"OPTIONS", "/introspect", 405, "POST"}, {"BREW", "/revoke", 405, "POST, OPTIONS"},
 	} {
 		t.Run(row.method+" "+row.path, func(t *testing.T) {
 			a := g.do(noRedirect(), g.request(row.method, row.path, "", ""))
