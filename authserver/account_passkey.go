@@ -135,11 +135,13 @@ func (s *Server) removePasskey(w http.ResponseWriter, r *http.Request, v store.S
 	if err != nil {
 		return refuseFor(BadForm, err)
 	}
-	err = s.store.RemovePasskey(r.Context(), v.UserID, id)
-	if errors.Is(err, store.ErrNotFound) {
+	err = s.store.RemovePasskey(r.Context(), v.UserID, id, s.providers.issuers())
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return refuse(UnknownPath)
-	}
-	if err != nil {
+	case errors.Is(err, store.ErrLastWay):
+		return refuse(LastWayIn)
+	case err != nil:
 		return err
 	}
 	s.audit(r, "factor.removed", "subject", v.UserID, "factor", "passkey", "passkey", form["passkey"])

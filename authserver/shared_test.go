@@ -65,6 +65,8 @@ func TestTwoInstances(t *testing.T) {
 		{"approval raced", approvalRaced},
 		{"assertion raced", assertionRaced},
 		{"person deleted meanwhile", deletedMeanwhile},
+		{"one-time code raced", oneTimeCodeRaced},
+		{"invitation raced", invitationRaced},
 	} {
 		t.Run(row.name+"/sqlite", func(t *testing.T) {
 			row.test(t, newPair(t, "sqlite:"+filepath.Join(t.TempDir(), "auth.db")))

@@ -127,14 +127,30 @@ func TestPasskeys(t *testing.T) {
 		want(t, s.UsePasskey(ctx, next, t0), ErrSpent)
 		want(t, s.RenamePasskey(ctx, "u2", k.ID, "mine"), ErrNotFound)
 		must(t, s.RenamePasskey(ctx, "u1", k.ID, "old phone"))
-		want(t, s.RemovePasskey(ctx, "u2", k.ID), ErrNotFound)
+		want(t, s.RemovePasskey(ctx, "u2", k.ID, nil), ErrNotFound)
 		all, err = s.Passkeys(ctx, "u1")
 		must(t, err)
 		if all[0].Name != "old phone" || all[0].ClonedAt.IsZero() || all[0].UsedAt.IsZero() {
 			t.Errorf("got %+v", all[0])
 		}
-		must(t, s.RemovePasskey(ctx, "u1", k.ID))
-		want(t, s.RemovePasskey(ctx, "u1", k.ID), ErrNotFound)
+		must(t, s.RemovePasskey(ctx, "u1", k.ID, nil))
+		want(t, s.RemovePasskey(ctx, "u1", k.ID, nil), ErrNotFound)
+	})
+}
+
+func TestLastPasskeyStays(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		ctx := t.Context()
+		must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada"}, t0)) // without a password
+		for _, id := range []string{"k1", "k2"} {
+			must(t, s.AddPasskey(ctx, Passkey{ID: []byte(id), UserID: "u1", CreatedAt: t0}))
+		}
+		must(t, s.RemovePasskey(ctx, "u1", []byte("k1"), nil))
+		want(t, s.RemovePasskey(ctx, "u1", []byte("k2"), nil), ErrLastWay)
+		if all, err := s.Passkeys(ctx, "u1"); err != nil || len(all) != 1 {
+			t.Errorf("%d passkeys, %v", len(all), err)
+		}
 	})
 }
 

@@ -109,20 +109,26 @@ func (s *DB) Unlink(ctx context.Context, user, issuer, subject string, issuers [
 		if err != nil {
 			return err
 		}
-		var ways int
-		err = tx.QueryRowContext(ctx,
-			`SELECT (SELECT count(*) FROM users WHERE id = $1 AND password_hash <> '')
-			      + (SELECT count(*) FROM passkeys WHERE user_id = $1 AND cloned_at = 0)
-			      + (SELECT count(*) FROM identities WHERE user_id = $1 AND issuer `+oneOf(2, len(issuers))+`)`,
-			append([]any{user}, anys(issuers)...)...).Scan(&ways)
-		if err != nil {
-			return err
-		}
-		if ways == 0 {
-			return ErrLastWay
-		}
-		return nil
+		return someWay(ctx, tx, user, issuers)
 	})
+}
+
+// someWay is ErrLastWay when a person has no password, no passkey, and no
+// identity of these issuers.
+func someWay(ctx context.Context, tx *sql.Tx, user string, issuers []string) error {
+	var ways int
+	err := tx.QueryRowContext(ctx,
+		`SELECT (SELECT count(*) FROM users WHERE id = $1 AND password_hash <> '')
+		      + (SELECT count(*) FROM passkeys WHERE user_id = $1 AND cloned_at = 0)
+		      + (SELECT count(*) FROM identities WHERE user_id = $1 AND issuer `+oneOf(2, len(issuers))+`)`,
+		append([]any{user}, anys(issuers)...)...).Scan(&ways)
+	if err != nil {
+		return err
+	}
+	if ways == 0 {
+		return ErrLastWay
+	}
+	return nil
 }
 
 // UserByAddress finds the one person whose verified address this is:

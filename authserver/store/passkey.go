@@ -73,9 +73,15 @@ func (s *DB) RenamePasskey(ctx context.Context, user string, id []byte, name str
 	})
 }
 
-// RemovePasskey takes a passkey away: ErrNotFound when it is not this person's.
-func (s *DB) RemovePasskey(ctx context.Context, user string, id []byte) error {
+// RemovePasskey takes a passkey away: ErrNotFound when it is not this person's,
+// and ErrLastWay when they have no password, no other passkey, and no identity
+// of the issuers at which people sign in.
+func (s *DB) RemovePasskey(ctx context.Context, user string, id []byte, issuers []string) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
-		return exactlyOne(ctx, tx, ErrNotFound, "DELETE FROM passkeys WHERE id = $1 AND user_id = $2", id, user)
+		err := exactlyOne(ctx, tx, ErrNotFound, "DELETE FROM passkeys WHERE id = $1 AND user_id = $2", id, user)
+		if err != nil {
+			return err
+		}
+		return someWay(ctx, tx, user, issuers)
 	})
 }

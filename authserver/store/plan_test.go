@@ -52,7 +52,7 @@ func hot(t *testing.T, s *DB) {
 		s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}), failed(s.Generator(ctx, "u1")), s.TakeStep(ctx, "u1", 1),
 		s.SetRecoveryCodes(ctx, "u1", []Hash{h("c")}), failed(s.RecoveryCodes(ctx, "u1")), s.UseRecoveryCode(ctx, "u1", h("c"), t0),
 		s.AddPasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1", CreatedAt: t0}), failed(s.Passkeys(ctx, "u1")), s.UsePasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1"}, t0),
-		s.RenamePasskey(ctx, "u1", []byte("k"), "n"), s.MarkCloned(ctx, "u1", []byte("k"), t0), s.RemovePasskey(ctx, "u1", []byte("k")),
+		s.RenamePasskey(ctx, "u1", []byte("k"), "n"), s.MarkCloned(ctx, "u1", []byte("k"), t0), s.RemovePasskey(ctx, "u1", []byte("k"), nil),
 		s.RememberBrowser(ctx, Browser{Hash: h("b"), UserID: "u1", ExpiresAt: t0.Add(time.Hour)}), failed(s.Browsers(ctx, "u1", t0)), s.ForgetBrowsers(ctx, "u1", h("b")),
 		s.AddTicket(ctx, invitation("i")), failed(s.Tickets(ctx, Invitation, t0)), s.SignUp(ctx, invitation("i"), User{ID: "u77", Name: "newcomer", PasswordHash: "x"}, t0), s.RemoveTicket(ctx, h("i")),
 		s.AddTicket(ctx, Ticket{Hash: h("p"), Purpose: PasswordReset, UserID: "u1", ExpiresAt: t0.Add(time.Hour)}), failed(s.Ticket(ctx, h("p"), PasswordReset, t0)),
