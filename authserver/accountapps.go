@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -82,30 +81,25 @@ func (l *letIn) find(client string) *pages.Application {
 // applicationOf is a client as its person knows it. A document is not fetched
 // for it: the address of one says enough.
 func (s *Server) applicationOf(ctx context.Context, id string) pages.Application {
-	a := pages.Application{ID: id, Name: s.labelOf(ctx, id)}
 	if s.documents.IsID(id) {
-		u, err := url.Parse(id)
-		a.Host, a.Verified = a.Name, err == nil && u.Scheme == "https"
-		return a
+		host := redirectHost(id)
+		return pages.Application{ID: id, Name: host, Host: host, Verified: provable(id)}
 	}
 	c, err := s.store.Client(ctx, id)
-	a.Known = err == nil && !c.Dynamic
-	return a
+	if err != nil {
+		return pages.Application{ID: id, Name: clientGone}
+	}
+	return pages.Application{ID: id, Name: client{Client: c}.label(), Known: !c.Dynamic}
 }
+
+const clientGone = "An application that is gone"
 
 // labelOf is what an application is called in lists, "" for none.
 func (s *Server) labelOf(ctx context.Context, id string) string {
 	if id == "" {
 		return ""
 	}
-	if s.documents.IsID(id) {
-		return redirectHost(id)
-	}
-	c, err := s.store.Client(ctx, id)
-	if errors.Is(err, store.ErrNotFound) {
-		return "An application that is gone"
-	}
-	return client{Client: c}.label()
+	return s.applicationOf(ctx, id).Name
 }
 
 func (s *Server) applicationsPage(w http.ResponseWriter, r *http.Request, v store.Session) error {

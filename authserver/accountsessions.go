@@ -28,7 +28,7 @@ func (s *Server) sessionsPage(w http.ResponseWriter, r *http.Request, v store.Se
 // shownSession is a session as pages show it to who looks in session v.
 func shownSession(one, v store.Session) pages.Session {
 	return pages.Session{ID: sessionName(one.Hash), Agent: risk.ReadAgent(one.Agent).String(), Address: one.Address, Methods: one.Methods,
-		SignedIn: one.AuthTime, Seen: one.SeenAt, Expires: one.ExpiresAt, Here: one.Hash == v.Hash}
+		SignedIn: one.AuthTime, Seen: one.SeenAt, Here: one.Hash == v.Hash}
 }
 
 func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request, v store.Session, form params) error {

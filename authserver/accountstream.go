@@ -14,7 +14,7 @@ import (
 
 const (
 	streamLife     = 25 * time.Second // then the browser asks again; a request is given no more than patience
-	streamEvery    = time.Second
+	streamEvery    = 2 * time.Second
 	mostStreams    = 256 // of everybody
 	streamsOfVisit = 3   // of one session
 )

@@ -20,7 +20,7 @@ func (s *Server) invitationsPage(w http.ResponseWriter, r *http.Request, a admin
 
 func (s *Server) openInvitations(r *http.Request, a administrator) (pages.Invitations, error) {
 	found, err := s.Desk().Invitations(r.Context(), a.Actor, admin.None{})
-	p := pages.Invitations{Now: s.config.Now(), Roles: freeChoices(s.roleChoices(nil)), Create: a.has(admin.ScopeUsers)}
+	p := pages.Invitations{Now: s.config.Now(), Roles: freeChoices(s.roleChoices(nil)), Create: a.has(admin.ScopeUsers), Closed: s.config.SignUp == "" || s.config.SignUp == SignUpClosed}
 	for _, v := range found.Items {
 		p.All = append(p.All, pages.Invitation{ID: v.ID, Email: v.Email, Roles: v.Roles, By: s.whoMade(r, v.CreatedBy), Created: v.CreatedAt, Expires: v.ExpiresAt})
 	}

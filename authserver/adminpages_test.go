@@ -193,37 +193,40 @@ func TestAdministratorsLookAfterPeople(t *testing.T) {
 	if a := g.press(b, edit, "/admin/user/edit", "email", "hopper@example.com", "full_name", "Rear Admiral", "email_verified", "-"); !strings.Contains(a.words(), "hopper@example.com not verified") {
 		t.Errorf("edited: %d %s", a.status, a.words())
 	}
-	reset := g.press(b, g.get(b, "/admin/user/password?id="+grace.ID), "/admin/user/password")
-	again := secretOf(t, reset)
-	visitor := newBrowser(t)
-	g.enter(visitor, "/account", "grace", again)
-	for step, words := range map[string]string{"disable": "The account is closed.", "enable": "The account is open again."} {
-		if step == "disable" {
-			if a := g.press(b, g.get(b, "/admin/user/disable?id="+grace.ID), "/admin/user/disable"); !strings.Contains(a.words(), words) {
-				t.Errorf("%s: %s", step, a.words())
-			}
-			if a := g.get(visitor, "/account"); !strings.Contains(a.body, `name="password"`) {
-				t.Error("a closed account goes on")
-			}
-		}
-	}
-	if a := g.press(b, g.get(b, "/admin/user/enable?id="+grace.ID), "/admin/user/enable"); !strings.Contains(a.words(), "The account is open again.") {
-		t.Errorf("enable: %s", a.words())
-	}
-	g.enter(visitor, "/account", "grace", again)
-	if a := g.press(b, g.get(b, at), "/admin/user/session"); !strings.Contains(a.words(), "Signed out there.") {
-		t.Errorf("session: %s", a.words())
-	}
-	if a := g.press(b, g.get(b, "/admin/user/delete?id="+grace.ID), "/admin/user/delete"); !strings.Contains(a.words(), "Deleted.") {
-		t.Errorf("delete: %s", a.words())
-	}
-	if a := g.get(b, at); a.status != 404 || !strings.Contains(a.words(), "Go to the administration") {
-		t.Errorf("after: %d %s", a.status, a.words())
-	}
+	g.closeAndDelete(b, grace.ID)
 	for _, event := range []string{"user.created", "user.roles", "user.changed", "user.password", "session.ended", "user.deleted"} {
 		if !regexp.MustCompile(`"msg":"` + event + `".*"actor":"` + g.idOf("root") + `"`).MatchString(g.log.String()) {
 			t.Errorf("the log does not say who did %s", event)
 		}
+	}
+}
+
+// closeAndDelete takes grace through a new password, the end of her account,
+// its opening again, the end of her session, and the end of everything.
+func (g *rig) closeAndDelete(b *http.Client, id string) {
+	g.t.Helper()
+	reset := g.press(b, g.get(b, "/admin/user/password?id="+id), "/admin/user/password")
+	again := secretOf(g.t, reset)
+	visitor := newBrowser(g.t)
+	g.enter(visitor, "/account", "grace", again)
+	if a := g.press(b, g.get(b, "/admin/user/disable?id="+id), "/admin/user/disable"); !strings.Contains(a.words(), "The account is closed.") {
+		g.t.Errorf("disable: %s", a.words())
+	}
+	if a := g.get(visitor, "/account"); !strings.Contains(a.body, `name="password"`) {
+		g.t.Error("a closed account goes on")
+	}
+	if a := g.press(b, g.get(b, "/admin/user/enable?id="+id), "/admin/user/enable"); !strings.Contains(a.words(), "The account is open again.") {
+		g.t.Errorf("enable: %s", a.words())
+	}
+	g.enter(visitor, "/account", "grace", again)
+	if a := g.press(b, g.get(b, "/admin/user?id="+id), "/admin/user/session"); !strings.Contains(a.words(), "Signed out there.") {
+		g.t.Errorf("session: %s", a.words())
+	}
+	if a := g.press(b, g.get(b, "/admin/user/delete?id="+id), "/admin/user/delete"); !strings.Contains(a.words(), "Deleted.") {
+		g.t.Errorf("delete: %s", a.words())
+	}
+	if a := g.get(b, "/admin/user?id="+id); a.status != 404 || !strings.Contains(a.words(), "Go to the administration") {
+		g.t.Errorf("after: %d %s", a.status, a.words())
 	}
 }
 
@@ -237,7 +240,11 @@ func (g *rig) idOf(name string) string {
 }
 
 func TestAdministratorsInvite(t *testing.T) {
-	g := newRig(t)
+	shut := newRig(t)
+	if a := shut.get(shut.administrator("admin"), "/admin/invitations"); !strings.Contains(a.words(), "Sign-up is closed") || strings.Contains(a.words(), "Make a link") {
+		t.Errorf("closed: %s", a.words())
+	}
+	g := newRig(t, func(c *Config) { c.SignUp = SignUpInvitation })
 	b := g.administrator("admin")
 	page := g.get(b, "/admin/invitations")
 	if a := g.press(b, page, "/admin/invitations", "email", "no address"); a.status != 422 || !strings.Contains(a.words(), "email is no address") {
@@ -291,117 +298,6 @@ func TestPagesGiveNoMoreThanTheGiverHas(t *testing.T) {
 	}
 	if held, err := g.s.heldRoles(t.Context(), g.idOf(testUser)); err != nil || len(held) != 0 {
 		t.Errorf("roles %v %v", held, err)
-	}
-}
-
-func TestAdministratorsLookAfterApplications(t *testing.T) {
-	g := newRig(t)
-	b := g.administrator("admin")
-	form := g.get(b, "/admin/clients/new")
-	if a := g.press(b, form, "/admin/clients/new", "name", "robot"); a.status != 422 {
-		t.Errorf("without a scope: %d %s", a.status, a.words())
-	}
-	made := g.press(b, form, "/admin/clients/new", "name", "Nightly report", "scope.calc:basic", "yes")
-	secret := secretOf(t, made)
-	id := regexp.MustCompile(`client_[A-Za-z0-9_-]{10,}`).FindString(made.body)
-	asks := func(secret string) int {
-		return g.post("/token", url.Values{"grant_type": {"client_credentials"}, "resource": {calculator}}, basic(id, secret)).status
-	}
-	if asks(secret) != 200 {
-		t.Fatalf("the secret does not work for %s", id)
-	}
-	if list := g.get(b, "/admin/clients").words(); !strings.Contains(list, "Nightly report") || !strings.Contains(list, "calc:basic") {
-		t.Errorf("the list: %s", list)
-	}
-	page := g.get(b, "/admin/client?id="+id)
-	if a := g.press(b, page, "/admin/client/roles", "role.user", "yes"); !strings.Contains(a.words(), "Saved.") {
-		t.Errorf("roles: %d %s", a.status, a.words())
-	}
-	second := secretOf(t, g.press(b, g.get(b, "/admin/client/rotate?id="+id), "/admin/client/rotate"))
-	if asks(secret) != 200 || asks(second) != 200 {
-		t.Error("one of both secrets does not work")
-	}
-	g.clock.forward(25 * time.Hour)
-	if asks(secret) == 200 || asks(second) != 200 {
-		t.Error("after a day: the old one works, or the new one does not")
-	}
-	g.seatAgain(b, "root")
-	if a := g.press(b, g.get(b, "/admin/client/delete?id="+id), "/admin/client/delete"); !strings.Contains(a.words(), "Deleted.") {
-		t.Errorf("delete: %d %s", a.status, a.words())
-	}
-	if asks(second) == 200 {
-		t.Error("it goes on")
-	}
-}
-
-// seatAgain gives a browser a new session.
-func (g *rig) seatAgain(b *http.Client, name string) {
-	b.Jar = g.seated(name, amrPassword, amrCode, amrMultiple).Jar
-}
-
-func TestAdministratorsEndGrants(t *testing.T) {
-	g := newRig(t)
-	b := g.administrator("admin")
-	id := g.publicClient()
-	for _, path := range []string{"/admin/grants?q=" + testUser, "/admin/user?id=" + g.idOf(testUser), "/admin/client?id=" + id} {
-		a := g.tokens(id)
-		page := g.get(b, path)
-		if !strings.Contains(page.words(), "Test client") {
-			t.Fatalf("%s: %s", path, page.words())
-		}
-		if got := g.press(b, page, "/admin/grants/end"); got.status != 200 || !strings.Contains(got.words(), "Its access has ended.") {
-			t.Errorf("%s: %d %s", path, got.status, got.words())
-		}
-		if got := g.post("/token", refreshing(id, a)); got.status == 200 {
-			t.Errorf("%s: the grant goes on", path)
-		}
-	}
-	page := g.get(b, "/account/profile")
-	for _, back := range []string{"https://evil.example/", "//evil.example", "/logout", "javascript:x"} {
-		a := g.submit(b, "/admin/grants/end", url.Values{"token": {tokenOf(t, page)}, "grant": {"x"}, "back": {back}})
-		if at := a.header.Get("Location"); at != "/admin/grants?q=&done=grant" {
-			t.Errorf("%s leads to %q", back, at)
-		}
-	}
-	if a := g.get(b, "/admin/grants"); !strings.Contains(a.words(), "Whose? Type a user name.") {
-		t.Errorf("without a name: %s", a.words())
-	}
-}
-
-func (g *rig) signingKeys() []Key {
-	g.t.Helper()
-	all, err := g.s.SigningKeys(g.t.Context())
-	if err != nil {
-		g.t.Fatal(err)
-	}
-	return all
-}
-
-// signs is the id of the key that signs.
-func (g *rig) signs() string {
-	all := g.signingKeys()
-	return all[slices.IndexFunc(all, func(k Key) bool { return k.State == KeySigns })].ID
-}
-
-func TestAdministratorsLookAfterKeys(t *testing.T) {
-	g := newRig(t)
-	b := g.administrator("admin")
-	if a := g.press(b, g.get(b, "/admin/keys/rotate"), "/admin/keys/rotate"); !strings.Contains(a.words(), "The next key is published.") || !strings.Contains(a.words(), "next") {
-		t.Fatalf("rotate: %d %s", a.status, a.words())
-	}
-	old := g.signs()
-	page := g.get(b, "/admin/keys/revoke?kid="+url.QueryEscape(old))
-	if !strings.Contains(page.words(), "Only for a key that was stolen") {
-		t.Errorf("no warning: %s", page.words())
-	}
-	if a := g.press(b, page, "/admin/keys/revoke"); !strings.Contains(a.words(), "revoked") {
-		t.Errorf("revoke: %d %s", a.status, a.words())
-	}
-	if g.signs() == old {
-		t.Error("it still signs")
-	}
-	if a := g.press(b, page, "/admin/keys/revoke"); a.status != 404 {
-		t.Errorf("again: %d %s", a.status, a.words())
 	}
 }
 

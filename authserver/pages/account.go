@@ -28,19 +28,16 @@ type Session struct {
 	Methods  []string
 	SignedIn time.Time
 	Seen     time.Time
-	Expires  time.Time
 	Here     bool // it is this one
 }
 
 // Grant is one yes of a person to an application.
 type Grant struct {
-	ID, ClientID, Client, Host string
-	User, UserID               string
-	Resource                   string
-	Scope                      []Scope
-	Since, Expires             time.Time
-	Tokens                     int // live access tokens
-	Revoked                    bool
+	ID, ClientID, Client string
+	User, UserID         string
+	Resource             string
+	Scope                []Scope
+	Since, Expires       time.Time
 }
 
 // Token is one live access token.
@@ -161,7 +158,7 @@ func sessionTable(all []Session, now time.Time, end string, more ...Hidden) *Tab
 		if s.Here {
 			browser.Tags = []Tag{{"this browser", Good}}
 		}
-		signed := Cell{When: WhenOf(s.SignedIn, now), Under: ""}
+		signed := Cell{When: WhenOf(s.SignedIn, now), Under: MethodWords(s.Methods)}
 		t.Rows = append(t.Rows, Row{
 			Cells: []Cell{browser, {Text: s.Address}, signed, {When: WhenOf(s.Seen, now)}},
 			Acts:  []Act{{Text: "Sign out", About: s.Agent, Path: end, Post: true, Hidden: append([]Hidden{{"session", s.ID}}, more...)}},
@@ -211,6 +208,9 @@ func signInRows(all []SignIn, now time.Time, names bool) []Row {
 func (s SignIn) outcome() Cell {
 	c := Cell{Tags: []Tag{outcomeTag(s.Outcome)}}
 	var why []string
+	if by := MethodWords(s.Methods); by != "" {
+		why = append(why, by)
+	}
 	for _, r := range s.Reasons {
 		why = append(why, reasonWords(r))
 	}

@@ -270,7 +270,7 @@ func (f Frame) Grants(w http.ResponseWriter, status int, p Grants) error {
 func GrantTable(all []Grant, now time.Time, change bool, back string) *Table {
 	t := &Table{Caption: "Grants", Columns: []string{"Application", "Person", "May", "Since", "Ends"}, Acts: change, Empty: "Nothing is granted."}
 	for _, g := range all {
-		row := Row{Cells: []Cell{{Text: g.Client, Under: g.Host}, {Text: g.User, Path: personPath(g.UserID)}, {Chips: names(g.Scope), Under: g.Resource}, {When: WhenOf(g.Since, now)}, {When: WhenOf(g.Expires, now)}}}
+		row := Row{Cells: []Cell{{Text: g.Client, Under: g.ClientID}, {Text: g.User, Path: personPath(g.UserID)}, {Chips: names(g.Scope), Under: g.Resource}, {When: WhenOf(g.Since, now)}, {When: WhenOf(g.Expires, now)}}}
 		if change {
 			row.Acts = []Act{{Text: "End", About: "access of " + g.Client + " for " + g.User, Path: "/admin/grants/end", Post: true, Hidden: []Hidden{{"grant", g.ID}, {"back", back}}, Danger: true}}
 		}

@@ -18,7 +18,8 @@ type Invitations struct {
 	Now     time.Time
 	All     []Invitation
 	Roles   []RoleChoice
-	Create  bool
+	Create  bool // the visitor may make them
+	Closed  bool // nobody may but the operator of the machine
 	Email   string // as typed before
 	Problem string
 	Notices []Notice
@@ -40,11 +41,14 @@ func (f Frame) Invitations(w http.ResponseWriter, status int, p Invitations) err
 		t.Rows = append(t.Rows, row)
 	}
 	sections := []Section{{ID: "open", Title: "Open invitations", Table: t}}
-	if p.Create {
+	if p.Create && !p.Closed {
 		sections = append(sections, Section{ID: "new", Title: "Invite somebody", Lead: "You get a link that works once. This server sends no e-mail: hand it over yourself.",
 			Forms: []Form{{Path: "/admin/invitations", Button: "Make a link", Inputs: []Input{
 				{Name: "email", Label: "E-mail address", Value: p.Email, Kind: "email", Max: 254, Hint: "Optional: it stands in the new account, as not verified.", Problem: p.Problem}, roleInput(p.Roles),
 			}}}})
+	}
+	if p.Closed {
+		p.Notices = append(p.Notices, Notice{Tone: Note, Text: "Sign-up is closed. To invite people from here, the configuration says “sign_up: invitation” (under authserver). Until then, add them under People, or invite from the machine itself: postern admin invite."})
 	}
 	return f.Sheet(w, status, Sheet{Title: "Invitations", Notices: p.Notices, Sections: sections})
 }

@@ -83,3 +83,13 @@ func TestNavigationShowsWhatIsOpen(t *testing.T) {
 		}
 	}
 }
+
+func TestMethodsInWords(t *testing.T) {
+	for methods, want := range map[string]string{
+		"": "", "pwd": "by password", "pwd otp mfa": "by password and code", "hwk user mfa": "by passkey", "hwk swk": "by passkey", "xyz": "",
+	} {
+		if got := MethodWords(strings.Fields(methods)); got != want {
+			t.Errorf("%q: %q", methods, got)
+		}
+	}
+}

@@ -46,7 +46,8 @@ var methods = map[string]string{
 	"fed": "another provider",
 }
 
-// MethodWords is how somebody proved who they are, as a list in words.
+// MethodWords is how somebody proved who they are, such as "by password and
+// code", "" when nothing is known of it.
 func MethodWords(amr []string) string {
 	words, seen := "", map[string]bool{}
 	for _, m := range amr {
@@ -54,10 +55,11 @@ func MethodWords(amr []string) string {
 		if w == "" || seen[w] || m == "user" || m == "rba" {
 			continue
 		}
-		if seen[w] = true; words != "" {
-			words += " and "
+		if seen[w] = true; words == "" {
+			words = "by " + w
+			continue
 		}
-		words += w
+		words += " and " + w
 	}
 	return words
 }

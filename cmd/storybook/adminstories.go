@@ -26,7 +26,7 @@ func administration() []story {
 		signed("person-delete", "Confirm", "delete", pages.Frame.Confirm, pages.Confirm{At: "/admin/users", Title: "Delete " + longWord + "?", Lead: "This cannot be undone.", Effects: []string{"They are signed out everywhere.", "Every application loses access within seconds."}, Button: "Delete the account", Path: "/admin/user/delete", Back: pages.Link{Text: longWord, Path: "/admin/user?id=x"}}),
 		signed("secret", "Secret", "shown once", pages.Frame.Secret, pages.Secret{At: "/admin/users", Title: "A new password for ada", Name: "Password", Value: "abcde-fghij-kmnpq-rstuv", Facts: []pages.Fact{{Name: "User name", Cell: pages.Cell{Text: "ada"}}}, Back: pages.Link{Text: "ada", Path: "/admin/user?id=x"}}),
 		signed("invitations", "Invitations", "several", pages.Frame.Invitations, pages.Invitations{Now: now, All: invitations, Roles: choices[1:3], Create: true}),
-		signed("invitations-none", "Invitations", "none", pages.Frame.Invitations, pages.Invitations{Now: now}),
+		signed("invitations-none", "Invitations", "none", pages.Frame.Invitations, pages.Invitations{Now: now, Create: true, Closed: true}),
 		signed("roles", "Roles", "several", pages.Frame.Roles, pages.Roles{All: roles}),
 		signed("role", "Role", "one", pages.Frame.Role, pages.RoleOf{Now: now, Of: roles[2], Holders: []pages.Holder{{ID: "user_1", Name: "ada", Source: "assigned", Since: ago(day)}, {ID: "client_1", Name: longWord, Client: true, Source: "assigned", Since: ago(day)}, {ID: "user_3", Name: invisible, Source: "google", Since: ago(0)}}, Next: "/admin/role?after=x"}),
 		signed("role-everyone", "Role", "everybody’s", pages.Frame.Role, pages.RoleOf{Now: now, Of: roles[0]}),

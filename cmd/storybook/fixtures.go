@@ -47,9 +47,9 @@ func manyNames(n int) []string {
 }
 
 var session = []pages.Session{
-	{ID: "one", Agent: "Firefox on Linux", Address: "203.0.113.7", Methods: []string{"pwd", "otp", "mfa"}, SignedIn: ago(2 * time.Hour), Seen: ago(0), Expires: now.Add(6 * time.Hour), Here: true},
-	{ID: "two", Agent: "Safari on iOS", Address: "2001:db8:85a3:8d3:1319:8a2e:370:7348", Methods: []string{"hwk", "user", "mfa"}, SignedIn: ago(7 * time.Hour), Seen: ago(90 * time.Minute), Expires: now.Add(time.Hour)},
-	{ID: "three", Agent: "Unknown browser", Address: "unknown", Methods: []string{"pwd"}, SignedIn: ago(day), Seen: ago(day), Expires: now.Add(time.Minute)},
+	{ID: "one", Agent: "Firefox on Linux", Address: "203.0.113.7", Methods: []string{"pwd", "otp", "mfa"}, SignedIn: ago(2 * time.Hour), Seen: ago(0), Here: true},
+	{ID: "two", Agent: "Safari on iOS", Address: "2001:db8:85a3:8d3:1319:8a2e:370:7348", Methods: []string{"hwk", "user", "mfa"}, SignedIn: ago(7 * time.Hour), Seen: ago(90 * time.Minute)},
+	{ID: "three", Agent: "Unknown browser", Address: "unknown", Methods: []string{"pwd"}, SignedIn: ago(day), Seen: ago(day)},
 }
 
 var signIns = []pages.SignIn{
@@ -76,7 +76,7 @@ var tokens = []pages.Token{
 }
 
 var grants = []pages.Grant{
-	{ID: "grant_1", ClientID: "https://claude.ai/client.json", Client: "Claude", Host: "claude.ai", User: "ada", UserID: "user_1", Resource: "Calculator", Scope: calculator[:2], Since: ago(3 * day), Expires: now.Add(27 * day), Tokens: 1},
+	{ID: "grant_1", ClientID: "https://claude.ai/client.json", Client: "Claude", User: "ada", UserID: "user_1", Resource: "Calculator", Scope: calculator[:2], Since: ago(3 * day), Expires: now.Add(27 * day)},
 	{ID: "grant_2", ClientID: "client_2", Client: longWord, User: longWord, UserID: "user_2", Resource: longWord, Scope: manyScopes(30), Since: ago(day), Expires: now.Add(time.Hour)},
 	{ID: "grant_3", ClientID: "client_3", Client: rightLeft, User: invisible, UserID: "user_3", Resource: "Database", Since: ago(time.Minute), Expires: now.Add(day)},
 }
