@@ -42,7 +42,9 @@ func invitationRaced(t *testing.T, g *rig) {
 	path := g.invite(Invitation{})
 	b := newBrowser(t)
 	form := g.newcomer(b, path)
-	n := many(func(i int) answerOf { return g.submit(newBrowser(t), "/sign-up", with(form, "username", "rival"+strconv.Itoa(i))) })
+	n := many(func(i int) answerOf {
+		return g.submit(newBrowser(t), "/sign-up", with(form, "username", "rival"+strconv.Itoa(i)))
+	})
 	people, err := g.s.Users(t.Context())
 	if err != nil {
 		t.Fatal(err)
