@@ -67,12 +67,13 @@ func (s *Server) authorizeByForm(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) readRedirection(r *http.Request, query url.Values) (redirection, error) {
 	for _, name := range []string{"client_id", "redirect_uri"} {
 		if len(query[name]) > 1 {
-			return redirection{}, refuse(RepeatedParameter)
+			return redirection{}, repeated(name)
 		}
 		if query.Get(name) == "" {
-			return redirection{}, refuse(MissingParameter)
+			return redirection{}, missing(name)
 		}
 	}
+	callerOf(r).said = query.Get("client_id")
 	c, err := s.client(r, query.Get("client_id"))
 	if err != nil {
 		return redirection{}, err
@@ -83,7 +84,7 @@ func (s *Server) readRedirection(r *http.Request, query url.Values) (redirection
 // redirectionOf takes redirect_uri and state of a request that is this client's.
 func (s *Server) redirectionOf(c client, query url.Values) (redirection, error) {
 	if query.Get("redirect_uri") == "" {
-		return redirection{}, refuse(MissingParameter)
+		return redirection{}, missing("redirect_uri")
 	}
 	// OAuth 2.1 §4.1.1: exact, but for the port of a loopback address (A1).
 	if !s.mayRedirect(c, query.Get("redirect_uri")) {
@@ -108,7 +109,7 @@ func (s *Server) readAuthorization(query url.Values, to redirection) (pending, e
 		return pending{}, err
 	}
 	if p["response_type"] == "" {
-		return pending{}, refuse(MissingParameter)
+		return pending{}, missing("response_type")
 	}
 	if p["response_type"] != "code" {
 		return pending{}, refuse(UnknownResponseType)

@@ -37,6 +37,7 @@ func (s *Server) authenticate(r *http.Request, p params) (client, error) {
 	if err != nil {
 		return client{}, err
 	}
+	callerOf(r).said = cred.id
 	c, err := s.proving(r, cred.id)
 	if err != nil {
 		return client{}, err
@@ -50,6 +51,7 @@ func (s *Server) authenticate(r *http.Request, p params) (client, error) {
 	if err != nil {
 		return client{}, err
 	}
+	callerOf(r).proven = !c.public()
 	return c, nil
 }
 

@@ -43,9 +43,9 @@ func TestCodeIsBound(t *testing.T) {
 		reason Reason
 	}{
 		{"another client", with(good, "client_id", other), "invalid_grant", BadCode},
-		{"another redirect", with(good, "redirect_uri", callback+"x"), "invalid_grant", BadCode},
-		{"another port of the redirect", with(good, "redirect_uri", strings.Replace(callback, "7777", "7778", 1)), "invalid_grant", BadCode},
-		{"another resource", with(good, "resource", database), "invalid_target", BadTarget},
+		{"another redirect", with(good, "redirect_uri", callback+"x"), "invalid_grant", OtherRedirect},
+		{"another port of the redirect", with(good, "redirect_uri", strings.Replace(callback, "7777", "7778", 1)), "invalid_grant", OtherRedirect},
+		{"another resource", with(good, "resource", database), "invalid_target", OtherResource},
 		{"cut short", with(good, "code", code[:len(code)-1]), "invalid_grant", BadCode},
 		{"longer", with(good, "code", code+"A"), "invalid_grant", BadCode},
 		{"one bit changed", with(good, "code", flip(code)), "invalid_grant", BadCode},

@@ -31,8 +31,6 @@ const (
 // detail is one object: its members, each in canonical JSON.
 type detail map[string]jsontext.Value
 
-var errDetail = errors.New("authorization details")
-
 // details are the objects of a request or a grant, in its order.
 type details []detail
 
@@ -42,18 +40,18 @@ func parseDetails(text string) (details, error) {
 		return nil, nil
 	}
 	if len(text) > maxDetailBytes {
-		return nil, refuse(BadDetails)
+		return nil, refuseWith(BadDetails, "At most 4096 bytes.")
 	}
 	var all details
 	if err := json.Unmarshal([]byte(text), &all); err != nil {
-		return nil, refuseFor(BadDetails, err)
+		return nil, &Error{Reason: BadDetails, Cause: err, Detail: "It is no JSON array of objects, or a member is there twice."}
 	}
 	if len(all) == 0 || len(all) > maxDetails {
-		return nil, refuse(BadDetails)
+		return nil, refuseWith(BadDetails, fmt.Sprintf("There must be 1 to %d objects.", maxDetails))
 	}
-	for _, d := range all {
+	for i, d := range all {
 		if err := d.canonical(); err != nil {
-			return nil, refuseFor(BadDetails, err)
+			return nil, &Error{Reason: BadDetails, Cause: err, Detail: fmt.Sprintf("Item %d is no object.", i+1)}
 		}
 	}
 	return all, nil
@@ -61,7 +59,7 @@ func parseDetails(text string) (details, error) {
 
 func (d detail) canonical() error {
 	if d == nil {
-		return fmt.Errorf("%w: not an object", errDetail)
+		return errors.New("not an object")
 	}
 	for name, v := range d {
 		if err := v.Canonicalize(); err != nil {
@@ -91,9 +89,9 @@ func (s *Server) readDetails(p params, resource string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, d := range all {
+	for i, d := range all {
 		if err := s.checkDetail(d, resource); err != nil {
-			return "", refuseFor(BadDetails, err)
+			return "", &Error{Reason: BadDetails, Cause: err, Detail: fmt.Sprintf("Item %d: %v.", i+1, err)}
 		}
 	}
 	return all.text(), nil
@@ -112,7 +110,7 @@ func (s *Server) served(resource, text string) (string, error) {
 func (s *Server) checkDetail(d detail, resource string) error {
 	known, ok := s.detailType(d)
 	if !ok {
-		return fmt.Errorf("%w: unknown type", errDetail)
+		return errors.New("its type is none of authorization_details_types_supported")
 	}
 	for name, value := range d {
 		if name == "type" {
@@ -121,12 +119,12 @@ func (s *Server) checkDetail(d detail, resource string) error {
 		if name == "locations" {
 			// RFC 9396 §2.2; a token here has one audience.
 			if l, ok := texts(value); !ok || !slices.Equal(l, []string{resource}) {
-				return fmt.Errorf("%w: locations must hold the resource, and nothing else", errDetail)
+				return errors.New("locations must hold the resource, and nothing else")
 			}
 			continue
 		}
 		if !slices.Contains(known.Fields, name) {
-			return fmt.Errorf("%w: a member that its type does not have", errDetail)
+			return fmt.Errorf("beside type and locations, %s has these members only: %s", known.Type, strings.Join(known.Fields, " "))
 		}
 	}
 	return nil
@@ -170,7 +168,7 @@ func narrowedDetails(asked, granted string) (string, error) {
 		return "", err
 	}
 	if !want.eachWithin(have) {
-		return "", refuse(BadDetails)
+		return "", refuseWith(BadDetails, "That is more than was granted, or something else.")
 	}
 	return want.text(), nil
 }

@@ -193,7 +193,7 @@ func (s *Server) redeemDevice(r *http.Request, req tokenRequest) (tokenAnswer, e
 // findDevice gives a request that was allowed.
 func (s *Server) findDevice(ctx context.Context, req tokenRequest) (store.DeviceRequest, error) {
 	if req.params["device_code"] == "" {
-		return store.DeviceRequest{}, refuse(MissingParameter)
+		return store.DeviceRequest{}, missing("device_code")
 	}
 	d, err := s.store.DeviceRequest(ctx, hashOf(req.params["device_code"]))
 	if errors.Is(err, store.ErrNotFound) {

@@ -71,8 +71,8 @@ func TestDeviceGetsTheTokensOfItsPerson(t *testing.T) {
 		t.Errorf("got %s %v", w.body, w.header)
 	}
 	g.expect(g.post("/token", polling(id, w)), 400, "authorization_pending")
-	if strings.Contains(g.log.String(), "token.refused") {
-		t.Error("waiting is told as a refusal")
+	if n := strings.Count(g.log.String(), `"reason":"device_pending"`); n != 1 {
+		t.Errorf("waiting is told %d times", n)
 	}
 
 	b := newBrowser(t)

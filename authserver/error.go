@@ -3,6 +3,7 @@ package authserver
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/admin"
@@ -108,6 +109,9 @@ const (
 	PushTooLarge        Reason = "pushed_request_too_large"
 	PushRequired        Reason = "pushed_request_required"
 	BadRequestURI       Reason = "bad_request_uri"
+	PushedElsewhere     Reason = "pushed_unregistered_redirect"
+	OtherRedirect       Reason = "other_redirect_uri"
+	OtherResource       Reason = "other_resource"
 	StaleForm           Reason = "stale_form"
 	NoSession           Reason = "no_session"
 	NotAdministrator    Reason = "not_an_administrator"
@@ -161,7 +165,7 @@ var answers = map[Reason]answer{
 	BadContentType:      {400, "invalid_request", "This endpoint takes application/x-www-form-urlencoded, or application/json for registration."},
 	BodyTooLarge:        {413, "invalid_request", "The request is larger than 64 KiB."},
 	BodyTooSlow:         {408, "invalid_request", "The request did not arrive in time."},
-	RepeatedParameter:   {400, "invalid_request", "A parameter is there more than once: send each at most once."},
+	RepeatedParameter:   {400, "invalid_request", "A parameter is there more than once: send it at most once."},
 	MissingParameter:    {400, "invalid_request", "A required parameter is missing or empty."},
 	WrongHost:           {421, "invalid_request", "This Host is not served here: use the address of the issuer."},
 	UnknownPath:         {404, "invalid_request", "There is nothing here: the endpoints are listed in the metadata."},
@@ -214,7 +218,7 @@ var answers = map[Reason]answer{
 	ResourceNonce:       {401, "use_dpop_nonce", "Repeat the request with a proof that carries the nonce of the DPoP-Nonce header."},
 	ForeignHint:         {400, "invalid_request", "The ID token was not issued to this application."},
 	UnregisteredLogout:  {400, "invalid_request", "The application asked to send you to an address (post_logout_redirect_uri) that it never registered, so we stopped."},
-	BadDetails:          {400, "invalid_authorization_details", "authorization_details must be a JSON array of objects of authorization_details_types_supported, with the members of their types, at most 4 KiB; in a token request, no more than was granted."},
+	BadDetails:          {400, "invalid_authorization_details", "authorization_details must be a JSON array of objects of authorization_details_types_supported, with the members of their types; in a token request, no more than was granted."},
 	BadPrompt:           {400, "invalid_request", "prompt takes none alone, or login, consent and select_account."},
 	BadMaxAge:           {400, "invalid_request", "max_age takes a whole number of seconds."},
 	UnmetACR:            {400, "unmet_authentication_requirements", "Nobody can sign in here in any way of acr_values: see acr_values_supported."},
@@ -248,6 +252,9 @@ var answers = map[Reason]answer{
 	OtherThumbprint:     {400, "invalid_dpop_proof", "dpop_jkt is not the thumbprint of the key of the proof: send one of them, or the same key."},
 	PushTooLarge:        {413, "invalid_request", "The pushed request is larger than 8 KiB: send less, such as a shorter state."},
 	PushRequired:        {400, "invalid_request", "Authorization requests must be pushed first: see pushed_authorization_request_endpoint."},
+	PushedElsewhere:     {400, "invalid_request", "The redirect_uri is not one that this client registered: it is compared letter by letter, but for the port of a loopback address."},
+	OtherRedirect:       {400, "invalid_grant", "The redirect_uri is not the one of the authorization request: send that one, or none."},
+	OtherResource:       {400, "invalid_target", "What was granted is for another resource: name the one of the authorization request, or none."},
 	BadRequestURI:       {400, "invalid_request_uri", "This request is too old, or was pushed by another application: start again from your application."},
 	StaleForm:           {400, "invalid_request", "This page is from an earlier sign-in: open it again, and repeat what you did."},
 	NoSession:           {403, "access_denied", "Nobody is signed in here any more: open the page again."},
@@ -315,6 +322,9 @@ func refuse(r Reason) error { return &Error{Reason: r} }
 
 func refuseFor(r Reason, cause error) error { return &Error{Reason: r, Cause: cause} }
 
+// missing names a parameter that is needed.
+func missing(name string) error { return refuseWith(MissingParameter, "It is "+name+".") }
+
 // refuseWith says more in public than the reason does.
 func refuseWith(r Reason, detail string) error { return &Error{Reason: r, Detail: detail} }
 
@@ -370,7 +380,7 @@ func retryAfter(err error) time.Duration {
 // repeat what was sent.
 func detailOf(err error) string {
 	if e, ok := errors.AsType[*Error](err); ok && e.Detail != "" {
-		return e.Detail
+		return plain(e.Detail)
 	}
 	if d, ok := errors.AsType[*admin.Error](err); ok && reasonOf(err) == DeskRefused {
 		return d.Error()
@@ -383,4 +393,17 @@ func detailOf(err error) string {
 		return ""
 	}
 	return "(" + e.Cause.Error() + ")"
+}
+
+// plain keeps to what an error_description may hold (RFC 6749 §5.2).
+func plain(text string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '"' || c == '\\':
+			return '\''
+		case c < ' ' || c > '~':
+			return '?'
+		}
+		return c
+	}, text)
 }

@@ -3,6 +3,7 @@ package authserver
 import (
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
@@ -22,12 +23,13 @@ type params map[string]string
 // token here has one audience.
 func newParams(v url.Values) (params, error) {
 	p := params{}
-	for name, values := range v {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		values := v[name]
 		if len(values) > 1 && name == "resource" {
 			return nil, refuse(BadTarget)
 		}
 		if len(values) > 1 {
-			return nil, refuse(RepeatedParameter)
+			return nil, repeated(name)
 		}
 		if !isText(name) || !isText(values[0]) {
 			return nil, refuse(BadForm)
@@ -54,6 +56,14 @@ func isTextIn(u *url.URL) bool {
 		}
 	}
 	return true
+}
+
+// repeated names the parameter where its name is like that of a standard's.
+func repeated(name string) error {
+	if name == "" || len(name) > 40 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != "" {
+		return refuse(RepeatedParameter)
+	}
+	return refuseWith(RepeatedParameter, "It is "+name+".")
 }
 
 // readForm reads the parameters of a POST from its body, never from its query (B5, B8).

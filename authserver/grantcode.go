@@ -46,8 +46,10 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 }
 
 func (s *Server) findCode(r *http.Request, req tokenRequest) (store.Code, store.Grant, error) {
-	if req.params["code"] == "" || req.params["code_verifier"] == "" {
-		return store.Code{}, store.Grant{}, refuse(MissingParameter)
+	for _, name := range []string{"code", "code_verifier"} {
+		if req.params[name] == "" {
+			return store.Code{}, store.Grant{}, missing(name)
+		}
 	}
 	if s.mustPush(req.client) && !strings.HasPrefix(req.params["code"], pushedCode) {
 		return store.Code{}, store.Grant{}, refuse(BadCode)
@@ -71,16 +73,17 @@ func (s *Server) checkCode(req tokenRequest, code store.Code, g store.Grant) err
 	if !s.config.Now().Before(code.ExpiresAt) {
 		return refuse(BadCode)
 	}
-	// RFC 6749 §4.1.3; OAuth 2.1 clients leave it out.
-	if u := req.params["redirect_uri"]; u != "" && u != code.RedirectURI {
-		return refuse(BadCode)
-	}
 	if !verifies(req.params["code_verifier"], code.Challenge) {
 		return refuse(BadVerifier)
 	}
 	// RFC 9449 §10
 	if code.Thumbprint != "" && code.Thumbprint != req.key {
 		return refuse(WrongKey)
+	}
+	// RFC 6749 §4.1.3; OAuth 2.1 clients leave it out. Who has come here could
+	// redeem the code, and may hear what is wrong.
+	if u := req.params["redirect_uri"]; u != "" && u != code.RedirectURI {
+		return refuse(OtherRedirect)
 	}
 	return s.sameResource(req, g)
 }
@@ -99,7 +102,7 @@ func (s *Server) sameResource(req tokenRequest, g store.Grant) error {
 		return err
 	}
 	if res.URL != g.Resource {
-		return refuse(BadTarget)
+		return refuse(OtherResource)
 	}
 	return nil
 }

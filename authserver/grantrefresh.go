@@ -57,7 +57,7 @@ func (n renewal) access() store.AccessToken { return record(n.claims, n.grant.ID
 
 func (s *Server) findRefresh(r *http.Request, req tokenRequest) (store.RefreshToken, store.Grant, error) {
 	if req.params["refresh_token"] == "" {
-		return store.RefreshToken{}, store.Grant{}, refuse(MissingParameter)
+		return store.RefreshToken{}, store.Grant{}, missing("refresh_token")
 	}
 	t, err := s.store.Refresh(r.Context(), hashOf(req.params["refresh_token"]))
 	if errors.Is(err, store.ErrNotFound) {

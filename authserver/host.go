@@ -48,6 +48,11 @@ func withPort(name, port string) string {
 	return name
 }
 
+// wrongHost says whose address is meant, and where an operator names another.
+func (s *Server) wrongHost() error {
+	return refuseWith(WrongHost, "That is "+s.config.Issuer+"; another name has to stand in authserver.hosts.")
+}
+
 // answers says whether a request with this Host is for here.
 func (h hosts) answers(host string) bool { return slices.Contains(h, strings.ToLower(host)) }
 

@@ -49,7 +49,6 @@ func (s *Server) push(w http.ResponseWriter, r *http.Request) error {
 	giveBack()
 	p, err := s.readPushed(r, c, form)
 	if err != nil {
-		s.audit(r, "push.refused", "client_id", c.ID, "reason", string(reasonOf(err)))
 		return err
 	}
 	uri, err := s.sealPushed(p)
@@ -71,6 +70,9 @@ func (s *Server) readPushed(r *http.Request, c client, form params) (pending, er
 	}
 	query.Set("client_id", c.ID)
 	to, err := s.redirectionOf(c, query)
+	if reasonOf(err) == UnregisteredTarget {
+		return pending{}, refuse(PushedElsewhere)
+	}
 	if err != nil {
 		return pending{}, err
 	}
@@ -145,10 +147,10 @@ func (s *Server) openPushed(uri, client string) (pending, error) {
 func (s *Server) authorizePushed(w http.ResponseWriter, r *http.Request, query url.Values) error {
 	for _, name := range []string{"client_id", "request_uri"} {
 		if len(query[name]) > 1 {
-			return refuse(RepeatedParameter)
+			return repeated(name)
 		}
 		if query.Get(name) == "" {
-			return refuse(MissingParameter)
+			return missing(name)
 		}
 	}
 	p, err := s.openPushed(query.Get("request_uri"), query.Get("client_id"))

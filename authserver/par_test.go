@@ -74,7 +74,7 @@ func TestPushIsRefused(t *testing.T) {
 		{"another's secret", id, []edit{basic(id, secret+"x")}, nil, 401, "invalid_client", WrongClientSecret},
 		{"unknown client", "client_x", nil, nil, 401, "invalid_client", UnknownClient},
 		{"no client", client, nil, []string{"client_id", "-"}, 401, "invalid_client", NoClient},
-		{"unregistered redirect", client, nil, []string{"redirect_uri", callback + "/x"}, 400, "invalid_request", UnregisteredTarget},
+		{"unregistered redirect", client, nil, []string{"redirect_uri", callback + "/x"}, 400, "invalid_request", PushedElsewhere},
 		{"no redirect", client, nil, []string{"redirect_uri", "-"}, 400, "invalid_request", MissingParameter},
 		{"no PKCE", client, nil, []string{"code_challenge", "-"}, 400, "invalid_request", BadChallenge},
 		{"plain PKCE", client, nil, []string{"code_challenge_method", "plain"}, 400, "invalid_request", BadChallenge},

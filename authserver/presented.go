@@ -97,7 +97,7 @@ func (s *Server) askAbout(w http.ResponseWriter, r *http.Request) (client, strin
 	}
 	giveBack()
 	if p["token"] == "" {
-		return client{}, "", refuse(MissingParameter)
+		return client{}, "", missing("token")
 	}
 	return c, p["token"], nil
 }

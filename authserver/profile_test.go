@@ -130,7 +130,7 @@ func TestFAPI2Requests(t *testing.T) {
 		{"no PKCE", "code_challenge", "-", BadChallenge},
 		{"plain PKCE", "code_challenge_method", "plain", BadChallenge},
 		{"no redirect", "redirect_uri", "-", MissingParameter},
-		{"another redirect", "redirect_uri", "http://127.0.0.1/evil", UnregisteredTarget},
+		{"another redirect", "redirect_uri", "http://127.0.0.1/evil", PushedElsewhere},
 		{"a token at once", "response_type", "code token", UnknownResponseType},
 	} {
 		if a := b.pushes(row.parameter, row.value); a.status != 400 {

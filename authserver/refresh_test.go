@@ -135,7 +135,7 @@ func TestRefreshTokenIsBound(t *testing.T) {
 		{"an access token", with(good, "refresh_token", a.str("access_token")), "invalid_grant", BadRefreshToken},
 		{"none", with(good, "refresh_token", "-"), "invalid_request", MissingParameter},
 		{"more scope", with(good, "scope", "calc:basic calc:power"), "invalid_scope", BadScope},
-		{"another resource", with(good, "resource", database), "invalid_target", BadTarget},
+		{"another resource", with(good, "resource", database), "invalid_target", OtherResource},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			g.expect(g.post("/token", row.form), 400, row.code)

@@ -83,6 +83,6 @@ func (s *Server) logRefusal(r *http.Request, err error) {
 	if answerTo(err).status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	s.config.Log.Log(r.Context(), level, "request.refused", "path", clip(r.URL.Path), "method", clip(r.Method),
-		"reason", string(reasonOf(err)), "cause", clip(causeOf(err)), "address", s.address(r))
+	fields := []any{"path", clip(r.URL.Path), "method", clip(r.Method), "reason", string(reasonOf(err)), "cause", clip(causeOf(err)), "address", s.address(r)}
+	s.config.Log.Log(r.Context(), level, "request.refused", append(fields, callerOf(r).fields()...)...)
 }

@@ -83,7 +83,7 @@ func (s *Server) routes() http.Handler {
 			to = route{}
 		}
 		if !named.answers(r.Host) {
-			s.fail(w, r, to, refuse(WrongHost))
+			s.fail(w, r, to, s.wrongHost())
 			return
 		}
 		s.serve(w, r, to)
@@ -110,6 +110,7 @@ const statusPrefix = "/status/"
 func (s *Server) wellKnown(name string) string { return "/.well-known/" + name + s.site.path }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
+	r = withCaller(r)
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	if to.cors {
 		allowAnyOrigin(w.Header())

@@ -177,8 +177,10 @@ func (s *Server) stepUp(w http.ResponseWriter, r *http.Request) error {
 // scope only what it has, so that what is kept is small. Whether there is such a
 // client or person is not looked at.
 func (s *Server) concerned(p params, scope []string) (stepUpKey, error) {
-	if p["client_id"] == "" || p["sub"] == "" || p["resource"] == "" {
-		return stepUpKey{}, refuse(MissingParameter)
+	for _, name := range []string{"client_id", "sub", "resource"} {
+		if p[name] == "" {
+			return stepUpKey{}, missing(name)
+		}
 	}
 	if len(p["client_id"]) > maxStepName || len(p["sub"]) > maxStepName {
 		return stepUpKey{}, refuse(BadForm)
@@ -207,7 +209,7 @@ func readStepUp(p params, now time.Time) (stepUp, error) {
 		return stepUp{}, err
 	}
 	if len(scope) == 0 && p["max_age"] == "" && p["acr_values"] == "" {
-		return stepUp{}, refuse(MissingParameter)
+		return stepUp{}, missing("scope, max_age or acr_values")
 	}
 	return stepUp{Scope: scope, Since: since, Level: wanted}, nil
 }

@@ -41,14 +41,14 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	}
 	req, err := s.readTokenRequest(w, r)
 	if err != nil {
-		return s.tokenRefused(r, req, err, giveBack)
+		return tokenRefused(err, giveBack)
 	}
 	if giveBack, err = s.chargeClient(req.client, giveBack); err != nil {
-		return s.tokenRefused(r, req, err, giveBack)
+		return tokenRefused(err, giveBack)
 	}
 	a, err := s.grant(r, req)
 	if err != nil {
-		return s.tokenRefused(r, req, err, giveBack)
+		return tokenRefused(err, giveBack)
 	}
 	giveBack()
 	s.nextNonce(w, r)
@@ -76,16 +76,12 @@ func (s *Server) nextNonce(w http.ResponseWriter, r *http.Request) {
 
 // tokenRefused: what could be a guess costs the address something, a lesson
 // (a nonce, a missing parameter) does not.
-func (s *Server) tokenRefused(r *http.Request, req tokenRequest, err error, giveBack func()) error {
+func tokenRefused(err error, giveBack func()) error {
 	switch answerTo(err).code {
 	case "invalid_client", "invalid_grant", "invalid_dpop_proof", "slow_down":
 	default:
 		giveBack()
 	}
-	if reasonOf(err) == DevicePending {
-		return err // nothing was decided, every five seconds
-	}
-	s.audit(r, "token.refused", "client_id", req.client.ID, "grant_type", clip(req.params["grant_type"]), "reason", string(reasonOf(err)))
 	return err
 }
 
@@ -98,23 +94,23 @@ func (s *Server) readTokenRequest(w http.ResponseWriter, r *http.Request) (token
 	if err != nil {
 		return tokenRequest{}, err
 	}
-	known := tokenRequest{params: p, client: c} // for the audit line
+	callerOf(r).grant = p["grant_type"]
 	if p["grant_type"] == "" {
-		return known, refuse(MissingParameter)
+		return tokenRequest{}, missing("grant_type")
 	}
 	if !slices.Contains(s.describe().Grants, p["grant_type"]) {
-		return known, refuse(UnknownGrantType)
+		return tokenRequest{}, refuse(UnknownGrantType)
 	}
 	if !c.mayUse(p["grant_type"]) {
-		return known, refuse(GrantNotAllowed)
+		return tokenRequest{}, refuse(GrantNotAllowed)
 	}
 	certificate, err := s.certificate(r, c)
 	if err != nil {
-		return known, err
+		return tokenRequest{}, err
 	}
 	key, err := s.proof(r, c, s.target, certificate)
 	if err != nil {
-		return known, err
+		return tokenRequest{}, err
 	}
 	return tokenRequest{params: p, client: c, key: key, certificate: certificate}, nil
 }
@@ -140,11 +136,44 @@ func (s *Server) proof(r *http.Request, c client, at dpop.Target, certificate st
 	if len(r.Header.Values("DPoP")) == 0 {
 		// RFC 9449 §5.2; FAPI 2.0 §5.3.2.1
 		if c.DPoPBound || s.profile.bound && certificate == "" {
-			return "", refuse(ProofRequired)
+			return "", s.proofRequired(c)
 		}
 		return "", nil
 	}
 	return s.verifyProof(r, at)
+}
+
+// proofRequired names the other way out, for a client that has a certificate.
+func (s *Server) proofRequired(c client) error {
+	if s.profile.bound && (c.AuthMethod == authSelfSigned || c.AuthMethod == authAuthority) {
+		return refuseWith(ProofRequired, "Or register it with tls_client_certificate_bound_access_tokens: true, and its tokens are bound to its certificate.")
+	}
+	return refuse(ProofRequired)
+}
+
+// proofWords say which part of a proof is wrong.
+var proofWords = map[dpop.Reason]string{
+	dpop.Missing:      "The DPoP header is missing.",
+	dpop.Several:      "Send exactly one DPoP header with one proof.",
+	dpop.Malformed:    "It is not a well-formed JWT.",
+	dpop.WrongType:    "Its typ must be dpop+jwt.",
+	dpop.BadAlgorithm: "Its alg is none of dpop_signing_alg_values_supported.",
+	dpop.BadKey:       "Its jwk must be one public key that fits its alg.",
+	dpop.BadSignature: "Its signature is wrong.",
+	dpop.WrongMethod:  "Its htm is not the method of this request.",
+	dpop.WrongTarget:  "Its htu is not the URL of this endpoint, as the metadata has it.",
+	dpop.WrongToken:   "Its ath is not the hash of this access token.",
+	dpop.TooOld:       "Its iat is too long ago: check the clock, and make one for each request.",
+	dpop.InFuture:     "Its iat is in the future: check the clock.",
+	dpop.MissingClaim: "It lacks jti, htm, htu or iat.",
+}
+
+func badProof(err error) error {
+	refused := &Error{Reason: BadProof, Cause: err}
+	if p, ok := errors.AsType[*dpop.Error](err); ok {
+		refused.Detail = proofWords[p.Reason]
+	}
+	return refused
 }
 
 // verifyProof gives the thumbprint of the key of the request's proof.
@@ -152,7 +181,7 @@ func (s *Server) verifyProof(r *http.Request, at dpop.Target) (string, error) {
 	fields, now := r.Header.Values("DPoP"), s.config.Now()
 	p, err := dpop.Verify(now, fields, dpop.AtEndpoint(r.Method, at, s.profile.proofs))
 	if err != nil {
-		return "", refuseFor(BadProof, err)
+		return "", badProof(err)
 	}
 	if err := s.profile.permits(fields[0]); err != nil {
 		return "", err
@@ -182,7 +211,7 @@ func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, e
 		return tokenAnswer{}, refuse(PublicNotAllowed)
 	}
 	if req.params["authorization_details"] != "" {
-		return tokenAnswer{}, refuse(BadDetails) // nobody is there to allow them
+		return tokenAnswer{}, refuseWith(BadDetails, "Machines get none: nobody is there to allow them.")
 	}
 	res, err := s.resourceFor(req.params["resource"], req.client)
 	if err != nil {

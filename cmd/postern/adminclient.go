@@ -90,7 +90,7 @@ func (o *office) clientCreate() *cobra.Command {
 			return created(o, c, f, admin.CreateClient, n)
 		},
 	}
-	c.Flags().StringSliceVar(&n.Scopes, "scope", nil, "a scope the client may ask for; repeat it, or separate by commas")
+	c.Flags().Var((*scopeList)(&n.Scopes), "scope", "a scope the client may ask for; repeat it, or separate by spaces or commas")
 	c.Flags().StringSliceVar(&n.Roles, "role", nil, "a role whose scopes bound it too; repeat it, or separate by commas")
 	f.flags(c)
 	return c
@@ -205,7 +205,7 @@ func (o *office) clientUpdate() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&name, "name", "", "what it is called")
-	c.Flags().StringSliceVar(&scopes, "scope", nil, "all scopes it shall have; repeat it, or separate by commas")
+	c.Flags().Var((*scopeList)(&scopes), "scope", "all scopes it shall have; repeat it, or separate by spaces or commas")
 	someFlag(c, "name", "scope")
 	f.flags(c)
 	return c

@@ -46,7 +46,7 @@ func (o *office) loginCommand() *cobra.Command {
 			return o.login(c.Context(), scopes)
 		},
 	}
-	c.Flags().StringSliceVar(&scopes, "scope", nil, "only these scopes of the API; all your roles give, when absent")
+	c.Flags().Var((*scopeList)(&scopes), "scope", "only these scopes of the API; all your roles give, when absent")
 	return c
 }
 

@@ -56,7 +56,7 @@ func TestNoFlowTellsASecret(t *testing.T) {
 			}
 		}
 	}
-	for _, line := range []string{"token.issued", "token.refused", "login.failed", "refresh.reuse", "device.waits", "client.registered", "token.revoked"} {
+	for _, line := range []string{"token.issued", "request.refused", "login.failed", "refresh.reuse", "device.waits", "client.registered", "token.revoked"} {
 		if !strings.Contains(d.server.out.String(), "msg="+line) {
 			t.Errorf("nothing in the log says %s: the flow was not gone", line)
 		}

@@ -1,0 +1,41 @@
+package authserver
+
+import (
+	"context"
+	"net/http"
+)
+
+// caller is which client a request is from, for the log: as it says, until it
+// has proved that.
+type caller struct {
+	said   string
+	proven bool
+	grant  string // the grant type it asked for, or ""
+}
+
+type callerKey struct{}
+
+// withCaller is a request whose log lines say who it was from.
+func withCaller(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, &caller{}))
+}
+
+// callerOf is never nil. Of a request that has none, nobody hears what is noted.
+func callerOf(r *http.Request) *caller {
+	if c, ok := r.Context().Value(callerKey{}).(*caller); ok {
+		return c
+	}
+	return &caller{}
+}
+
+// fields are what a log line says of the caller, nothing when it said nothing.
+func (c *caller) fields() []any {
+	var fields []any
+	if c.said != "" {
+		fields = append(fields, "client_id", clip(c.said), "client_proven", c.proven)
+	}
+	if c.grant != "" {
+		fields = append(fields, "grant_type", clip(c.grant))
+	}
+	return fields
+}
