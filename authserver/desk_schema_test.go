@@ -216,6 +216,13 @@ func TestDocumentIsServed(t *testing.T) {
 			t.Errorf("the page does not name %s", w.Name)
 		}
 	}
+	below := newRig(t, func(c *Config) { c.Issuer += "/tenant" })
+	if a := below.api(below.adminToken(admin.ScopeRead), "GET", "/status", ""); a.status != 200 || a.str("issuer") != below.url {
+		t.Errorf("below a path: %d %s", a.status, a.body)
+	}
+	if a := below.api("", "GET", "/status", ""); !strings.Contains(a.header.Get("WWW-Authenticate"), "/.well-known/oauth-protected-resource/tenant/api/v1") {
+		t.Errorf("below a path: %v", a.header)
+	}
 	if a := g.api("", "GET", "/openapi.json", ""); a.status != 200 || a.header.Get("Content-Type") != "application/json" || a.str("openapi") != "3.1.1" {
 		t.Errorf("%d %v", a.status, a.header)
 	}

@@ -160,6 +160,31 @@ func change(set func(*User)) func(*DB, Person) error {
 	}
 }
 
+// Links for a new password, and browsers that are let in more easily, end with
+// the password and with the account.
+func TestWhatEndsWithAPassword(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		for name, set := range map[string]func(*User){"": nil, "password": func(u *User) { u.PasswordHash = "y" }, "disabled": func(u *User) { u.DisabledAt = t0 }} {
+			s, ctx := open(t), t.Context()
+			must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
+			must(t, s.AddTicket(ctx, Ticket{Hash: h("reset"), Purpose: PasswordReset, UserID: "u1", CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}))
+			_, err := s.write.Exec("INSERT INTO remembered_browsers (hash, user_id, agent, created_at, expires_at) VALUES ($1, 'u1', 'a', 1, 1)", []byte{1})
+			must(t, err)
+			must(t, s.ChangePerson(ctx, "u1", t0, func(p Person) (User, error) {
+				if set != nil {
+					set(&p.User)
+				}
+				return p.User, nil
+			}))
+			left := 0
+			must(t, s.read.QueryRow("SELECT (SELECT count(*) FROM tickets) + (SELECT count(*) FROM remembered_browsers)").Scan(&left))
+			if (left == 0) != (set != nil) {
+				t.Errorf("%q: %d left", name, left)
+			}
+		}
+	})
+}
+
 func TestFactorsAreCountedAndRemoved(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s, ctx := open(t), t.Context()

@@ -20,8 +20,8 @@ func (s *DB) AddPerson(ctx context.Context, u User, roles []string, now time.Tim
 }
 
 // ChangePerson lets change say what a person shall be, knowing what they are:
-// its error ends everything. A person who is disabled by it loses sessions,
-// grants and tokens with it, one whose password changes the sessions.
+// its error ends everything. With a password end sessions, remembered browsers
+// and links for a new one; a person who is disabled loses grants and tokens, too.
 func (s *DB) ChangePerson(ctx context.Context, id string, now time.Time, change func(Person) (User, error)) error {
 	return s.ending(ctx, func(tx ending) error {
 		if err := tx.lock(ctx, "SELECT 1 FROM users WHERE id = $1", id); err != nil {
@@ -41,17 +41,26 @@ func (s *DB) ChangePerson(ctx context.Context, id string, now time.Time, change 
 		if err != nil {
 			return err
 		}
-		disabled := was.DisabledAt.IsZero() && !u.DisabledAt.IsZero()
-		if disabled || u.PasswordHash != was.PasswordHash {
-			if err := tx.endSessions(ctx, id); err != nil {
-				return err
-			}
-		}
-		if !disabled {
-			return nil
-		}
-		return tx.endGrants(ctx, id, now)
+		return tx.endWhatChanged(ctx, was.User, u, now)
 	})
+}
+
+// endWhatChanged ends what does not outlive a password, or a way in at all.
+func (e ending) endWhatChanged(ctx context.Context, was, u User, now time.Time) error {
+	disabled := was.DisabledAt.IsZero() && !u.DisabledAt.IsZero()
+	if !disabled && u.PasswordHash == was.PasswordHash {
+		return nil
+	}
+	if err := e.endSessions(ctx, was.ID); err != nil {
+		return err
+	}
+	if _, err := e.ExecContext(ctx, "DELETE FROM remembered_browsers WHERE user_id = $1", was.ID); err != nil {
+		return err
+	}
+	if err := dropResets(ctx, e.Tx, was.ID); err != nil || !disabled {
+		return err
+	}
+	return e.endGrants(ctx, was.ID, now)
 }
 
 func (e ending) endSessions(ctx context.Context, user string) error {
