@@ -18,8 +18,8 @@ type Invitations struct {
 	Now     time.Time
 	All     []Invitation
 	Roles   []RoleChoice
-	Create  bool // the visitor may make them
-	Closed  bool // nobody may but the operator of the machine
+	Create  bool   // the visitor may make them
+	Closed  bool   // nobody may but the operator of the machine
 	Email   string // as typed before
 	Problem string
 	Notices []Notice
