@@ -54,6 +54,13 @@ class Window {
     await this.press(`button[name=decision][value=${decision}]`);
   }
 
+  // choose goes to what can be pressed and says something, and presses it.
+  async choose({ says }) {
+    const target = this.page.locator('a:visible, button:visible', { hasText: says }).first();
+    await target.focus();
+    await this.page.keyboard.press('Enter');
+  }
+
   // hold stops the next callback, redirects included, and keeps its address.
   async hold() {
     this.blocker = await this.page.context().newCDPSession(this.page);
