@@ -182,3 +182,26 @@ func TestUntoldTimeIsNoTime(t *testing.T) {
 		t.Errorf("max_age was met: %d %s", page.status, page.body)
 	}
 }
+
+// Who has codes here is asked for one after the provider, too, and the two
+// together are several kinds of proof.
+func TestSecondFactorAfterAProvider(t *testing.T) {
+	a := newAbroad(t, nil, asking)
+	a.linked()
+	codes := a.setUpCodes(newBrowser(t))
+	a.op.Now = a.clock.Now()
+	b, client := newBrowser(t), a.publicClient()
+	asked := a.abroadAndBack(b, client)
+	if asked.status != 200 || !strings.Contains(asked.body, "One more step") {
+		t.Fatalf("no second factor is asked for: %d %s", asked.status, asked.body)
+	}
+	done := a.second(b, value(t, asked.body, "entry"), "code", codes.Code(a.clock.Now()))
+	if c := a.allow(b, client, a.follow(b, done)); c.ACR != "mfa" || !slices.Equal(c.AMR, []string{"fed", "otp", "mfa"}) || !c.AuthTime.Equal(a.clock.Now()) {
+		t.Errorf("got %+v", c)
+	}
+	// A provider that shows more than one kind itself is enough.
+	a.op.Claims = upstreamtest.Set("amr", []string{"pwd", "mfa"})
+	if got := a.abroadAndBack(newBrowser(t), client); got.status != 303 {
+		t.Errorf("asked all the same: %d %s", got.status, got.body)
+	}
+}
