@@ -47,6 +47,7 @@ type openIDMetadata struct {
 	SubjectTypes      []string `json:"subject_types_supported"`
 	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported"`
 	Claims            []string `json:"claims_supported"`
+	ClaimsParameter   bool     `json:"claims_parameter_supported"`
 	RequestObjects    bool     `json:"request_parameter_supported"`
 	RequestURIs       bool     `json:"request_uri_parameter_supported"` // true when absent; pushed ones are another thing
 }

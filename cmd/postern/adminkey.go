@@ -128,6 +128,9 @@ func (o *office) reseal(ctx context.Context, s *authserver.Server) error {
 	p := o.progress()
 	n, err := s.ResealTelling(ctx, func(done int) { p.at("%d sealed", done) })
 	p.end()
-	_, printed := fmt.Fprintf(o.stdout, "%d sealed\n", n)
+	_, printed := fmt.Fprintf(o.stdout, "%d sealed with the secret of today: signing keys, second factors, and refresh tokens that were just used\n", n)
+	if err == nil && printed == nil {
+		_, printed = fmt.Fprintln(o.stderr, "Nothing in the database needs the previous secret any more: take secret_previous_file out, start again, and destroy it.")
+	}
 	return errors.Join(err, printed)
 }
