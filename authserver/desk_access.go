@@ -52,6 +52,9 @@ func (operators) Admit(http.ResponseWriter, *http.Request, string) (admin.Actor,
 	return admin.Operator(), nil
 }
 
+// Passes is so of a database that is away.
+func (operators) Passes(err error) bool { return reasonOf(err) == DatabaseAway }
+
 // gate admits to the administration API by access tokens of this server for
 // it, shown as they are bound. Cookies are not read: no page of another site
 // makes a browser do anything here.
@@ -85,6 +88,9 @@ func (g gate) Admit(w http.ResponseWriter, r *http.Request, scope string) (admin
 	}
 	return g.actor(r, c), nil
 }
+
+// Passes is so of a database that is away.
+func (gate) Passes(err error) bool { return reasonOf(err) == DatabaseAway }
 
 func (g gate) actor(r *http.Request, c token.Claims) admin.Actor {
 	by := admin.Actor{Kind: admin.KindPerson, ID: c.Subject, Client: c.ClientID, Address: g.s.address(r), Scopes: c.Scope}

@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"net/url"
 	"regexp"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 var inBraces = regexp.MustCompile(`\{[a-z]+\}`)
@@ -178,5 +180,23 @@ func TestAPIReadsStrictly(t *testing.T) {
 	a := g.do(noRedirect(), g.request("POST", admin.Prefix+"/users", "text/plain", `{"name":"eve"}`, header("Authorization", "Bearer "+token)))
 	if a.status != 415 {
 		t.Errorf("text: %d %s", a.status, a.body)
+	}
+}
+
+// absent is a database in which people cannot be looked up right now.
+type absent struct{ Store }
+
+func (absent) People(ctx context.Context, _ store.PeopleFilter) ([]store.Person, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func TestAPIWithoutItsDatabase(t *testing.T) {
+	g := newRig(t)
+	token := g.adminToken(admin.ScopeRead)
+	g.s.store, g.s.patience = absent{g.s.store}, time.Second
+	a := g.api(token, "GET", "/users", "")
+	if a.status != 503 || a.str("reason") != "unavailable" || a.header.Get("Retry-After") == "" {
+		t.Errorf("%d %v %s", a.status, a.header, a.body)
 	}
 }

@@ -81,6 +81,9 @@ func (a Actor) May(scopes []string) bool {
 // refusal. It may set headers that go with a refusal, such as a challenge.
 type Gate interface {
 	Admit(w http.ResponseWriter, r *http.Request, scope string) (Actor, error)
+
+	// Passes says whether a failure, of the gate or the desk, is one that time mends.
+	Passes(err error) bool
 }
 
 // Desk is everything that can be done. Each method is one transaction, and

@@ -55,6 +55,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	if a.gate.Passes(err) {
+		err = &Error{Reason: Unavailable, Cause: err}
+		w.Header().Set("Retry-After", "2")
+	}
 	p := problemOf(err, a.base)
 	level, cause := slog.LevelInfo, errors.Unwrap(err)
 	if p.Status >= http.StatusInternalServerError {

@@ -2,7 +2,6 @@ package admin
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -73,21 +72,4 @@ func (f facts) match(segments []string) (map[string]string, bool) {
 // body says whether the operation reads one.
 func (f facts) body() bool {
 	return len(bodyFields(f.in)) > 0
-}
-
-// check finds what would make a row impossible: it is for the tests.
-func (f facts) check() error {
-	for _, s := range f.segments() {
-		name, variable := strings.CutPrefix(s, "{")
-		if !variable {
-			continue
-		}
-		if !hasParameter(f.in, "path", strings.TrimSuffix(name, "}")) {
-			return fmt.Errorf("%s: no field of %v has path:%q", f.id, f.in, strings.TrimSuffix(name, "}"))
-		}
-	}
-	if f.method == http.MethodGet && f.body() {
-		return fmt.Errorf("%s: a GET with a body", f.id)
-	}
-	return nil
 }
