@@ -313,6 +313,35 @@ func TestRememberedBrowsers(t *testing.T) {
 	g.halfway(b, authorization(id)) // and here, after the time
 }
 
+// By risk alone: a known pair goes straight in, a new network or browser is
+// asked, and a remembered browser may move, but is no other browser.
+func TestFactorsAreAskedForByRisk(t *testing.T) {
+	g := newSeats(t, func(c *Config) { c.SecondFactor.Remember = 30 * 24 * time.Hour })
+	made := g.setUpCodes(newBrowser(t))
+	home := g.seat(atHome, firefox)
+	a := home.signIn(testPassword)
+	if !strings.Contains(a.body, "not like your others") {
+		t.Fatalf("a new place is not asked: %d %s", a.status, a.body)
+	}
+	finish := url.Values{"entry": {value(t, a.body, "entry")}, "code": {made.Code(g.clock.Now())}, "remember": {"yes"}}
+	if a := g.submit(home.b, "/login/second", finish, home.edits()...); !in(a) {
+		t.Fatalf("got %d %s", a.status, a.body)
+	}
+	for name, row := range map[string]struct {
+		at       seat
+		straight bool
+	}{
+		"the same place":                 {home, true},
+		"the browser, elsewhere":         {seat{g, home.b, atHotel, firefox}, true},
+		"its cookies in another browser": {seat{g, home.b, atHome, safari}, false},
+		"another browser, elsewhere":     {g.seat("198.51.100.77", safari), false},
+	} {
+		if a := row.at.signIn(testPassword); in(a) != row.straight {
+			t.Errorf("%s: %d, straight in: %v", name, a.status, in(a))
+		}
+	}
+}
+
 func TestForgottenBrowsersAskAgain(t *testing.T) {
 	for name, forget := range map[string]func(g *rig, b *http.Client, page string) answerOf{
 		"one": func(g *rig, b *http.Client, page string) answerOf {

@@ -42,9 +42,11 @@ var allowed = map[string][]string{
 
 // keeper is the one room that may import a library which must stay replaceable.
 var keeper = map[string]string{
-	"gopkg.in/yaml.v3":              "config/strictyaml",
-	"github.com/lestrrat-go/jwx/v2": "authserver/jose",
-	"github.com/coreos/go-oidc/v3":  "authserver/upstream",
+	"gopkg.in/yaml.v3":                "config/strictyaml",
+	"github.com/lestrrat-go/jwx/v2":   "authserver/jose",
+	"github.com/go-webauthn/webauthn": "authserver/passkey",
+	"github.com/pquerna/otp":          "authserver/otp",
+	"github.com/coreos/go-oidc/v3":    "authserver/upstream",
 }
 
 type listed struct {
