@@ -87,6 +87,9 @@ func (f *File) validate(doc *strictyaml.Document) strictyaml.Problems {
 	if f.AuthServer == nil || len(f.Servers) > 0 {
 		f.validateProxy(c)
 	}
+	if f.AuthServer != nil && len(f.Servers) == 0 && doc.Has("admin") {
+		f.Admin.validate(c)
+	}
 	if f.AuthServer != nil {
 		f.AuthServer.validate(c)
 		f.validateResources(c)

@@ -129,10 +129,10 @@ func TestSealingSecrets(t *testing.T) {
 	}{
 		{"another secret", []string{"secret_file: two"}, []string{"list"}, exitFindings, "does not open with this secret"},
 		{"with the one before", []string{"secret_file: two", "secret_previous_file: one"}, []string{"list"}, exitFine, kid},
-		{"resealed", []string{"secret_file: two", "secret_previous_file: one"}, []string{"reseal"}, exitFine, "1 sealed"},
+		{"resealed", []string{"secret_file: two", "secret_previous_file: one"}, []string{"reseal"}, exitFine, "1 sealed with the secret of today: signing keys, "},
 		{"without it", []string{"secret_file: two"}, []string{"list"}, exitFine, kid},
 		{"which is worth nothing now", []string{"secret_file: one"}, []string{"list"}, exitFindings, "does not open with this secret"},
-		{"from the environment", []string{"secret_env: SEAL", "secret_previous_file: two"}, []string{"reseal"}, exitFine, "1 sealed"},
+		{"from the environment", []string{"secret_env: SEAL", "secret_previous_file: two"}, []string{"reseal"}, exitFine, "take secret_previous_file out"},
 		{"alone", []string{"secret_env: SEAL"}, []string{"list"}, exitFine, kid},
 		{"as the one before", []string{"secret_file: one", "secret_previous_env: SEAL"}, []string{"list"}, exitFine, kid},
 		{"a variable that is not there", []string{"secret_env: ABSENT"}, []string{"list"}, exitUsage, "authserver.secret_env: the variable ABSENT holds 0 bytes"},

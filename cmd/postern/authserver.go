@@ -63,8 +63,12 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 	if onServer(s.file.AuthServer) && s.file.State.Redis == nil {
 		log.Warn("this process alone remembers which proofs were used and what was tried: several instances need state.redis")
 	}
+	health, err := issuerHealth(ctx, s.file, server.Ready, log)
+	if err != nil {
+		return err
+	}
 	log.Info("the authorization server listens", "address", s.file.AuthServer.Listen, "issuer", s.file.AuthServer.Issuer)
-	return serve(ctx, log, grace, issuer)
+	return serve(ctx, log, grace, append(health, issuer)...)
 }
 
 // issuerService is all of the authorization server's listener but its handler.

@@ -25,6 +25,8 @@ func TestMistakesInAnAuthserverAlone(t *testing.T) {
 		code             int
 	}{
 		{"no Redis", "", "", exitFine},
+		{"a port for health", "admin: {listen: '127.0.0.1:0'}\n", "", exitFine},
+		{"one that is nowhere", "admin: {hosts: [desk]}\n", "postern.yaml:7:8: admin.listen: missing: say where to listen", exitUsage},
 		{"a Redis without its URL", "state: {redis: {}}\n", "postern.yaml:7:", exitUsage},
 		{"a URL that is not there", "state: {redis: {url_file: absent}}\n", "state.redis: open ", exitUsage},
 		{"a URL that is none", "state: {redis: {url_file: secret}}\n", "must hold one redis:// or rediss:// URL", exitUsage},
