@@ -85,6 +85,9 @@ func (s *Server) applicationOf(ctx context.Context, id string) pages.Application
 		host := redirectHost(id)
 		return pages.Application{ID: id, Name: host, Host: host, Verified: provable(id)}
 	}
+	if id == adminClient {
+		return pages.Application{ID: id, Name: s.commandClient().label()}
+	}
 	c, err := s.store.Client(ctx, id)
 	if err != nil {
 		return pages.Application{ID: id, Name: clientGone}

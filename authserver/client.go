@@ -42,6 +42,11 @@ func (c client) label() string {
 // every time (RFC 6749 §10.2).
 func (c client) vetted() bool { return !c.Dynamic || c.host != "" }
 
+// itself: nobody else gets what it is given: it proves itself at every request,
+// or the answer reaches the owner of an address. A public client's id is anybody's
+// to use on a device (RFC 8252 §8.6, RFC 8628 §5.6).
+func (c client) itself(redirect string) bool { return !c.public() || provable(redirect) }
+
 // within keeps of scope what the client may have: a bound that is empty means nothing.
 func (c client) within(scope []string) []string {
 	if !c.Bounded {

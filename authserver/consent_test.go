@@ -228,12 +228,19 @@ func TestConsentPageSaysWhoVouches(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for client, words := range map[string]string{
-		id:               "An administrator of this server registered it",
-		g.publicClient(): "an application that calls itself",
+	_, web := g.httpsClient()
+	for _, row := range []struct {
+		name  string
+		query url.Values
+		known bool
+	}{
+		{"an operator's, at its own address", web, true},
+		{"an operator's, that any program on the device may say it is", authorization(id), false},
+		{"one that registered itself", authorization(g.publicClient()), false},
 	} {
-		if page := g.consentPage(newBrowser(t), authorization(client)); !strings.Contains(page.body, words) {
-			t.Errorf("%s: not %q", client, words)
+		page := g.consentPage(newBrowser(t), row.query).words()
+		if known := strings.Contains(page, "An administrator of this server registered it"); known != row.known || known == strings.Contains(page, "an application that calls itself") {
+			t.Errorf("%s: %s", row.name, page)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 // documentHost serves one client metadata document on loopback; id is its URL.
@@ -276,5 +277,29 @@ func TestNewKeysOfADocumentAreFound(t *testing.T) {
 	}
 	if asked != 2 {
 		t.Errorf("asked %d times", asked)
+	}
+}
+
+// A document is the host's, but on a device anybody can say that they are its
+// client: then nothing proves it.
+func TestDocumentsDoNotVouchForProgramsOnADevice(t *testing.T) {
+	doc := client{Client: store.Client{AuthMethod: authNone}, verified: true}
+	keyed := client{Client: store.Client{AuthMethod: authKey}, verified: true}
+	for _, row := range []struct {
+		name     string
+		c        client
+		redirect string
+		itself   bool
+	}{
+		{"an https address", doc, "https://app.example/cb", true},
+		{"a loopback port", doc, "http://127.0.0.1:7777/cb", false},
+		{"a private scheme", doc, "cursor://cb", false},
+		{"a device", doc, "", false},
+		{"a device, with a key", keyed, "", true},
+		{"a loopback port, with a key", keyed, "http://127.0.0.1:7777/cb", true},
+	} {
+		if got := row.c.itself(row.redirect); got != row.itself {
+			t.Errorf("%s: %v", row.name, got)
+		}
 	}
 }
