@@ -1,10 +1,13 @@
 package authserver
 
 import (
+	"context"
 	"database/sql"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
+	"sync"
 	"testing"
 	"time"
 
@@ -25,8 +28,34 @@ func newDatabase(t *testing.T, path string) string {
 	if onPostgres() {
 		return postgrestest.Borrow(t, os.Getenv(postgresServer), migrated)
 	}
+	text, err := migratedFile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return "sqlite:" + path
 }
+
+// migratedFile is an empty database that new ones are copies of, because the
+// migrations take longer than most tests.
+var migratedFile = sync.OnceValues(func() ([]byte, error) {
+	folder, err := os.MkdirTemp("", "postern-migrated-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	path := filepath.Join(folder, "auth.db")
+	db, err := store.Open(context.Background(), "sqlite:"+path)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Close(); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 // database is a rig's database, for whoever goes around the server.
 func (g *rig) database() *sql.DB {
