@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/store"
@@ -92,8 +91,6 @@ func (s *Server) documentClient(r *http.Request, id string) (client, error) {
 		return client{}, refuseFor(TooMany, err)
 	case errors.Is(err, clientdoc.ErrUntrusted):
 		return client{}, refuseFor(UntrustedDocument, err)
-	case errors.Is(err, clientdoc.ErrNotDocument) && s.config.LoopbackDocuments && strings.HasPrefix(id, "http://"):
-		return client{}, &Error{Reason: BadDocument, Cause: err, Detail: "It must come with status 200 as application/json, be at most 5 KB of JSON, and have its own address as client_id."}
 	case errors.Is(err, clientdoc.ErrForbidden), errors.Is(err, clientdoc.ErrUnreachable), errors.Is(err, clientdoc.ErrNotDocument):
 		return client{}, refuseFor(DocumentUnreachable, err) // one answer, whatever the network said
 	case err != nil:

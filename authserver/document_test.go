@@ -52,12 +52,12 @@ func TestDocumentClientsRefused(t *testing.T) {
 		name, id string
 		reason   Reason
 	}{
-		{"another client_id", host(func(d string) string { return strings.Replace(d, "client.json", "other.json", 1) }), BadDocument},
+		{"another client_id", host(func(d string) string { return strings.Replace(d, "client.json", "other.json", 1) }), DocumentUnreachable},
 		{"with a secret method", host(func(d string) string { return strings.Replace(d, `"none"`, `"client_secret_post"`, 1) }), BadDocument},
 		{"with keys", host(func(d string) string { return strings.Replace(d, `"none"`, `"private_key_jwt"`, 1) }), BadDocument},
 		{"no name", host(func(d string) string { return strings.Replace(d, `"client_name"`, `"name"`, 1) }), BadDocument},
 		{"another redirect", host(func(d string) string { return strings.Replace(d, callback, "http://127.0.0.1/other", 1) }), UnregisteredTarget},
-		{"too large", host(func(d string) string { return d + strings.Repeat(" ", 5<<10) }), BadDocument},
+		{"too large", host(func(d string) string { return d + strings.Repeat(" ", 5<<10) }), DocumentUnreachable},
 		{"no path", "https://app.example", BadDocument},
 		{"only a slash", "https://app.example/", BadDocument},
 		{"http elsewhere", "http://app.example/client.json", BadDocument},
