@@ -43,8 +43,8 @@ func said(err error, what string) error {
 	return err
 }
 
-// gone: what is not there needs no deleting.
-func gonefine(err error) error {
+// unlessGone: what is not there needs no deleting.
+func unlessGone(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}

@@ -229,12 +229,12 @@ func (d desk) DeleteClient(ctx context.Context, by admin.Actor, q admin.ClientRe
 	if err == nil {
 		err = d.mayTouchClient(by, c)
 	}
-	if gonefine(err) != nil {
+	if unlessGone(err) != nil {
 		return admin.None{}, err
 	}
 	err = d.s.store.DeleteClient(ctx, q.ID)
 	if err == nil {
 		d.note(ctx, by, "client.deleted", "client_id", q.ID)
 	}
-	return admin.None{}, gonefine(err)
+	return admin.None{}, unlessGone(err)
 }

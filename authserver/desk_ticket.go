@@ -44,7 +44,7 @@ func (d desk) CancelInvitation(ctx context.Context, by admin.Actor, q admin.Invi
 	if err == nil {
 		d.note(ctx, by, "ticket.cancelled", "invitation", q.ID)
 	}
-	return admin.None{}, gonefine(err)
+	return admin.None{}, unlessGone(err)
 }
 
 // ResetLink makes a link to choose a new password with.

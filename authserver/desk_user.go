@@ -264,5 +264,5 @@ func (d desk) DeleteUser(ctx context.Context, by admin.Actor, q admin.UserRef) (
 	if err == nil {
 		d.note(ctx, by, "user.deleted", "subject", q.ID)
 	}
-	return admin.None{}, gonefine(err)
+	return admin.None{}, unlessGone(err)
 }
