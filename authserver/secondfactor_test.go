@@ -209,6 +209,34 @@ func TestGuessedCodesDoNotLockTheOwnerOut(t *testing.T) {
 	}
 }
 
+// factorSecrets are those of somebody who has set up everything, and of links.
+func (g *rig) factorSecrets() []string {
+	g.t.Helper()
+	b := newBrowser(g.t)
+	made := g.setUpCodes(b)
+	page := g.get(b, "/account/security")
+	recovery := g.submit(b, "/account/security/recovery", url.Values{"token": {value(g.t, page.body, "token")}})
+	code := member(g.t, recovery.body, `<li><code>([a-z0-9-]+)</code>`)
+	_, invitation, _ := strings.Cut(g.invite(Invitation{}), "=")
+	_, reset, _ := strings.Cut(g.resetLink(), "=")
+	return []string{string(made.Secret()), strings.ReplaceAll(made.Key(), " ", ""), code, strings.ReplaceAll(code, "-", ""), invitation, reset}
+}
+
+// The secret that seals can change, and codes go on.
+func TestGeneratorsAreResealed(t *testing.T) {
+	g := newRig(t, asking)
+	made := g.setUpCodes(newBrowser(t))
+	old, next := g.s.config.Secret, []byte(strings.Repeat("n", 32))
+	g.mustRestart(next, old)
+	if n, err := g.s.Reseal(t.Context()); err != nil || n < 2 {
+		t.Fatalf("%d resealed, %v", n, err)
+	}
+	g.mustRestart(next, nil)
+	if err := g.s.takeCode(t.Context(), g.userID(), made.Code(g.clock.Now())); err != nil {
+		t.Errorf("the code: %v", err)
+	}
+}
+
 func TestRecoveryCodesWorkOnce(t *testing.T) {
 	g := newRig(t, asking)
 	home := newBrowser(t)

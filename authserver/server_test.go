@@ -196,6 +196,7 @@ func TestDatabaseHoldsNoSecrets(t *testing.T) {
 	code := g.code(public)
 	a := g.post("/token", redemption(public, code))
 	b := g.post("/token", refreshing(public, a))
+	factors := g.factorSecrets()
 	var kept []byte
 	for _, suffix := range []string{"", "-wal"} {
 		part, err := os.ReadFile(g.path + suffix)
@@ -212,6 +213,11 @@ func TestDatabaseHoldsNoSecrets(t *testing.T) {
 		"signing key": strings.Trim(strings.Split(strings.SplitN(string(g.s.keys.signer().SecretJWK()), `"d":`, 2)[1], ",")[0], `"}`)} {
 		if s == "" || bytes.Contains(kept, []byte(s)) {
 			t.Errorf("the database holds the %s", name)
+		}
+	}
+	for _, s := range factors {
+		if len(s) < 12 || bytes.Contains(kept, []byte(s)) {
+			t.Errorf("the database holds %q", s)
 		}
 	}
 	if info, err := os.Stat(g.path); err != nil || info.Mode().Perm() != 0o600 {
