@@ -129,7 +129,7 @@ func (a administrator) has(scope string) bool { return slices.Contains(a.Scopes,
 
 // deskReasons are this server's words for what the desk refuses.
 var deskReasons = map[admin.Reason]Reason{
-	admin.NotFound: NoSuchThing, admin.BeyondYou: BeyondYou, admin.Changed: ChangedMeanwhile, admin.Unavailable: Busy,
+	admin.NotFound: NoSuchThing, admin.BeyondYou: BeyondYou, admin.OwnAccount: OwnAccount, admin.Changed: ChangedMeanwhile, admin.Unavailable: Busy,
 }
 
 // atDesk makes of the desk's refusals those of a page.

@@ -84,12 +84,21 @@ func (d desk) roleNames() (names string) {
 }
 
 // mayTouch: whoever could reset the password of somebody who has more would
-// have as much.
+// have as much. A token may have less than its own person, who is no exception.
 func (d desk) mayTouch(by admin.Actor, p store.Person) error {
-	if by.ID != p.ID && !by.May(d.powers(namesOfRoles(p.Roles))) {
+	if !by.May(d.powers(namesOfRoles(p.Roles))) {
 		return &admin.Error{Reason: admin.BeyondYou}
 	}
 	return nil
+}
+
+// mayLetIn is mayTouch for what lets somebody in, and what they may do then:
+// nobody does that to themselves here, without the password they have.
+func (d desk) mayLetIn(by admin.Actor, p store.Person) error {
+	if by.Kind == admin.KindPerson && by.ID == p.ID {
+		return &admin.Error{Reason: admin.OwnAccount}
+	}
+	return d.mayTouch(by, p)
 }
 
 // mayScope is mayGive for the scopes of a client.

@@ -53,7 +53,7 @@ func (d desk) ResetLink(ctx context.Context, by admin.Actor, q admin.UserRef) (a
 	if err != nil {
 		return admin.Link{}, said(err, "user")
 	}
-	if err := d.mayTouch(by, p); err != nil {
+	if err := d.mayLetIn(by, p); err != nil {
 		return admin.Link{}, err
 	}
 	until := d.s.config.Now().Add(ResetLife)

@@ -173,7 +173,11 @@ func (d desk) UpdateUser(ctx context.Context, by admin.Actor, c admin.UserChange
 		if err := d.mayTouch(by, p); err != nil {
 			return store.User{}, err
 		}
-		return changed(p.User, c, now)
+		u, err := changed(p.User, c, now)
+		if err == nil && (u.Email != p.Email || u.EmailVerified != p.EmailVerified) {
+			err = d.mayLetIn(by, p)
+		}
+		return u, err
 	})
 	if err != nil {
 		return admin.User{}, said(err, "user")
@@ -214,7 +218,7 @@ func (d desk) SetUserRoles(ctx context.Context, by admin.Actor, q admin.UserRole
 		if err := admin.Matches(q.IfMatch, userOf(p).Tag()); err != nil {
 			return err
 		}
-		return d.mayTouch(by, p)
+		return d.mayLetIn(by, p)
 	})
 	if err != nil {
 		return admin.User{}, said(err, "user")
@@ -239,7 +243,7 @@ func (d desk) SetPassword(ctx context.Context, by admin.Actor, q admin.PasswordC
 	now := d.s.config.Now()
 	err = d.s.store.ChangePerson(ctx, q.ID, now, func(p store.Person) (store.User, error) {
 		p.PasswordHash, p.PasswordAt = hash, now
-		return p.User, d.mayTouch(by, p)
+		return p.User, d.mayLetIn(by, p)
 	})
 	if err != nil {
 		return admin.Password{}, said(err, "user")
@@ -250,7 +254,7 @@ func (d desk) SetPassword(ctx context.Context, by admin.Actor, q admin.PasswordC
 
 // RemoveFactor removes second factors, for somebody who lost them.
 func (d desk) RemoveFactor(ctx context.Context, by admin.Actor, q admin.FactorRef) (admin.None, error) {
-	err := d.s.store.RemoveFactors(ctx, q.ID, q.Factor, func(p store.Person) error { return d.mayTouch(by, p) })
+	err := d.s.store.RemoveFactors(ctx, q.ID, q.Factor, func(p store.Person) error { return d.mayLetIn(by, p) })
 	if err != nil {
 		return admin.None{}, said(err, "user")
 	}

@@ -263,7 +263,7 @@ var answers = map[Reason]answer{
 	BeyondYou:           {403, "access_denied", "That is more than you have: nobody gives rights of the administration that they lack, nor changes who has more."},
 	ChangedMeanwhile:    {409, "invalid_request", "Somebody else changed it since you opened the page: open it again, and look at what is there now."},
 	DeskRefused:         {422, "invalid_request", "That cannot be done."},
-	OwnAccount:          {403, "access_denied", "This is your own account: somebody else has to close or delete it."},
+	OwnAccount:          {403, "access_denied", "This is your own account: change how you sign in under Account, Security. Its roles and verified address, closing and deleting it are for another administrator."},
 	BadRequestState:     {400, "invalid_request", "This page is too old or belongs to another browser: start again from your application."},
 	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},

@@ -28,6 +28,7 @@ const (
 	NonceNeeded   Reason = "nonce_needed"
 	LacksScope    Reason = "lacks_scope"
 	BeyondYou     Reason = "beyond_you"
+	OwnAccount    Reason = "own_account"
 	TooMany       Reason = "too_many_requests"
 	Unavailable   Reason = "unavailable"
 	InternalError Reason = "internal"
@@ -60,6 +61,7 @@ var problems = []kind{
 	{NonceNeeded, 401, "The DPoP proof needs a nonce", "Repeat the request with a proof that carries the nonce of the DPoP-Nonce header."},
 	{LacksScope, 403, "The access token lacks a scope", "See the scope of WWW-Authenticate: ask for a token that has it."},
 	{BeyondYou, 403, "That is more than you have", "Nobody gives scopes of this API that they lack, nor changes who has more: ask somebody who has them."},
+	{OwnAccount, 403, "That is your own account", "Change your own account at /account/security, which asks for what you sign in with; another administrator changes your roles and your verified address."},
 	{TooMany, 429, "Too many requests", "Wait as long as Retry-After says."},
 	{Unavailable, 503, "That cannot be done right now", "Try again in a moment."},
 	{InternalError, 500, "Something went wrong here", "Try again; the server's log has the cause."},
