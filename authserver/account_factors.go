@@ -148,6 +148,9 @@ func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Se
 		return err
 	}
 	s.setCookie(w, sessionCookie, id, v.ExpiresAt.Sub(s.config.Now()))
+	if err := s.rememberAs(w, r, v.UserID); err != nil {
+		return err
+	}
 	if !first {
 		return nil
 	}

@@ -69,12 +69,12 @@ func (s *Server) signIn(r *http.Request, name, password string) (store.User, err
 	return user, err
 }
 
-// mayGuess takes a try from address and account, or from this browser alone
-// when the account signed in at it before: strangers who fail at the name all
-// day do not keep its owner out.
+// mayGuess takes a try from address and account, or from this browser and all
+// others where the account signed in before, when it did here: strangers who
+// fail at the name all day do not keep its owner out.
 func (s *Server) mayGuess(r *http.Request, name string) (giveBack func(), err error) {
 	if id := s.known(r, name); id != "" {
-		return s.limits.known.try(id)
+		return familiarTry(s.limits.known, s.limits.knownAll, id, name)
 	}
 	byAddress, err := s.limits.login.try(s.network(r))
 	if err != nil {

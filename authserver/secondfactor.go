@@ -49,7 +49,12 @@ type factors struct {
 	passkeys  []store.Passkey
 }
 
-func (f factors) any() bool { return f.generator || f.resistant() }
+// any: a passkey that has a copy opens nothing, and is asked for all the same:
+// who copied it does not get by with the password.
+func (f factors) any() bool { return f.generator || len(f.passkeys) > 0 }
+
+// open: something of it can be shown.
+func (f factors) open() bool { return f.generator || f.resistant() || f.recovery > 0 }
 
 // resistant: there is a passkey that opens something.
 func (f factors) resistant() bool { return len(f.usable()) > 0 }
@@ -162,6 +167,9 @@ func (s *Server) showSecond(w http.ResponseWriter, r *http.Request, status int, 
 	if page.Passkey, err = s.askPasskey(e, f, browser); err != nil {
 		return err
 	}
+	if !f.open() && problem == "" {
+		page.Problem = describe(refuse(PasskeyCloned))
+	}
 	return s.pages(e.To.Redirect).Second(w, status, page)
 }
 
@@ -193,13 +201,14 @@ func (s *Server) second(w http.ResponseWriter, r *http.Request) error {
 
 // checkSecond checks what the form proves: the methods, or why it proves nothing.
 func (s *Server) checkSecond(r *http.Request, e entry, form params) (methods []string, err error) {
+	if form["answer"] != "" {
+		return s.paidPasskey(r, e, form)
+	}
 	giveBack, err := s.mayTry(r, e)
 	if err != nil {
 		return nil, err
 	}
 	switch {
-	case form["answer"] != "":
-		methods, err = s.checkPasskey(r, e, form)
 	case form["recovery"] != "":
 		methods, err = []string{amrCode}, s.checkRecovery(r, e.UserID, form["recovery"])
 	default:
@@ -211,12 +220,26 @@ func (s *Server) checkSecond(r *http.Request, e entry, form params) (methods []s
 	return methods, err
 }
 
-// mayTry takes a try from the account, or from this browser alone when the
-// account signed in at it before: whoever knows the password and fails here
-// all day does not keep its owner out.
+// paidPasskey checks a passkey. It cannot be guessed: its tries are those of
+// the address, and codes that somebody guesses leave it open to its owner.
+func (s *Server) paidPasskey(r *http.Request, e entry, form params) (methods []string, err error) {
+	giveBack, err := s.limits.login.try(s.network(r))
+	if err != nil {
+		return nil, err
+	}
+	methods, err = s.checkPasskey(r, e, form)
+	if reasonOf(err) != WrongSecond {
+		giveBack()
+	}
+	return methods, err
+}
+
+// mayTry takes a try from the account, or from this browser and all others
+// where it signed in before, when it did here: whoever knows the password and
+// fails here all day does not keep its owner out.
 func (s *Server) mayTry(r *http.Request, e entry) (giveBack func(), err error) {
 	if id := s.known(r, e.UserName); id != "" {
-		return s.limits.familiar.try(id)
+		return familiarTry(s.limits.familiar, s.limits.familiarAll, id, e.UserID)
 	}
 	return s.limits.second.try(e.UserID)
 }

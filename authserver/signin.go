@@ -115,7 +115,9 @@ func (s *Server) letIn(w http.ResponseWriter, r *http.Request, e entry, user sto
 		return err
 	}
 	s.setCookie(w, sessionCookie, id, sessionLife)
-	s.remember(w, r, user.Name)
+	if err := s.remember(w, r, user); err != nil {
+		return err
+	}
 	s.audit(r, "login.ok", "user", user.Name, "subject", user.ID, "amr", e.Methods)
 	return s.goOn(w, e.To, s.cookie(r, browserCookie))
 }
