@@ -8,6 +8,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/role"
 	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/upstream"
 )
 
 // desk does what administrators ask for: through the API, at the pages, and by
@@ -35,6 +36,8 @@ func said(err error, what string) error {
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return admin.Refuse(admin.NotFound, "There is no such %s: list what there is.", what)
+	case errors.Is(err, store.ErrAddressTaken):
+		return admin.RefuseMember("email_verified", "Somebody else has this address, verified: one address is one account's.")
 	case errors.Is(err, store.ErrExists):
 		return admin.Refuse(admin.Exists, "There is a %s of this name already: choose another name.", what)
 	case errors.As(err, &refused) && refused.Reason == Busy:
@@ -99,6 +102,20 @@ func (d desk) mayLetIn(by admin.Actor, p store.Person) error {
 		return &admin.Error{Reason: admin.OwnAccount}
 	}
 	return d.mayTouch(by, p)
+}
+
+// mayVerify: what a provider alone decides about, it says itself.
+func (d desk) mayVerify(by admin.Actor, email string, verified bool) error {
+	if !verified || by.Kind == admin.KindOperator {
+		return nil
+	}
+	address := upstream.Address(email)
+	for _, p := range d.s.providers {
+		if inDomains(p.Domains, address) {
+			return admin.RefuseMember("email_verified", "Addresses of this domain are given out by %s: they are verified by signing in there, not here.", p.Label)
+		}
+	}
+	return nil
 }
 
 // mayScope is mayGive for the scopes of a client.

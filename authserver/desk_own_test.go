@@ -80,3 +80,41 @@ func TestPagesDoNotOpenTheirOwnAccount(t *testing.T) {
 		}
 	}
 }
+
+// Whoever looks after people says nothing about the addresses that a provider
+// decides about, and gives nobody the address of another.
+func TestAddressesThatAreNotVerifiedHere(t *testing.T) {
+	a := newAbroad(t, func(p *Provider) { p.Link, p.Domains = true, []string{"corp.example"} })
+	a.administrator("admin")
+	d, ctx, yes, boss := a.s.Desk(), t.Context(), true, "Boss@CORP.example"
+	by := a.asPerson("root", allScopes...)
+	mine, err := d.CreateUser(ctx, by, admin.NewUser{Name: "mine", Email: "mine@other.example", Verified: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = d.CreateUser(ctx, by, admin.NewUser{Name: "boss", Email: boss, Verified: true})
+	if admin.ReasonOf(err) != admin.Invalid || !strings.Contains(err.Error(), "given out by Corp") {
+		t.Errorf("a new account: %v", err)
+	}
+	ref := admin.UserRef{ID: mine.User.ID}
+	if _, err := d.UpdateUser(ctx, by, admin.UserChange{UserRef: ref, Email: &boss, Verified: &yes}); admin.ReasonOf(err) != admin.Invalid {
+		t.Errorf("another address: %v", err)
+	}
+	if _, err := d.UpdateUser(ctx, by, admin.UserChange{UserRef: ref, Email: &boss}); err != nil {
+		t.Errorf("not verified: %v", err)
+	}
+	if _, err := d.UpdateUser(ctx, by, admin.UserChange{UserRef: ref, Verified: &yes}); admin.ReasonOf(err) != admin.Invalid {
+		t.Errorf("verified afterwards: %v", err)
+	}
+	if _, err := d.CreateUser(ctx, admin.Operator(), admin.NewUser{Name: "boss", Email: boss, Verified: true, SignIn: admin.WithNothing}); err != nil {
+		t.Errorf("by the operator: %v", err)
+	}
+	free := "mine@other.example"
+	if _, err := d.UpdateUser(ctx, by, admin.UserChange{UserRef: ref, Email: &free, Verified: &yes}); err != nil {
+		t.Errorf("of another domain: %v", err)
+	}
+	_, err = d.CreateUser(ctx, by, admin.NewUser{Name: "twin", Email: free, Verified: true})
+	if admin.ReasonOf(err) != admin.Invalid || !strings.Contains(err.Error(), "Somebody else has this address") {
+		t.Errorf("somebody's address: %v", err)
+	}
+}

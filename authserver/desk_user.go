@@ -91,7 +91,7 @@ func (d desk) CreateUser(ctx context.Context, by admin.Actor, n admin.NewUser) (
 	if n.Verified && n.Email == "" {
 		return admin.CreatedUser{}, admin.RefuseMember("email_verified", "There is no email that could be verified.")
 	}
-	if err := d.mayGive(by, n.Roles); err != nil {
+	if err := errors.Join(d.mayGive(by, n.Roles), d.mayVerify(by, n.Email, n.Verified)); err != nil {
 		return admin.CreatedUser{}, err
 	}
 	u := store.User{ID: newID("user_"), Name: n.Name, FullName: n.FullName, Email: n.Email, EmailVerified: n.Verified}
@@ -175,7 +175,7 @@ func (d desk) UpdateUser(ctx context.Context, by admin.Actor, c admin.UserChange
 		}
 		u, err := changed(p.User, c, now)
 		if err == nil && (u.Email != p.Email || u.EmailVerified != p.EmailVerified) {
-			err = d.mayLetIn(by, p)
+			err = errors.Join(d.mayLetIn(by, p), d.mayVerify(by, u.Email, u.EmailVerified))
 		}
 		return u, err
 	})

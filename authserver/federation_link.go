@@ -40,11 +40,13 @@ type departures interface {
 }
 
 // welcome takes somebody who has not been here with this identity: the account
-// that has their address, or one of their own.
+// that has their address, or one of their own. An account that somebody can
+// sign in to is linked by whoever does, whatever a provider decides about: that
+// its address is theirs is what an administrator says.
 func (s *Server) welcome(w http.ResponseWriter, r *http.Request, p *provider, e errand, who upstream.Identity) error {
 	owner, err := s.ownerOf(r.Context(), p, who)
 	switch {
-	case err == nil && (p.decides(who) || owner.waiting):
+	case err == nil && owner.waiting:
 		if err := s.link(r, p, owner.ID, who.Issuer, who.Subject, who.Email); err != nil {
 			return err
 		}
@@ -203,13 +205,7 @@ func (s *Server) newcomer(r *http.Request, p *provider, who upstream.Identity) (
 	u := store.User{ID: newID("user_"), FullName: who.Name, Email: who.Email}
 	// What one provider believes of an address is not enough for the next to
 	// be linked by it; and one that is somebody's already is not shared.
-	if p.decides(who) {
-		_, err := s.store.UserByAddress(r.Context(), who.Email)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return "", err
-		}
-		u.EmailVerified = err != nil
-	}
+	u.EmailVerified = p.decides(who)
 	v := store.Identity{Issuer: who.Issuer, Subject: who.Subject, Provider: p.Name, UserID: u.ID, Email: who.Email, LinkedAt: now, UsedAt: now}
 	for i := range maxNames {
 		u.Name = usernameOf(p, who, i)

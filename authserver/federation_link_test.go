@@ -28,7 +28,7 @@ func TestWhoIsNew(t *testing.T) {
 		here     string // the address of an account here
 		verified bool
 		said     func(upstreamtest.Object)
-		want     string // grace: into that account; offered; or the name of a new one
+		want     string // offered, or the name of a new one
 		reason   Reason
 	}{
 		{"nobody knows them", nil, "", false, said(address, true), "", NotLinked},
@@ -41,7 +41,7 @@ func TestWhoIsNew(t *testing.T) {
 		{"no address", link, address, true, said(nil, true), "", NotLinked},
 		{"two addresses in one", link, address, true, said("eve@evil.example@corp.example", true), "", NotLinked},
 
-		{"a provider that gives the address out", decides, address, true, said(address, true), "grace", ""},
+		{"also at a provider that gives the address out: an administrator may have said that it is theirs", decides, address, true, said(address, true), "offered", ""},
 		{"but not this one", decides, "grace@other.example", true, said("grace@other.example", true), "offered", ""},
 		{"nor one below", decides, "grace@x.corp.example", true, said("grace@x.corp.example", true), "offered", ""},
 		{"nor one that ends alike", decides, "grace@evilcorp.example", true, said("grace@evilcorp.example", true), "offered", ""},

@@ -9,9 +9,12 @@ import (
 )
 
 // AddPerson adds a person with roles that an administrator gave, as one:
-// ErrExists when the name is taken.
+// ErrExists when the name is taken, ErrAddressTaken when the address is.
 func (s *DB) AddPerson(ctx context.Context, u User, roles []string, now time.Time) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := freeAddress(ctx, tx, u); err != nil {
+			return err
+		}
 		if err := addUser(ctx, tx, u, now); err != nil {
 			return err
 		}
@@ -20,7 +23,7 @@ func (s *DB) AddPerson(ctx context.Context, u User, roles []string, now time.Tim
 }
 
 // ChangePerson lets change say what a person shall be, knowing what they are:
-// its error ends everything. With a password end sessions, remembered browsers
+// its error ends everything, and so does ErrAddressTaken. With a password end sessions, remembered browsers
 // and links for a new one; a person who is disabled loses grants and tokens, too.
 func (s *DB) ChangePerson(ctx context.Context, id string, now time.Time, change func(Person) (User, error)) error {
 	return s.ending(ctx, func(tx ending) error {
@@ -32,6 +35,12 @@ func (s *DB) ChangePerson(ctx context.Context, id string, now time.Time, change 
 			return err
 		}
 		u, err := change(was)
+		if err != nil {
+			return err
+		}
+		if !was.EmailVerified || addressForm(u.Email) != was.Email {
+			err = freeAddress(ctx, tx.Tx, u)
+		}
 		if err != nil {
 			return err
 		}

@@ -81,9 +81,16 @@ func link(ctx context.Context, tx *sql.Tx, v Identity) error {
 }
 
 // AddLinkedUser adds a person together with their identity: ErrExists when the
-// name is taken, or the identity somebody's.
+// name is taken, or the identity somebody's. An address that is verified as
+// somebody else's is not verified as theirs.
 func (s *DB) AddLinkedUser(ctx context.Context, u User, v Identity, now time.Time) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		err := freeAddress(ctx, tx, u)
+		if err != nil && !errors.Is(err, ErrAddressTaken) {
+			return err
+		}
+		u := u
+		u.EmailVerified = u.EmailVerified && err == nil
 		if err := addUser(ctx, tx, u, now); err != nil {
 			return err
 		}

@@ -68,8 +68,13 @@ func TestPeopleWhoComeFromElsewhere(t *testing.T) {
 			_, err := s.UserByID(ctx, name)
 			want(t, err, ErrNotFound)
 		}
-		if got, err := s.User(ctx, "ada"); err != nil || got.ID != "u1" {
+		if got, err := s.User(ctx, "ada"); err != nil || got.ID != "u1" || !got.EmailVerified {
 			t.Errorf("got %+v, %v", got, err)
+		}
+		again.UserID = "u3"
+		must(t, s.AddLinkedUser(ctx, User{ID: "u3", Name: "ada3", Email: "ADA@corp.example", EmailVerified: true}, again, t0))
+		if got, err := s.UserByID(ctx, "u3"); err != nil || got.EmailVerified {
+			t.Errorf("an address of two: %+v, %v", got, err)
 		}
 	})
 }
@@ -213,6 +218,34 @@ func TestRolesThatNobodyGivesAnyMore(t *testing.T) {
 			if got, err := s.RolesOf(ctx, id); err != nil || len(got) != n {
 				t.Errorf("%s: %v, %v", id, got, err)
 			}
+		}
+	})
+}
+
+// An address that is verified opens accounts: it is one's.
+func TestVerifiedAddressesAreOneAccounts(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		must(t, s.AddPerson(ctx, User{ID: "u1", Name: "ada", Email: "ada@corp.example", EmailVerified: true}, nil, t0))
+		want(t, s.AddPerson(ctx, User{ID: "u2", Name: "eve", Email: "Ada@corp.example", EmailVerified: true}, nil, t0), ErrAddressTaken)
+		must(t, s.AddPerson(ctx, User{ID: "u2", Name: "eve", Email: "ada@corp.example"}, nil, t0))
+		must(t, s.AddPerson(ctx, User{ID: "u3", Name: "bob", Email: "bob@corp.example", EmailVerified: true}, nil, t0))
+		for _, row := range []struct {
+			id, email string
+			verified  bool
+			want      error
+		}{
+			{"u2", "ada@corp.example", true, ErrAddressTaken},
+			{"u3", "ADA@corp.example", true, ErrAddressTaken},
+			{"u3", "ada@corp.example", false, nil},
+			{"u1", "ada@corp.example", true, nil},
+			{"u2", "eve@corp.example", true, nil},
+			{"u3", "", true, nil},
+		} {
+			want(t, s.ChangePerson(ctx, row.id, t0, func(p Person) (User, error) {
+				p.Email, p.EmailVerified = row.email, row.verified
+				return p.User, nil
+			}), row.want)
 		}
 	})
 }

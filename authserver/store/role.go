@@ -132,9 +132,9 @@ func (s *DB) RevokeMachineTokens(ctx context.Context, client string) error {
 	return s.ending(ctx, func(tx ending) error { return tx.end(ctx, endMachine, client) })
 }
 
-func exists(ctx context.Context, tx *sql.Tx, query string, id string) error {
+func exists(ctx context.Context, tx *sql.Tx, query string, arguments ...any) error {
 	var one int
-	return found(tx.QueryRowContext(ctx, query, id).Scan(&one))
+	return found(tx.QueryRowContext(ctx, query, arguments...).Scan(&one))
 }
 
 // except is a condition that a role is none of n parameters from the first on.

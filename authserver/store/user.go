@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strings"
 	"time"
 )
@@ -49,6 +50,24 @@ func addUser(ctx context.Context, tx *sql.Tx, u User, now time.Time) error {
 		`INSERT INTO users (id, name, password_hash, full_name, email, email_verified, created_at, password_at)
 		 VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING`,
 		u.ID, u.Name, u.PasswordHash, u.FullName, addressForm(u.Email), flag(u.EmailVerified), millis(now))
+}
+
+// ErrAddressTaken says that an address is verified as somebody else's.
+var ErrAddressTaken = errors.New("the address is somebody else's")
+
+// freeAddress is ErrAddressTaken when u would share a verified address.
+func freeAddress(ctx context.Context, tx *sql.Tx, u User) error {
+	if !u.EmailVerified || u.Email == "" {
+		return nil
+	}
+	err := exists(ctx, tx, "SELECT 1 FROM users WHERE email = $1 AND email_verified = 1 AND id <> $2 LIMIT 1", addressForm(u.Email), u.ID)
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return ErrAddressTaken
 }
 
 // addressForm is how addresses are kept, to be found by. Other letters than
