@@ -154,6 +154,9 @@ func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Se
 	if !first {
 		return nil
 	}
+	if err := s.forgetContexts(r, v.UserID); err != nil {
+		return err
+	}
 	ended, err := s.store.EndSessions(r.Context(), v.UserID, v.Hash)
 	if err == nil && ended > 0 {
 		s.audit(r, "sessions.ended", "subject", v.UserID, "number", ended, "because", "a second factor was set up")

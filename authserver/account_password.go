@@ -45,6 +45,9 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, v store.
 		return err
 	}
 	s.audit(r, "password.changed", "subject", v.UserID)
+	if err := s.forgetContexts(r, v.UserID); err != nil {
+		return err
+	}
 	if err := s.rememberAs(w, r, v.UserID); err != nil {
 		return err
 	}

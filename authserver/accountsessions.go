@@ -78,5 +78,8 @@ func (s *Server) endOthers(w http.ResponseWriter, r *http.Request, v store.Sessi
 		return err
 	}
 	s.audit(r, "session.ended", "subject", v.UserID, "sessions", n)
+	if err := s.forgetContexts(r, v.UserID); err != nil {
+		return err
+	}
 	return s.onward(w, "/account/sessions", "others")
 }

@@ -25,6 +25,10 @@ type signInsShown interface {
 	SeeSignIns(ctx context.Context, user string, upTo, now time.Time) error
 }
 
+type contextStore interface {
+	ForgetContexts(ctx context.Context, user, network, agent string) error
+}
+
 // judged is what an entry carries of its judgement.
 type judged struct {
 	Reasons []string `json:"reasons,omitempty"`
@@ -150,7 +154,19 @@ func reasonsOf(v risk.Verdict) []string {
 // recordSignIn keeps an attempt in which something was proven. It makes the
 // network and the browser known when the sign-in came to its end.
 func (s *Server) recordSignIn(r *http.Request, e entry, outcome string) (number int64, err error) {
-	return s.store.RecordSignIn(r.Context(), s.provenSignIn(r, e, outcome))
+	v := s.provenSignIn(r, e, outcome)
+	f, err := s.factorsOf(r.Context(), e.UserID)
+	if err != nil {
+		return 0, err
+	}
+	v.Weak = f.any() && !levelOf(e.Methods).meets(levelMulti)
+	return s.store.RecordSignIn(r.Context(), v)
+}
+
+// forgetContexts forgets where else the person signed in from: whoever did so
+// with what was stolen is new there again.
+func (s *Server) forgetContexts(r *http.Request, userID string) error {
+	return s.store.ForgetContexts(r.Context(), userID, s.config.SignIn.Network(s.caller(r)), risk.ReadAgent(r.UserAgent()).String())
 }
 
 func (s *Server) provenSignIn(r *http.Request, e entry, outcome string) store.SignIn {

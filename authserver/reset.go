@@ -60,6 +60,9 @@ func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.audit(r, "password.reset", "subject", user.ID, "by", t.CreatedBy)
+	if err := s.forgetContexts(r, user.ID); err != nil {
+		return err
+	}
 	seeOther(w, s.site.local(accountPath))
 	return nil
 }

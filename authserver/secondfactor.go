@@ -186,6 +186,9 @@ func (s *Server) second(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.stands(r, e); err != nil {
+		return err
+	}
 	methods, err := s.checkSecond(r, e, form)
 	if err != nil {
 		return s.secondFailed(w, r, e, err)

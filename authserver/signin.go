@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"time"
@@ -18,10 +19,12 @@ type entry struct {
 	To       pending  `json:"to"`
 	UserID   string   `json:"user_id"`
 	UserName string   `json:"user_name"`
-	Methods  []string `json:"methods"`       // what was proved, as amr values
-	At       int64    `json:"at"`            // when the first of it was, in milliseconds
-	Why      []string `json:"why,omitempty"` // reasons for which more is asked
-	Held     bool     `json:"held,omitzero"` // it is a session that is not enough, not a new sign-in
+	Methods  []string `json:"methods"`           // what was proved, as amr values
+	At       int64    `json:"at"`                // when the first of it was, in milliseconds
+	Why      []string `json:"why,omitempty"`     // reasons for which more is asked
+	Held     bool     `json:"held,omitzero"`     // it is a session that is not enough, not a new sign-in
+	Session  string   `json:"session,omitzero"`  // which, then
+	Password string   `json:"password,omitzero"` // what names the password the person had, otherwise
 	Judged   judged   `json:"judged,omitzero"`
 	Expires  int64    `json:"expires"`
 }
@@ -33,12 +36,19 @@ type userByID interface {
 // newEntry is the sign-in of somebody who has proved in one way who they are.
 func (s *Server) newEntry(to pending, u store.User, methods ...string) entry {
 	now := s.config.Now()
-	return entry{To: to, UserID: u.ID, UserName: u.Name, Methods: addMethods(nil, methods...), At: now.UnixMilli(), Expires: now.Add(entryLife).Unix()}
+	return entry{To: to, UserID: u.ID, UserName: u.Name, Methods: addMethods(nil, methods...), At: now.UnixMilli(),
+		Password: passwordMark(u), Expires: now.Add(entryLife).Unix()}
+}
+
+// passwordMark is another one with every password.
+func passwordMark(u store.User) string {
+	h := hashOf("password\x00" + u.PasswordHash)
+	return hex.EncodeToString(h[:16])
 }
 
 // entryOf goes on with a session, which is not enough for where the person is going.
 func (s *Server) entryOf(to pending, v store.Session) entry {
-	return entry{To: to, UserID: v.UserID, UserName: v.UserName, Methods: v.Methods, At: v.AuthTime.UnixMilli(), Held: true,
+	return entry{To: to, UserID: v.UserID, UserName: v.UserName, Methods: v.Methods, At: v.AuthTime.UnixMilli(), Held: true, Session: sessionName(v.Hash),
 		Expires: s.config.Now().Add(entryLife).Unix()}
 }
 
@@ -55,6 +65,32 @@ func (s *Server) openEntry(sealed, browser string) (entry, error) {
 		return entry{}, refuse(BadRequestState)
 	}
 	return e, nil
+}
+
+// stands refuses a sign-in that was begun with a password of before, or from a
+// session that has ended: a new password and signing out end what is half done.
+func (s *Server) stands(r *http.Request, e entry) error {
+	if e.Held {
+		v, ok, err := s.session(r)
+		if err != nil {
+			return err
+		}
+		if !ok || sessionName(v.Hash) != e.Session {
+			return refuse(BadRequestState)
+		}
+		return nil
+	}
+	user, err := s.store.UserByID(r.Context(), e.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse(BadRequestState)
+	}
+	if err != nil {
+		return err
+	}
+	if passwordMark(user) != e.Password {
+		return refuse(BadRequestState)
+	}
+	return nil
 }
 
 // proven is where every way of signing in leads to: it asks for more, or lets

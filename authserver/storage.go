@@ -30,6 +30,7 @@ type Store interface {
 	passwordStore
 	signInStore
 	signInsShown
+	contextStore
 	roleStore
 	clientRoles
 	narrowing

@@ -21,6 +21,7 @@ type SignIn struct {
 	ClientID string
 	Methods  []string  // what was proven; none when nothing was
 	SeenAt   time.Time // when the person was shown it; never, when zero
+	Weak     bool      // the person has a second factor and did not show it: no pair becomes known by it
 }
 
 // SignedIn is the outcome of a sign-in that came to its end.
@@ -142,6 +143,9 @@ func trimSignIns(ctx context.Context, tx *sql.Tx, v SignIn) error {
 }
 
 func knowContext(ctx context.Context, tx *sql.Tx, v SignIn) error {
+	if v.Weak {
+		return useContext(ctx, tx, v)
+	}
 	for _, q := range []struct {
 		query string
 		args  []any
@@ -157,6 +161,23 @@ func knowContext(ctx context.Context, tx *sql.Tx, v SignIn) error {
 		}
 	}
 	return nil
+}
+
+// useContext notes that a pair was used, where it is known.
+func useContext(ctx context.Context, tx *sql.Tx, v SignIn) error {
+	_, err := tx.ExecContext(ctx, "UPDATE known_contexts SET last_at = $1 WHERE user_id = $2 AND network = $3 AND agent = $4",
+		millis(v.At), v.UserID, v.Network, v.Agent)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE users SET signed_in_at = $1 WHERE id = $2", millis(v.At), v.UserID)
+	return err
+}
+
+// ForgetContexts forgets the pairs of a person but one.
+func (s *DB) ForgetContexts(ctx context.Context, user, network, agent string) error {
+	_, err := s.write.ExecContext(ctx, "DELETE FROM known_contexts WHERE user_id = $1 AND NOT (network = $2 AND agent = $3)", user, network, agent)
+	return err
 }
 
 // SignInHistory is what is known of a person; of nobody, nothing. Sign-ins are

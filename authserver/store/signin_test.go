@@ -318,3 +318,35 @@ func TestSignInsAtOnce(t *testing.T) {
 		}
 	})
 }
+
+func TestContextsAreForgotten(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s := open(t)
+		people(t, s, "ada", "eve")
+		from := func(user, network string, weak bool) {
+			_, err := s.RecordSignIn(t.Context(), SignIn{UserID: user, At: t0, Outcome: SignedIn, Network: network, Agent: "a", Methods: []string{"pwd"}, Weak: weak})
+			must(t, err)
+		}
+		known := func(user string) string {
+			all, err := s.KnownContexts(t.Context(), user)
+			must(t, err)
+			var names string
+			for _, c := range all {
+				names += c.Network + " "
+			}
+			return names
+		}
+		from("u1", "here", false)
+		from("u1", "weak", true)
+		from("u1", "here", true)
+		if got := known("u1"); got != "here " {
+			t.Errorf("known: %q", got)
+		}
+		from("u1", "there", false)
+		from("u2", "there", false)
+		must(t, s.ForgetContexts(t.Context(), "u1", "here", "a"))
+		if got := known("u1") + known("u2"); got != "here there " {
+			t.Errorf("left: %q", got)
+		}
+	})
+}
