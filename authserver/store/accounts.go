@@ -18,14 +18,22 @@ func (s *DB) DeleteUser(ctx context.Context, name string) error {
 		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE user_id = $1", id); err != nil {
 			return err
 		}
-		if err := tx.end(ctx, endSubject, id); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM sign_ins WHERE user_id = $1", id); err != nil {
-			return err
-		}
-		return exactlyOne(ctx, tx.Tx, ErrNotFound, "DELETE FROM users WHERE id = $1", id)
+		return tx.endPerson(ctx, id)
 	})
+}
+
+// endPerson deletes a person whose grants are locked, with everything of theirs:
+// sign-ins have no key to the person, who may have been nobody.
+func (e ending) endPerson(ctx context.Context, id string) error {
+	if err := e.end(ctx, endSubject, id); err != nil {
+		return err
+	}
+	for _, query := range []string{"DELETE FROM sign_ins WHERE user_id = $1", "DELETE FROM tickets WHERE user_id = $1"} {
+		if _, err := e.ExecContext(ctx, query, id); err != nil {
+			return err
+		}
+	}
+	return exactlyOne(ctx, e.Tx, ErrNotFound, "DELETE FROM users WHERE id = $1", id)
 }
 
 // DeleteClient removes a client with the consents and grants it was given, and

@@ -185,6 +185,45 @@ func TestWhatEndsWithAPassword(t *testing.T) {
 	})
 }
 
+// A link for a new password was made for what somebody had then: it is worth
+// nothing once they have more, whoever gave it.
+func TestResetLinksEndWithAnyRoleMore(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		must(t, s.AddPerson(ctx, User{ID: "u1", Name: "ada"}, []string{"user", "clerk"}, t0))
+		must(t, s.AddPerson(ctx, User{ID: "u2", Name: "eve"}, nil, t0))
+		reset := func(user string) Ticket {
+			return Ticket{Hash: h(user), Purpose: PasswordReset, UserID: user, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}
+		}
+		must(t, s.AddTicket(ctx, reset("u2")))
+		for _, row := range []struct {
+			name string
+			set  func() error
+			want error
+		}{
+			{"the same", func() error { return s.GiveRoles(ctx, "u1", []string{"clerk", "user"}, t0, agree) }, nil},
+			{"less", func() error { return s.GiveRoles(ctx, "u1", []string{"user"}, t0, agree) }, nil},
+			{"refused", func() error {
+				if err := s.GiveRoles(ctx, "u1", []string{"admin"}, t0, func(Person) error { return errNo }); !errors.Is(err, errNo) {
+					return err
+				}
+				return nil
+			}, nil},
+			{"another", func() error { return s.GiveRoles(ctx, "u1", []string{"admin"}, t0, agree) }, ErrNotFound},
+			{"by a provider", func() error { return s.SetRoles(ctx, "u1", "corp", []string{"dba"}, t0) }, ErrNotFound},
+		} {
+			must(t, s.AddTicket(ctx, reset("u1")))
+			must(t, row.set())
+			if _, err := s.Ticket(ctx, h("u1"), PasswordReset, t0); !errors.Is(err, row.want) {
+				t.Errorf("%s: %v, want %v", row.name, err, row.want)
+			}
+		}
+		if _, err := s.Ticket(ctx, h("u2"), PasswordReset, t0); err != nil {
+			t.Errorf("somebody else's: %v", err)
+		}
+	})
+}
+
 func TestFactorsAreCountedAndRemoved(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s, ctx := open(t), t.Context()
@@ -197,13 +236,18 @@ func TestFactorsAreCountedAndRemoved(t *testing.T) {
 			_, err := s.write.Exec(statement, []byte{1})
 			must(t, err)
 		}
+		// Recovery codes stand in for a factor: they go with the last one.
 		for _, row := range []struct {
 			remove string
 			left   [3]bool
-		}{{"totp", [3]bool{false, true, true}}, {"browsers", [3]bool{false, true, true}}, {"passkey", [3]bool{false, true, false}}, {"all", [3]bool{}}} {
+		}{{"totp", [3]bool{false, true, true}}, {"browsers", [3]bool{false, true, true}}, {"passkey", [3]bool{}}, {"all", [3]bool{}}} {
+			must(t, s.RememberBrowser(ctx, Browser{Hash: h(row.remove), UserID: "u1", CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}))
 			must(t, s.RemoveFactors(ctx, "u1", row.remove, agree))
 			if p, err := s.Person(ctx, "u1"); err != nil || [3]bool{p.Generator, p.Recovery, p.Passkeys} != row.left {
 				t.Errorf("without %s: %+v, %v", row.remove, p, err)
+			}
+			if all, err := s.Browsers(ctx, "u1", t0); err != nil || len(all) != 0 {
+				t.Errorf("without %s: remembered %+v, %v", row.remove, all, err)
 			}
 		}
 		want(t, s.RemoveFactors(ctx, "u1", "all", func(Person) error { return errNo }), errNo)

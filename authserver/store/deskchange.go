@@ -106,7 +106,8 @@ var factorTables = map[string]string{
 }
 
 // RemoveFactors removes a kind of second factors of a person, or all, once
-// check has seen the person, and ends the sessions.
+// check has seen the person, and ends the sessions and remembered browsers.
+// Recovery codes go with the last factor they stand in for.
 func (s *DB) RemoveFactors(ctx context.Context, id, kind string, check func(Person) error) error {
 	return s.ending(ctx, func(tx ending) error {
 		was, err := personByID(ctx, tx, id)
@@ -124,9 +125,19 @@ func (s *DB) RemoveFactors(ctx context.Context, id, kind string, check func(Pers
 				return err
 			}
 		}
+		for _, query := range []string{"DELETE FROM remembered_browsers WHERE user_id = $1", dropLoneCodes} {
+			if _, err := tx.ExecContext(ctx, query, id); err != nil {
+				return err
+			}
+		}
 		return tx.endSessions(ctx, id)
 	})
 }
+
+// dropLoneCodes takes recovery codes from a person who has no factor.
+const dropLoneCodes = `DELETE FROM recovery_codes WHERE user_id = $1
+	AND NOT EXISTS (SELECT 1 FROM code_generators WHERE user_id = $1 AND confirmed_at > 0)
+	AND NOT EXISTS (SELECT 1 FROM passkeys WHERE user_id = $1)`
 
 // DeletePerson is DeleteUser by id, once check has seen the person.
 func (s *DB) DeletePerson(ctx context.Context, id string, check func(Person) error) error {
@@ -144,10 +155,7 @@ func (s *DB) DeletePerson(ctx context.Context, id string, check func(Person) err
 		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE user_id = $1", id); err != nil {
 			return err
 		}
-		if err := tx.end(ctx, endSubject, id); err != nil {
-			return err
-		}
-		return exactlyOne(ctx, tx.Tx, ErrNotFound, "DELETE FROM users WHERE id = $1", id)
+		return tx.endPerson(ctx, id)
 	})
 }
 

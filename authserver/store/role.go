@@ -39,7 +39,7 @@ func (s *DB) RolesOf(ctx context.Context, user string) ([]UserRole, error) {
 }
 
 // SetRoles makes these, and no others, the roles that a person has from a
-// source. ErrNotFound when there is no such person.
+// source. Links for a new password end with any role more. ErrNotFound when there is no such person.
 func (s *DB) SetRoles(ctx context.Context, user, source string, roles []string, now time.Time) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		if err := exists(ctx, tx, "SELECT 1 FROM users WHERE id = $1", user); err != nil {
@@ -49,20 +49,31 @@ func (s *DB) SetRoles(ctx context.Context, user, source string, roles []string, 
 	})
 }
 
+// setRoles is SetRoles. A link for a new password is not good for more than it
+// was made for: with any role more it ends.
 func setRoles(ctx context.Context, tx *sql.Tx, user, source string, roles []string, now time.Time) error {
 	_, err := tx.ExecContext(ctx, "DELETE FROM user_roles WHERE user_id = $1 AND source = $2"+except(3, len(roles)),
 		append([]any{user, source}, anys(roles)...)...)
 	if err != nil {
 		return err
 	}
+	var more int64
 	for _, r := range roles {
-		_, err := tx.ExecContext(ctx,
+		added, err := tx.ExecContext(ctx,
 			"INSERT INTO user_roles (user_id, role, source, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", user, r, source, millis(now))
 		if err != nil {
 			return err
 		}
+		n, err := added.RowsAffected()
+		if err != nil {
+			return err
+		}
+		more += n
 	}
-	return nil
+	if more == 0 {
+		return nil
+	}
+	return dropResets(ctx, tx, user)
 }
 
 // ClientRoles are the roles of a client, by name.

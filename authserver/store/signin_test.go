@@ -277,11 +277,13 @@ func TestSignInsAreSwept(t *testing.T) {
 func TestSignInsGoWithTheirPerson(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s, ctx := open(t), t.Context()
-		people(t, s, "ada", "eve")
-		record(t, s, proven("u1", t0, SignedIn))
-		record(t, s, proven("u2", t0, SignedIn))
+		people(t, s, "ada", "eve", "bob")
+		for _, user := range []string{"u1", "u2", "u3"} {
+			record(t, s, proven(user, t0, SignedIn))
+		}
 		must(t, s.DeleteUser(ctx, "ada"))
-		for user, want := range map[string]int{"u1": 0, "u2": 1} {
+		must(t, s.DeletePerson(ctx, "u3", agree))
+		for user, want := range map[string]int{"u1": 0, "u2": 1, "u3": 0} {
 			all, err := lately(t, s, user, 10)
 			must(t, err)
 			known, err := s.KnownContexts(ctx, user)
