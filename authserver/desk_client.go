@@ -64,7 +64,7 @@ func (d desk) CreateClient(ctx context.Context, by admin.Actor, n admin.NewClien
 	if err != nil {
 		return admin.CreatedClient{}, err
 	}
-	if err := errors.Join(d.mayScope(by, n.Scopes), d.mayGive(by, n.Roles)); err != nil {
+	if err := errors.Join(checkShown("name", n.Name), d.mayScope(by, n.Scopes), d.mayGive(by, n.Roles)); err != nil {
 		return admin.CreatedClient{}, err
 	}
 	secret := ""
@@ -157,6 +157,11 @@ func (d desk) change(ctx context.Context, by admin.Actor, q admin.ClientRef, ifM
 func (d desk) UpdateClient(ctx context.Context, by admin.Actor, n admin.ClientChange) (admin.Client, error) {
 	if n.Scopes != nil {
 		if err := d.mayScope(by, *n.Scopes); err != nil {
+			return admin.Client{}, err
+		}
+	}
+	if n.Name != nil {
+		if err := checkShown("name", *n.Name); err != nil {
 			return admin.Client{}, err
 		}
 	}

@@ -118,3 +118,20 @@ func TestAddressesThatAreNotVerifiedHere(t *testing.T) {
 		t.Errorf("somebody's address: %v", err)
 	}
 }
+
+// Names are shown to others, who decide by them.
+func TestNamesByTheAPIShowWhatTheyAre(t *testing.T) {
+	g := newRig(t)
+	c := g.caller(g.adminToken(allScopes...))
+	eve := called(t, c, admin.CreateUser, admin.NewUser{Name: "eve", FullName: "Ève de l’Été"}).User
+	robot := called(t, c, admin.CreateClient, admin.NewClient{Name: "Ro bot", Scopes: []string{"calc:basic"}}).Client
+	for _, odd := range []string{"a\nb", "a\x00", "a\u202eb", "a\u2066b", "a\u200bb"} {
+		mail := odd + "@example.com"
+		refusedFor(t, c, admin.CreateUser, admin.NewUser{Name: "x", FullName: odd}, admin.Invalid)
+		refusedFor(t, c, admin.CreateUser, admin.NewUser{Name: "x", Email: mail}, admin.Invalid)
+		refusedFor(t, c, admin.UpdateUser, admin.UserChange{UserRef: admin.UserRef{ID: eve.ID}, FullName: &odd}, admin.Invalid)
+		refusedFor(t, c, admin.UpdateUser, admin.UserChange{UserRef: admin.UserRef{ID: eve.ID}, Email: &mail}, admin.Invalid)
+		refusedFor(t, c, admin.CreateClient, admin.NewClient{Name: odd, Scopes: []string{"calc:basic"}}, admin.Invalid)
+		refusedFor(t, c, admin.UpdateClient, admin.ClientChange{ClientRef: admin.ClientRef{ID: robot.ID}, Name: &odd}, admin.Invalid)
+	}
+}

@@ -263,15 +263,13 @@ func TestChangesAreAuditedOnce(t *testing.T) {
 func TestPagesOfTheAPI(t *testing.T) {
 	g := newRig(t)
 	c := g.caller(g.adminToken(allScopes...))
-	for _, name := range []string{"b", "c\nd", "ö", "z"} {
-		if err := checkUsername(name); err == nil {
-			called(t, c, admin.CreateUser, admin.NewUser{Name: name})
-		}
+	for _, name := range []string{"b", "c d", "ö", "z"} {
+		called(t, c, admin.CreateUser, admin.NewUser{Name: name})
 		called(t, c, admin.CreateClient, admin.NewClient{Name: name, Scopes: []string{"calc:basic"}})
 		g.clock.forward(time.Millisecond)
 	}
 	users, err := admin.All(t.Context(), c, admin.ListUsers, admin.UserQuery{Paging: admin.Paging{Limit: 1}}, (*admin.UserQuery).From, 100)
-	if err != nil || len(users) != 4 {
+	if err != nil || len(users) != 5 {
 		t.Errorf("%+v %v", users, err)
 	}
 	clients, err := admin.All(t.Context(), c, admin.ListClients, admin.ClientQuery{Paging: admin.Paging{Limit: 2}}, (*admin.ClientQuery).From, 100)

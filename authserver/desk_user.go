@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/store"
@@ -85,7 +86,7 @@ func (d desk) CreateUser(ctx context.Context, by admin.Actor, n admin.NewUser) (
 	if err := checkUsername(n.Name); err != nil {
 		return admin.CreatedUser{}, admin.RefuseMember("name", "%v.", err)
 	}
-	if err := checkEmail(n.Email); err != nil {
+	if err := errors.Join(checkShown("full_name", n.FullName), checkEmail(n.Email)); err != nil {
 		return admin.CreatedUser{}, err
 	}
 	if n.Verified && n.Email == "" {
@@ -146,13 +147,21 @@ func madePassword() string {
 	return string(raw[:5]) + "-" + string(raw[5:10]) + "-" + string(raw[10:15]) + "-" + string(raw[15:])
 }
 
+// checkShown: what is shown to others shows all there is, in the order it has.
+func checkShown(member, text string) error {
+	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+		return admin.RefuseMember(member, "%s has characters that show nothing, or turn others around: leave them out.", member)
+	}
+	return nil
+}
+
 func checkEmail(address string) error {
 	local, domain, found := strings.Cut(address, "@")
 	if address == "" {
 		return nil
 	}
-	if !found || local == "" || domain == "" || strings.ContainsAny(domain, "@ ") || strings.ContainsFunc(address, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return admin.RefuseMember("email", "email is no address: it has one @, and no space.")
+	if !found || local == "" || domain == "" || strings.ContainsAny(domain, "@ ") || strings.ContainsFunc(address, func(r rune) bool { return r == ' ' || !unicode.IsGraphic(r) }) {
+		return admin.RefuseMember("email", "email is no address: it has one @, no space, and only characters that show.")
 	}
 	return nil
 }
@@ -162,6 +171,11 @@ func checkEmail(address string) error {
 func (d desk) UpdateUser(ctx context.Context, by admin.Actor, c admin.UserChange) (admin.User, error) {
 	if c.Email != nil {
 		if err := checkEmail(*c.Email); err != nil {
+			return admin.User{}, err
+		}
+	}
+	if c.FullName != nil {
+		if err := checkShown("full_name", *c.FullName); err != nil {
 			return admin.User{}, err
 		}
 	}

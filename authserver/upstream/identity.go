@@ -151,7 +151,7 @@ func (c Claims) date(name string) time.Time {
 	return d.Time
 }
 
-// yes is a claim that is true; some providers write it as a string.
+// yes is a claim that is true, and not the word (OpenID Connect Core §5.1).
 func (c Claims) yes(name string) bool {
-	return string(c[name]) == "true" || c.text(name) == "true"
+	return string(c[name]) == "true"
 }

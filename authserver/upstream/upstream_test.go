@@ -490,7 +490,7 @@ func TestVerifiedAddresses(t *testing.T) {
 		good            bool
 	}{
 		{"ada@corp.example", true, "ada@corp.example", true},
-		{"ada@corp.example", "true", "ada@corp.example", true},
+		{"ada@corp.example", "true", "ada@corp.example", false},
 		{"ada@corp.example", false, "ada@corp.example", false},
 		{"ada@corp.example", "yes", "ada@corp.example", false},
 		{"ada@corp.example", 1, "ada@corp.example", false},
