@@ -135,7 +135,7 @@ func TestTokensAreShownLive(t *testing.T) {
 	if got := event(); !strings.Contains(got, "No application holds a token") {
 		t.Fatalf("after its end: %s", got)
 	}
-	for range streamsOfVisit - 1 {
+	for range streamsOfOne - 1 {
 		if r := open(); r.StatusCode != 200 {
 			t.Errorf("another: %d", r.StatusCode)
 		}
@@ -154,17 +154,32 @@ func TestTokensAreShownLive(t *testing.T) {
 	}
 }
 
+func TestStreamsAreCountedByPerson(t *testing.T) {
+	var n streams
+	for range streamsOfOne {
+		if _, ok := n.open("user_ada"); !ok {
+			t.Fatal("no room for a person's own")
+		}
+	}
+	if _, ok := n.open("user_ada"); ok {
+		t.Error("another session has streams of its own")
+	}
+	if _, ok := n.open("user_eve"); !ok {
+		t.Error("another person has none")
+	}
+}
+
 func TestStreamsHaveARoomForEverybody(t *testing.T) {
 	var n streams
 	var leave []func()
 	for i := range mostStreams {
-		l, ok := n.open(hashOf(string(rune(i))))
+		l, ok := n.open(string(rune(i)))
 		if !ok {
 			t.Fatalf("no room for %d", i)
 		}
 		leave = append(leave, l)
 	}
-	if _, ok := n.open(hashOf("one more")); ok {
+	if _, ok := n.open("one more"); ok {
 		t.Error("more than there may be")
 	}
 	for _, l := range leave {

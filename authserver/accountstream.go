@@ -9,39 +9,38 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/pages"
-	"github.com/postern-mcp/postern/authserver/store"
 )
 
 const (
-	streamLife     = 25 * time.Second // then the browser asks again; a request is given no more than patience
-	streamEvery    = 2 * time.Second
-	mostStreams    = 256 // of everybody
-	streamsOfVisit = 3   // of one session
+	streamLife   = 25 * time.Second // then the browser asks again; a request is given no more than patience
+	streamEvery  = 2 * time.Second
+	mostStreams  = 256 // of everybody
+	streamsOfOne = 3   // of one person, whatever the number of their sessions
 )
 
 // streams counts those that are open.
 type streams struct {
 	mu   sync.Mutex
 	all  int
-	each map[store.Hash]int
+	each map[string]int // by user id
 }
 
 // open takes a place, or says that there is none.
-func (n *streams) open(of store.Hash) (leave func(), ok bool) {
+func (n *streams) open(of string) (leave func(), ok bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.all >= mostStreams || n.each[of] >= streamsOfVisit {
+	if n.all >= mostStreams || n.each[of] >= streamsOfOne {
 		return nil, false
 	}
 	if n.each == nil {
-		n.each = map[store.Hash]int{}
+		n.each = map[string]int{}
 	}
 	n.all++
 	n.each[of]++
 	return func() { n.close(of) }, true
 }
 
-func (n *streams) close(of store.Hash) {
+func (n *streams) close(of string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.all--
@@ -60,7 +59,7 @@ func (s *Server) streamTokens(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return refuse(NoSession)
 	}
-	leave, ok := s.streams.open(v.Hash)
+	leave, ok := s.streams.open(v.UserID)
 	if !ok {
 		return refuse(TooMany)
 	}

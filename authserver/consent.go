@@ -52,6 +52,11 @@ func (s *Server) ask(w http.ResponseWriter, r *http.Request, to redirection, p p
 	if err != nil {
 		return err
 	}
+	if ok {
+		if err := s.admitNetwork(r); err != nil {
+			return s.answerError(w, r, to, p, err)
+		}
+	}
 	p = s.told(p, v)
 	if !ok || v.AuthTime.Before(p.since()) {
 		return s.askWho(w, r, to, p, browser, v)
@@ -196,6 +201,9 @@ func (r Resource) lines(scope []string) []pages.Scope {
 // session it was shown in, and once.
 func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 	if err := s.fromHere(r); err != nil {
+		return err
+	}
+	if err := s.admitNetwork(r); err != nil {
 		return err
 	}
 	form, err := readForm(w, r)

@@ -322,6 +322,58 @@ func TestRefusedSignInLooksLikeAWrongPassword(t *testing.T) {
 	}
 }
 
+// Whoever guesses at an account that is switched off is not told which password is right.
+func TestSwitchedOffLooksLikeAWrongPassword(t *testing.T) {
+	guesses := func(password string) (pages []string) {
+		g := newSeats(t)
+		off := func(was store.Person) (store.User, error) {
+			was.DisabledAt = g.clock.Now()
+			return was.User, nil
+		}
+		if err := g.s.store.(*store.DB).ChangePerson(t.Context(), g.userID(), g.clock.Now(), off); err != nil {
+			t.Fatal(err)
+		}
+		thief := g.seat(atHotel, safari)
+		for range 11 {
+			a := thief.signIn(password)
+			pages = append(pages, http.StatusText(a.status)+a.header.Get("Retry-After")+strings.Join(a.header.Values("Set-Cookie"), "")+hidden.ReplaceAllString(a.body, ""))
+		}
+		return pages
+	}
+	right, wrong := guesses(testPassword), guesses("wrong")
+	if !slices.Equal(right, wrong) {
+		t.Errorf("the right password:\n%s\nthe wrong one:\n%s", right, wrong)
+	}
+}
+
+// A session is of no use in a network nobody may sign in from.
+func TestDeniedNetworkEndsWhatSessionsDo(t *testing.T) {
+	g := newSeats(t)
+	home := g.seat(atHome, firefox)
+	if a := home.signIn(testPassword); !in(a) {
+		t.Fatalf("at home: %d", a.status)
+	}
+	id := g.publicClient()
+	consent := g.do(home.b, g.request("GET", "/authorize?"+authorization(id).Encode(), "", "", home.edits()...))
+	form := url.Values{"request": {formRequest(t, consent.body)}, "decision": {"allow"}}
+	prison := seat{g, home.b, inPrison, firefox}
+	for name, a := range map[string]answerOf{
+		"a decision": g.submit(home.b, "/consent", form, prison.edits()...),
+		"a page":     g.do(home.b, g.request("GET", "/account", "", "", prison.edits()...)),
+	} {
+		if a.status != 403 || !strings.Contains(a.body, "Nobody may sign in from the network you are on") {
+			t.Errorf("%s: %d %s", name, a.status, a.body)
+		}
+	}
+	asked := g.do(home.b, g.request("GET", "/authorize?"+authorization(id).Encode(), "", "", prison.edits()...))
+	if v := g.redirected(asked); v.Get("error") != "access_denied" || v.Get("code") != "" {
+		t.Errorf("a request: %v", v)
+	}
+	if a := g.submit(home.b, "/consent", form, home.edits()...); a.status != 303 {
+		t.Errorf("at home again: %d", a.status)
+	}
+}
+
 // Nobody guesses a passkey: whoever showed more than a password hears why.
 func TestRefusedSignInSaysWhy(t *testing.T) {
 	g := newSeats(t, func(c *Config) { c.SignIn.WithoutFactor = risk.Refuse })

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/pages"
@@ -105,6 +106,9 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, e entry) error {
 	}
 	if !user.DisabledAt.IsZero() {
 		s.audit(r, "login.failed", "subject", user.ID, "reason", string(AccountOff))
+		if slices.Equal(e.Methods, []string{amrPassword}) {
+			return refuse(SignInRefused) // whoever guessed a password is not told that it is right
+		}
 		return refuse(AccountOff)
 	}
 	if e, err = s.weigh(r, e, user); err != nil {
@@ -184,6 +188,11 @@ func (s *Server) visitor(w http.ResponseWriter, r *http.Request, d visit) (v sto
 	v, ok, err = s.session(r)
 	if err != nil {
 		return store.Session{}, false, err
+	}
+	if ok {
+		if err := s.admitNetwork(r); err != nil {
+			return store.Session{}, false, err
+		}
 	}
 	if !ok || cameIn(v).Before(to.since()) {
 		browser := s.browser(w, r)

@@ -124,8 +124,15 @@ func session(row scanner) (Session, error) {
 	return v, nil
 }
 
+// keptSessions is how many sessions a person has: the oldest end for new ones.
+const (
+	keptSessions = 100
+	trimSessions = `DELETE FROM sessions WHERE user_id = $1 AND hash <> $2 AND hash NOT IN
+		(SELECT hash FROM sessions WHERE user_id = $1 AND hash <> $2 ORDER BY created_at DESC, hash LIMIT $3)`
+)
+
 // StartSession keeps a new session and, in the same step, ends the one this
-// browser had before (the zero hash for none).
+// browser had before (the zero hash for none). Of many the oldest ends.
 func (s *DB) StartSession(ctx context.Context, v Session, before Hash) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", before[:]); err != nil {
@@ -136,6 +143,10 @@ func (s *DB) StartSession(ctx context.Context, v Session, before Hash) error {
 			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 			v.Hash[:], v.UserID, strings.Join(v.Methods, " "), millis(v.AuthTime), millis(v.CreatedAt), millis(v.SeenAt),
 			millis(v.ExpiresAt), v.Address, v.Agent)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, trimSessions, v.UserID, v.Hash[:], keptSessions-1)
 		return err
 	})
 }
