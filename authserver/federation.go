@@ -213,7 +213,7 @@ func (s *Server) arrived(w http.ResponseWriter, r *http.Request, p *provider, e 
 	if err := s.store.UseIdentity(r.Context(), known); err != nil {
 		return err
 	}
-	return s.enter(w, r, p, e.To, known.UserID, who)
+	return s.enter(w, r, p, e.To, known.UserID, who, false)
 }
 
 // refusesArrival says whether somebody was refused for who they are elsewhere:
@@ -226,16 +226,39 @@ func refusesArrival(err error) bool {
 	return false
 }
 
-// enter signs somebody in whom a provider vouches for.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, p *provider, to pending, userID string, who upstream.Identity) error {
+// vouched is what a provider says of who is signing in. It counts once they are in.
+type vouched struct {
+	Provider string   `json:"provider"`
+	Roles    []string `json:"roles,omitzero"`
+	Link     bool     `json:"link,omitzero"` // the identity becomes one of the account
+	Issuer   string   `json:"issuer"`
+	Subject  string   `json:"subject"`
+	Email    string   `json:"email"`
+}
+
+// vouch makes what a provider said of somebody count.
+func (s *Server) vouch(r *http.Request, userID string, v vouched) error {
+	p := s.providers.named(v.Provider)
+	if p == nil {
+		return nil
+	}
+	if v.Link {
+		if err := s.link(r, p, userID, v.Issuer, v.Subject, v.Email); err != nil {
+			return err
+		}
+	}
+	return s.give(r.Context(), p, userID, v.Roles)
+}
+
+// enter signs somebody in whom a provider vouches for; link says that the
+// identity is none of the account's yet.
+func (s *Server) enter(w http.ResponseWriter, r *http.Request, p *provider, to pending, userID string, who upstream.Identity, link bool) error {
 	user, err := s.store.UserByID(r.Context(), userID)
 	if err != nil {
 		return err
 	}
-	if err := s.give(r.Context(), p, user.ID, p.roles(who)); err != nil {
-		return err
-	}
 	e := s.newEntry(to, user, p.methods(who)...)
+	e.Vouched = vouched{Provider: p.Name, Roles: p.roles(who), Link: link, Issuer: who.Issuer, Subject: who.Subject, Email: who.Email}
 	e.At = provedAt(who, to.since(), s.config.Now()).UnixMilli()
 	return s.proven(w, r, e)
 }

@@ -47,10 +47,7 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request, p *provider, e 
 	owner, err := s.ownerOf(r.Context(), p, who)
 	switch {
 	case err == nil && owner.waiting:
-		if err := s.link(r, p, owner.ID, who.Issuer, who.Subject, who.Email); err != nil {
-			return err
-		}
-		return s.enter(w, r, p, e.To, owner.ID, who)
+		return s.enter(w, r, p, e.To, owner.ID, who, true)
 	case err == nil:
 		return s.offerLink(w, r, p, e.To, owner, who)
 	case !errors.Is(err, store.ErrNotFound):
@@ -62,7 +59,7 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request, p *provider, e 
 	if err != nil {
 		return err
 	}
-	return s.enter(w, r, p, e.To, id, who)
+	return s.enter(w, r, p, e.To, id, who, false)
 }
 
 // owner is who has an address.

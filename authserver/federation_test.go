@@ -310,7 +310,8 @@ func TestProviderIsAway(t *testing.T) {
 
 // Who is switched off here is not let in by being somebody there.
 func TestProviderDoesNotOpenAClosedAccount(t *testing.T) {
-	a := newAbroad(t, nil)
+	a := newAbroad(t, func(p *Provider) { p.Roles = []ClaimRole{{"groups", "dba", "dba"}} })
+	a.op.Profile = upstreamtest.Set("groups", []string{"dba"})
 	u := a.linked()
 	off := func(was store.Person) (store.User, error) {
 		was.DisabledAt = a.clock.Now()
@@ -324,6 +325,31 @@ func TestProviderDoesNotOpenAClosedAccount(t *testing.T) {
 		t.Errorf("let in: %d %s", got.status, got.body)
 	}
 	a.expectReason(AccountOff)
+	if held, err := a.s.heldRoles(t.Context(), u.ID); err != nil || slices.Contains(held, "dba") {
+		t.Errorf("holds %v, %v", held, err)
+	}
+}
+
+// Roles of a provider are given to whoever is in, not to whoever stops halfway.
+func TestRolesAreGivenAtTheEndOfASignIn(t *testing.T) {
+	a := newAbroad(t, func(p *Provider) { p.Roles = []ClaimRole{{"groups", "dba", "dba"}} }, asking)
+	a.op.Profile = upstreamtest.Set("groups", []string{"dba"})
+	u := a.linked()
+	made := a.setUpCodes(newBrowser(t))
+	b := newBrowser(t)
+	half := a.abroadAndBack(b, a.publicClient())
+	if !strings.Contains(half.body, "One more step") {
+		t.Fatalf("no second factor is asked for: %d %s", half.status, half.body)
+	}
+	if held, err := a.s.heldRoles(t.Context(), u.ID); err != nil || slices.Contains(held, "dba") {
+		t.Errorf("halfway: %v, %v", held, err)
+	}
+	if got := a.second(b, value(t, half.body, "entry"), "code", made.Code(a.clock.Now())); !in(got) {
+		t.Fatalf("the code: %d %s", got.status, got.body)
+	}
+	if held, err := a.s.heldRoles(t.Context(), u.ID); err != nil || !slices.Contains(held, "dba") {
+		t.Errorf("at the end: %v, %v", held, err)
+	}
 }
 
 func TestSendingAwayIsBounded(t *testing.T) {

@@ -27,6 +27,7 @@ type entry struct {
 	Session  string   `json:"session,omitzero"`  // which, then
 	Password string   `json:"password,omitzero"` // what names the password the person had, otherwise
 	Judged   judged   `json:"judged,omitzero"`
+	Vouched  vouched  `json:"vouched,omitzero"`
 	Expires  int64    `json:"expires"`
 }
 
@@ -147,6 +148,9 @@ func (s *Server) letIn(w http.ResponseWriter, r *http.Request, e entry, user sto
 	v := store.Session{
 		Hash: hashOf(id), UserID: user.ID, Methods: e.Methods, AuthTime: time.UnixMilli(e.At), CreatedAt: now, SeenAt: now,
 		ExpiresAt: now.Add(sessionLife), Address: s.address(r), Agent: agentOf(r),
+	}
+	if err := s.vouch(r, user.ID, e.Vouched); err != nil {
+		return err
 	}
 	if _, err := s.recordSignIn(r, e, store.SignedIn); err != nil {
 		return err
