@@ -3,6 +3,7 @@ package authserver
 import (
 	"context"
 	"net/http"
+	"strings"
 )
 
 // caller is which client a request is from, for the log: as it says, until it
@@ -31,11 +32,17 @@ func callerOf(r *http.Request) *caller {
 // fields are what a log line says of the caller, nothing when it said nothing.
 func (c *caller) fields() []any {
 	var fields []any
-	if c.said != "" {
+	if c.proven || looksLikeID(c.said) {
 		fields = append(fields, "client_id", clip(c.said), "client_proven", c.proven)
 	}
 	if c.grant != "" {
 		fields = append(fields, "grant_type", clip(c.grant))
 	}
 	return fields
+}
+
+// looksLikeID: what a stranger sends as their id may be anything, such as a
+// secret in the wrong place, and only what has the form of an id is logged.
+func looksLikeID(said string) bool {
+	return strings.HasPrefix(said, "client_") || strings.HasPrefix(said, "https://") || strings.HasPrefix(said, "http://")
 }

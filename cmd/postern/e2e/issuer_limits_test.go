@@ -263,7 +263,7 @@ func (d *desk) halfRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if _, err := fmt.Fprintf(conn, "POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ngrant_type="); err != nil {
+	if _, err := fmt.Fprintf(conn, "POST /token HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ngrant_type=", d.host(d.issuer)); err != nil {
 		t.Fatal(err)
 	}
 	d.ask(t, "/token", url.Values{"grant_type": {"refresh_token"}}).refuses(t, http.StatusUnauthorized, "invalid_client")

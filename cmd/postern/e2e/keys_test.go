@@ -38,12 +38,13 @@ func keyOffice(t *testing.T, instances int, database, keys string) *office {
 	for i := range instances {
 		address := loopback(freePort(t))
 		o.config = write(t, filepath.Join(dir, fmt.Sprintf("postern%d.yaml", i)), fmt.Sprintf(`authserver:
-  listen: %s
-  issuer: %s
-  database: %s
-  secret_file: %s
-  resources: [{resource: %q, name: recorder, scopes: [{name: use, default: true}]}]
-%s`, address, o.issuer, database, secret, o.resource, keys))
+  listen: %[1]s
+  hosts: ['%[1]s']
+  issuer: %[2]s
+  database: %[3]s
+  secret_file: %[4]s
+  resources: [{resource: %[5]q, name: recorder, scopes: [{name: use, default: true}]}]
+%[6]s`, address, o.issuer, database, secret, o.resource, keys))
 		start(t, binary, "authserver", "-c", o.config)
 		eventually(t, func() error { return healthy("http://" + address + "/jwks.json") })
 		behind = append(behind, &url.URL{Scheme: "http", Host: address})

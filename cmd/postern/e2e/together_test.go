@@ -150,17 +150,17 @@ func TestStepUpToldToOneIsHeardByAll(t *testing.T) {
 	refresh := func(address string) reply {
 		return w.at(address).submit(t, b.issuer+"/token", url.Values{"grant_type": {"refresh_token"}, "refresh_token": {first.Refresh}, "client_id": {b.public}})
 	}
-	tell := func(address, scope string) {
-		w.at(address).submit(t, b.issuer+"/step-up", url.Values{"client_id": {b.public}, "sub": {subjectOf(t, first.Access)}, "resource": {b.target}, "scope": {scope}},
+	tell := func(address string) {
+		w.at(address).submit(t, b.issuer+"/step-up", url.Values{"client_id": {b.public}, "sub": {subjectOf(t, first.Access)}, "resource": {b.target}, "max_age": {"0"}},
 			"Authorization", "Bearer "+sharedStepUpSecret).expect(t, http.StatusNoContent)
 	}
-	tell(b.first, "something:more")
+	tell(b.first)
 	for _, at := range []string{b.first, b.second} {
 		refresh(at).refuses(t, http.StatusBadRequest, "interaction_required")
 	}
 	b.redis.stop(t)
 	refresh(b.first).refuses(t, http.StatusBadRequest, "interaction_required")
-	tell(b.second, "something:else")
+	tell(b.second)
 	refresh(b.second).refuses(t, http.StatusBadRequest, "interaction_required")
 }
 
