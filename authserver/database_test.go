@@ -92,7 +92,7 @@ func TestEverythingOnPostgres(t *testing.T) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	again := exec.Command(os.Args[0], "-test.v", "-test.timeout", (10 * time.Minute).String(), "-test.skip", elsewhere)
+	again := exec.Command(os.Args[0], "-test.v", "-test.timeout", (30 * time.Minute).String(), "-test.skip", elsewhere)
 	again.Env = append(os.Environ(), postgresServer+"="+server)
 	out, err := again.CombinedOutput()
 	if err != nil {
