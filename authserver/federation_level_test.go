@@ -46,9 +46,7 @@ func TestClaimsThatGoTakeTokensAlong(t *testing.T) {
 			c.Roles = []role.Role{{Name: "dba", Scopes: []string{"db:*"}}, {Name: "user", Scopes: []string{"calc:*"}, Everyone: true}}
 		})
 	u := a.linked()
-	if err := a.s.SetUserRoles(t.Context(), testUser, nil); err != nil {
-		t.Fatal(err)
-	}
+	a.give()
 	b, client := newBrowser(t), a.publicClient()
 	c := a.allow(b, client, a.follow(b, a.abroadAndBack(b, client, "resource", database, "scope", "db:read")))
 	a.op.Profile = upstreamtest.Without("groups")
@@ -64,9 +62,7 @@ func TestRolesOfProvidersThatAreGone(t *testing.T) {
 	a := newAbroad(t, func(p *Provider) { p.Roles = []ClaimRole{{"groups", "dba", "dba"}} })
 	u := a.linked()
 	a.abroadAndBack(newBrowser(t), a.publicClient())
-	if err := a.s.SetUserRoles(t.Context(), testUser, []string{"admin"}); err != nil {
-		t.Fatal(err)
-	}
+	a.give("admin")
 	a.s.providers = nil
 	if err := a.s.takeBack(t.Context()); err != nil {
 		t.Fatal(err)

@@ -21,30 +21,11 @@ type roleStore interface {
 
 type clientRoles interface {
 	ClientRoles(ctx context.Context, client string) ([]string, error)
-	SetClientRoles(ctx context.Context, client string, roles []string, now time.Time) error
 }
 
 type narrowing interface {
 	LiveGrants(ctx context.Context, user string, now time.Time) ([]store.Grant, error)
 	RevokeTokensOf(ctx context.Context, grants ...string) error
-	RevokeMachineTokens(ctx context.Context, client string) error
-}
-
-// SetUserRoles makes these the roles that an administrator gave a person; what
-// another provider gave stays. Tokens that are out and hold more than the
-// person may have now are revoked. ErrUnknown when nobody has this name.
-func (s *Server) SetUserRoles(ctx context.Context, name string, roles []string) error {
-	if err := s.knownRoles(roles); err != nil {
-		return err
-	}
-	u, err := s.store.User(ctx, name)
-	if errors.Is(err, store.ErrNotFound) {
-		return ErrUnknown
-	}
-	if err != nil {
-		return err
-	}
-	return s.setRoles(ctx, u.ID, store.Assigned, roles)
 }
 
 // setRoles is for every source of roles. Tokens end after the roles did: none
@@ -54,22 +35,6 @@ func (s *Server) setRoles(ctx context.Context, userID, source string, roles []st
 		return err
 	}
 	return s.narrow(ctx, userID)
-}
-
-// SetClientRoles makes these the roles of a stored client, and revokes the
-// tokens it has of its own, which may hold more. ErrUnknown when there is none.
-func (s *Server) SetClientRoles(ctx context.Context, id string, roles []string) error {
-	if err := s.knownRoles(roles); err != nil {
-		return err
-	}
-	err := s.store.SetClientRoles(ctx, id, roles, s.config.Now())
-	if errors.Is(err, store.ErrNotFound) {
-		return ErrUnknown
-	}
-	if err != nil {
-		return err
-	}
-	return s.store.RevokeMachineTokens(ctx, id)
 }
 
 func (s *Server) knownRoles(names []string) error {
@@ -94,17 +59,22 @@ func (s *Server) heldRoles(ctx context.Context, userID string) ([]string, error)
 	return slices.Compact(names), nil // they come by name
 }
 
-// personBound is what a person may have now who signed in by these methods:
-// nothing, with PersonOff, when their account is switched off or gone.
-func (s *Server) personBound(ctx context.Context, userID string, methods []string) (role.Bound, error) {
+// rolesNow are the roles of somebody who may act: PersonOff when their account
+// is switched off or gone.
+func (s *Server) rolesNow(ctx context.Context, userID string) ([]string, error) {
 	u, err := s.store.UserByID(ctx, userID)
 	if errors.Is(err, store.ErrNotFound) || err == nil && !u.DisabledAt.IsZero() {
-		return role.Bound{}, refuse(PersonOff)
+		return nil, refuse(PersonOff)
 	}
 	if err != nil {
-		return role.Bound{}, err
+		return nil, err
 	}
-	held, err := s.heldRoles(ctx, userID)
+	return s.heldRoles(ctx, userID)
+}
+
+// personBound is what a person may have now who signed in by these methods.
+func (s *Server) personBound(ctx context.Context, userID string, methods []string) (role.Bound, error) {
+	held, err := s.rolesNow(ctx, userID)
 	if err != nil {
 		return role.Bound{}, err
 	}
@@ -144,16 +114,12 @@ func (p pending) asked() pending {
 // Where a second factor would give more, the request demands it. When a resource
 // server just told that what they lack is needed, there is nothing to ask.
 func (s *Server) theirs(ctx context.Context, p pending, v store.Session) (pending, error) {
-	now, err := s.personBound(ctx, v.UserID, v.Methods)
+	held, err := s.rolesNow(ctx, v.UserID)
 	if err != nil {
 		return pending{}, err
 	}
-	strong, err := s.personBound(ctx, v.UserID, addMethods(nil, amrPassword, amrCode))
-	if err != nil {
-		return pending{}, err
-	}
-	left := covered(now, p.Scope)
-	if len(covered(strong, p.Scope)) > len(left) {
+	left := covered(s.roles.Bound(held, levelOf(v.Methods).meets(levelMulti)), p.Scope)
+	if len(covered(s.roles.Bound(held, true), p.Scope)) > len(left) {
 		p.Level = levelMulti
 		return p, nil
 	}

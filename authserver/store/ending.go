@@ -7,12 +7,11 @@ import (
 )
 
 // What a transaction may end: the access tokens of a grant, of a person or
-// machine, of a client, or those that a machine has of its own.
+// machine, or of a client.
 const (
 	endGrant   = "grant"
 	endSubject = "subject"
 	endClient  = "client"
-	endMachine = "machine"
 )
 
 // endedTokens is which access tokens each is about, by its value ($1).
@@ -20,7 +19,6 @@ var endedTokens = map[string]string{
 	endGrant:   "grant_id = $1",
 	endSubject: "subject = $1",
 	endClient:  "client_id = $1",
-	endMachine: "client_id = $1 AND grant_id = ''",
 }
 
 // isEnded is a condition on a token t: something ended it, whether or not it is
@@ -28,7 +26,7 @@ var endedTokens = map[string]string{
 const isEnded = `(EXISTS (SELECT 1 FROM revocations r WHERE r.place = t.place) OR EXISTS (
 	SELECT 1 FROM endings e WHERE e.value IN (t.grant_id, t.subject, t.client_id) AND t.place <= e.through AND
 	(e.kind = 'grant' AND e.value = t.grant_id OR e.kind = 'subject' AND e.value = t.subject OR
-	 e.kind = 'client' AND e.value = t.client_id OR e.kind = 'machine' AND e.value = t.client_id AND t.grant_id = '')))`
+	 e.kind = 'client' AND e.value = t.client_id)))`
 
 const (
 	endingBatch   = 1000 // tokens that are listed in one transaction

@@ -80,7 +80,7 @@ func TestManyTokensEnd(t *testing.T) {
 	}
 }
 
-// What is issued after its grant, or its machine, was narrowed is not revoked.
+// What is issued after its grant, or its client, was narrowed is not revoked.
 func TestEndingEndsWithItself(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s := open(t)
@@ -88,7 +88,7 @@ func TestEndingEndsWithItself(t *testing.T) {
 		manyTokens(t, s, a, "j", endingBatch*batchesAtOnce+1)
 		machineToken(t, s, "m1", "before")
 		must(t, s.RevokeTokensOf(t.Context(), a.Grant.ID))
-		must(t, s.RevokeMachineTokens(t.Context(), "m1"))
+		must(t, assign(t, s, "m1", "agent"))
 		manyTokens(t, s, a, "later", 1)
 		machineToken(t, s, "m1", "after")
 		more, err := s.ListEnded(t.Context())

@@ -81,17 +81,6 @@ func (s *DB) ClientRoles(ctx context.Context, client string) ([]string, error) {
 	return s.words(ctx, "SELECT role FROM client_roles WHERE client_id = $1 ORDER BY role", client)
 }
 
-// SetClientRoles makes these, and no others, the roles of a client that is
-// stored: ErrNotFound when it is not.
-func (s *DB) SetClientRoles(ctx context.Context, client string, roles []string, now time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		if err := exists(ctx, tx, "SELECT 1 FROM clients WHERE id = $1", client); err != nil {
-			return err
-		}
-		return setClientRoles(ctx, tx, client, roles, now)
-	})
-}
-
 func setClientRoles(ctx context.Context, tx *sql.Tx, client string, roles []string, now time.Time) error {
 	_, err := tx.ExecContext(ctx, "DELETE FROM client_roles WHERE client_id = $1"+except(2, len(roles)), append([]any{client}, anys(roles)...)...)
 	if err != nil {
@@ -136,11 +125,6 @@ func (s *DB) RevokeTokensOf(ctx context.Context, grants ...string) error {
 		}
 		return nil
 	})
-}
-
-// RevokeMachineTokens revokes the access tokens that a client has of its own.
-func (s *DB) RevokeMachineTokens(ctx context.Context, client string) error {
-	return s.ending(ctx, func(tx ending) error { return tx.end(ctx, endMachine, client) })
 }
 
 func exists(ctx context.Context, tx *sql.Tx, query string, arguments ...any) error {

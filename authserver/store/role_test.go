@@ -40,13 +40,21 @@ func TestRolesOfPeople(t *testing.T) {
 	})
 }
 
+// assign makes these the roles of a client, whose tokens end.
+func assign(t *testing.T, s *DB, client string, roles ...string) error {
+	t.Helper()
+	return s.ChangeClient(t.Context(), client, t0, func(was Stored) (ClientChange, error) {
+		return ClientChange{Client: was.Client, Roles: roles, Ends: true}, nil
+	})
+}
+
 func TestRolesOfClients(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s, ctx := open(t), t.Context()
-		want(t, s.SetClientRoles(ctx, "m1", []string{"agent"}, t0), ErrNotFound)
+		want(t, assign(t, s, "m1", "agent"), ErrNotFound)
 		must(t, s.AddClient(ctx, Client{ID: "m1", CreatedAt: t0}, 10))
-		must(t, s.SetClientRoles(ctx, "m1", []string{"agent", "llm"}, t0))
-		must(t, s.SetClientRoles(ctx, "m1", []string{"llm"}, t0))
+		must(t, assign(t, s, "m1", "agent", "llm"))
+		must(t, assign(t, s, "m1", "llm"))
 		if got, err := s.ClientRoles(ctx, "m1"); err != nil || !slices.Equal(got, []string{"llm"}) {
 			t.Errorf("got %v, %v", got, err)
 		}
@@ -73,7 +81,7 @@ func TestTokensEndWithoutTheirGrant(t *testing.T) {
 			t.Fatalf("live: %v, %v", live, err)
 		}
 		must(t, s.RevokeTokensOf(ctx, a.Grant.ID))
-		must(t, s.RevokeMachineTokens(ctx, "m1"))
+		must(t, assign(t, s, "m1", "agent"))
 		for id, revoked := range map[string]bool{ofGrant(a, h("1")).ID: true, ofGrant(b, h("2")).ID: false, "j1": true} {
 			if got, err := s.AccessToken(ctx, id); err != nil || got.Revoked != revoked {
 				t.Errorf("%s: %+v, %v", id, got, err)
