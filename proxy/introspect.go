@@ -232,10 +232,16 @@ type turnedDown struct {
 // once asks one time for all who present the same token at the same moment,
 // and remembers a no as it does a yes.
 func (s *server) once(ctx context.Context, now time.Time, b bearer, ask func(context.Context) (*grant, error)) (*grant, error) {
-	if no, ok := s.turnedDown.GetIfPresent(b.digest); ok && now.Before(no.until) {
-		return nil, s.introspected(no.why)
+	if why := s.refusedBefore(now, b); why != nil {
+		return nil, s.introspected(why)
 	}
 	flight := s.asking.DoChan(string(b.digest[:]), func() (any, error) {
+		if g, known := s.grants.GetIfPresent(b.digest); known && g.current(now) { // answered since this request looked
+			return g, nil
+		}
+		if why := s.refusedBefore(now, b); why != nil {
+			return nil, why
+		}
 		g, err := ask(context.WithoutCancel(ctx)) // it may answer others; the desk has its own bounds
 		if err == nil {
 			s.grants.Set(b.digest, g)
@@ -256,6 +262,13 @@ func (s *server) once(ctx context.Context, now time.Time, b bearer, ask func(con
 		}
 		return r.Val.(*grant), nil
 	}
+}
+
+func (s *server) refusedBefore(now time.Time, b bearer) error {
+	if no, ok := s.turnedDown.GetIfPresent(b.digest); ok && now.Before(no.until) {
+		return no.why
+	}
+	return nil
 }
 
 // introspected is the refusal for a token that the issuer was asked about.
