@@ -107,20 +107,13 @@ func (s *Server) onward(w http.ResponseWriter, path, done string) error {
 
 // doneWords is all that a page may be told to say: nothing of an address is repeated.
 var doneWords = map[string]string{
-	"saved":    "Saved.",
-	"ended":    "Signed out there.",
-	"others":   "Signed out everywhere else.",
-	"token":    "The token has ended.",
-	"grant":    "Its access has ended.",
-	"removed":  "It has lost all access.",
-	"seen":     "Good. Nothing else to do.",
-	"deleted":  "Deleted.",
-	"disabled": "The account is closed.",
-	"enabled":  "The account is open again.",
-	"factor":   "Removed.",
-	"rotated":  "The next key is published.",
-	"revoked":  "The key is revoked. Another one signs now.",
-	"canceled": "The invitation is canceled.",
+	"saved":   "Saved.",
+	"ended":   "Signed out there.",
+	"others":  "Signed out everywhere else.",
+	"token":   "The token has ended.",
+	"grant":   "Its access has ended.",
+	"removed": "It has lost all access.",
+	"seen":    "Good. Nothing else to do.",
 }
 
 func doneNotices(r *http.Request) []pages.Notice {

@@ -58,6 +58,30 @@ func (d desk) clientOf(c store.Stored) admin.Client {
 	return v
 }
 
+// clientNames are what clients are called, each looked up once for a list.
+type clientNames map[string]string
+
+// of is the name of a client, "" of one that has none or is gone. A document is
+// not fetched for it: the host of its address says enough.
+func (n clientNames) of(ctx context.Context, d desk, id string) (string, error) {
+	if name, known := n[id]; known || id == "" {
+		return name, nil
+	}
+	switch {
+	case d.s.documents.IsID(id):
+		n[id] = redirectHost(id)
+	case id == adminClient:
+		n[id] = d.s.commandClient().Name
+	default:
+		c, err := d.s.store.Client(ctx, id)
+		if unlessGone(err) != nil {
+			return "", err
+		}
+		n[id] = c.Name
+	}
+	return n[id], nil
+}
+
 // CreateClient adds a machine, or a resource server.
 func (d desk) CreateClient(ctx context.Context, by admin.Actor, n admin.NewClient) (admin.CreatedClient, error) {
 	c, err := d.drafted(n)

@@ -71,12 +71,20 @@ func (d desk) Grants(ctx context.Context, _ admin.Actor, q admin.GrantQuery) (ad
 		return admin.Page[admin.Grant]{}, err
 	}
 	found, err := d.s.store.GrantsOf(ctx, w, before, id, d.s.config.Now(), q.Size()+1)
+	if err != nil {
+		return admin.Page[admin.Grant]{}, err
+	}
 	var all []admin.Grant
+	names := clientNames{}
 	for _, g := range found {
-		all = append(all, admin.Grant{ID: g.ID, UserID: g.UserID, UserName: g.UserName, ClientID: g.ClientID, Resource: g.Resource, Scopes: g.Scope,
+		name, err := names.of(ctx, d, g.ClientID)
+		if err != nil {
+			return admin.Page[admin.Grant]{}, err
+		}
+		all = append(all, admin.Grant{ID: g.ID, UserID: g.UserID, UserName: g.UserName, ClientID: g.ClientID, ClientName: name, Resource: g.Resource, Scopes: g.Scope,
 			Methods: g.Methods, AuthTime: g.AuthTime, CreatedAt: g.CreatedAt, ExpiresAt: g.ExpiresAt})
 	}
-	return admin.Cut(all, q.Size(), func(g admin.Grant) []string { return atTime(g.CreatedAt, g.ID) }), err
+	return admin.Cut(all, q.Size(), func(g admin.Grant) []string { return atTime(g.CreatedAt, g.ID) }), nil
 }
 
 // RevokeGrant ends a grant with all its tokens.

@@ -21,11 +21,20 @@ func (d desk) SignIns(ctx context.Context, _ admin.Actor, q admin.SignInQuery) (
 		return admin.Page[admin.SignIn]{}, err
 	}
 	found, err := d.s.store.SignInRows(ctx, q.User, q.Outcome, below, q.Size()+1)
-	var all []admin.SignIn
-	for _, r := range found {
-		all = append(all, admin.SignIn(r))
+	if err != nil {
+		return admin.Page[admin.SignIn]{}, err
 	}
-	return admin.Cut(all, q.Size(), func(r admin.SignIn) []string { return []string{strconv.FormatInt(r.Number, 10)} }), err
+	var all []admin.SignIn
+	names := clientNames{}
+	for _, r := range found {
+		name, err := names.of(ctx, d, r.ClientID)
+		if err != nil {
+			return admin.Page[admin.SignIn]{}, err
+		}
+		all = append(all, admin.SignIn{Number: r.Number, At: r.At, UserID: r.UserID, UserName: r.UserName, Outcome: r.Outcome, Reasons: r.Reasons,
+			Address: r.Address, Agent: r.Agent, ClientID: r.ClientID, ClientName: name, Methods: r.Methods})
+	}
+	return admin.Cut(all, q.Size(), func(r admin.SignIn) []string { return []string{strconv.FormatInt(r.Number, 10)} }), nil
 }
 
 // Keys are those that tokens are signed with.

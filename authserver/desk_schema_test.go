@@ -143,6 +143,8 @@ func (d *driver) driveUsers(eve string) {
 	}
 	d.ask("GET", "/users/{user}", "", 200, "{user}", eve)
 	d.ask("GET", "/users/{user}", "", 404, "{user}", "nobody/at all")
+	d.ask("GET", "/users/{user}/identities", "", 200, "{user}", eve)
+	d.ask("GET", "/users/{user}/identities", "", 404, "{user}", "nobody")
 	d.ask("PATCH", "/users/{user}", `{"email_verified":true}`, 200, "{user}", eve)
 	d.ask("PATCH", "/users/{user}", `{"email":"x"}`, 422, "{user}", eve)
 	d.ask("PUT", "/users/{user}/roles", `{"roles":["user","admin"]}`, 200, "{user}", eve)

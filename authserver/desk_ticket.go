@@ -3,6 +3,7 @@ package authserver
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/postern-mcp/postern/authserver/admin"
 )
@@ -18,11 +19,36 @@ func madeBy(by admin.Actor) string {
 // Invitations are those that nobody used yet, the latest first.
 func (d desk) Invitations(ctx context.Context, _ admin.Actor, _ admin.None) (admin.Page[admin.Invitation], error) {
 	found, err := d.s.Invitations(ctx)
-	var page admin.Page[admin.Invitation]
-	for _, i := range found {
-		page.Items = append(page.Items, admin.Invitation{ID: i.ID, Email: i.Email, Roles: i.Roles, CreatedBy: i.By, CreatedAt: i.Since, ExpiresAt: i.Until})
+	if err != nil {
+		return admin.Page[admin.Invitation]{}, err
 	}
-	return page, err
+	var page admin.Page[admin.Invitation]
+	names := makers{}
+	for _, i := range found {
+		name, err := names.of(ctx, d, i.By)
+		if err != nil {
+			return admin.Page[admin.Invitation]{}, err
+		}
+		page.Items = append(page.Items, admin.Invitation{ID: i.ID, Email: i.Email, Roles: i.Roles, CreatedBy: i.By, CreatedByName: name, CreatedAt: i.Since, ExpiresAt: i.Until})
+	}
+	return page, nil
+}
+
+// makers are the user names of those whom madeBy names, each looked up once.
+type makers map[string]string
+
+// of is the user name of a person, "" of one who is gone, and of anybody else.
+func (m makers) of(ctx context.Context, d desk, by string) (string, error) {
+	id, person := strings.CutPrefix(by, admin.KindPerson+" ")
+	if name, known := m[id]; known || !person {
+		return name, nil
+	}
+	u, err := d.s.store.UserByID(ctx, id)
+	if unlessGone(err) != nil {
+		return "", err
+	}
+	m[id] = u.Name
+	return u.Name, nil
 }
 
 // Invite makes a link to create one account with.

@@ -24,6 +24,10 @@ type peopleChanges interface {
 	DeletePerson(ctx context.Context, id string, check func(store.Person) error) error
 }
 
+type identityList interface {
+	Identities(ctx context.Context, user string) ([]store.Identity, error)
+}
+
 type factorRemover interface {
 	RemoveFactors(ctx context.Context, id, kind string, check func(store.Person) error) error
 }
@@ -56,6 +60,19 @@ func (d desk) User(ctx context.Context, _ admin.Actor, q admin.UserRef) (admin.U
 		return admin.User{}, said(err, "user")
 	}
 	return userOf(p), nil
+}
+
+// Identities are a person's accounts at other providers.
+func (d desk) Identities(ctx context.Context, _ admin.Actor, q admin.UserRef) (admin.Page[admin.Identity], error) {
+	if _, err := d.s.store.UserByID(ctx, q.ID); err != nil {
+		return admin.Page[admin.Identity]{}, said(err, "user")
+	}
+	found, err := d.s.store.Identities(ctx, q.ID)
+	var page admin.Page[admin.Identity]
+	for _, i := range found {
+		page.Items = append(page.Items, admin.Identity{Provider: i.Provider, Issuer: i.Issuer, Subject: i.Subject, Email: i.Email, LinkedAt: i.LinkedAt, UsedAt: i.UsedAt})
+	}
+	return page, err
 }
 
 func userOf(p store.Person) admin.User {

@@ -185,10 +185,10 @@ func TestKeyboardAdministration(t *testing.T) {
 	c.types("grace")
 	c.tabTo("role.admin")
 	c.strike(" ")
-	c.choose("Add")
+	c.choose("Add the person")
 	c.saying("It is shown this once")
 	c.shows("admin-person-made")
-	c.choose("I have it")
+	c.choose("I have copied it")
 	c.saying("Serious changes")
 	c.shows("admin-person")
 	c.choose("Delete the account")
@@ -197,7 +197,7 @@ func TestKeyboardAdministration(t *testing.T) {
 	c.choose("Delete the account")
 	c.saying("Deleted.")
 	for _, place := range []struct{ name, says string }{
-		{"Roles", "Bounds applications to"}, {"Applications", "Programs that are registered here"}, {"Grants", "Whose?"}, {"Keys", "Signs from"}, {"Sign-ins", "Everybody’s"}, {"Risk", "What a sign-in would get"},
+		{"Roles", "Bounds clients to"}, {"Clients", "Programs that are registered here"}, {"Grants", "Whose?"}, {"Keys", "Signs from"}, {"Sign-ins", "Everybody’s"}, {"Risk", "What a sign-in would get"},
 	} {
 		c.choose(place.name)
 		c.saying(place.says)
@@ -210,8 +210,8 @@ func TestKeyboardAdministration(t *testing.T) {
 	c.shows("admin-risk-answer")
 	c.choose("Keys")
 	c.saying("Signs from")
-	c.choose("Rotate now")
-	c.saying("nothing stops working")
-	c.choose("Rotate now")
+	c.choose("Rotate the key")
+	c.saying("Tokens that are out stay good")
+	c.choose("Rotate the key")
 	c.saying("The next key is published.")
 }

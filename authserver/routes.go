@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -58,9 +59,7 @@ func (s *Server) routes() http.Handler {
 	for path, to := range s.account() {
 		table[s.site.local(accountPath+path)] = to
 	}
-	for path, to := range s.adminPages() {
-		table[s.site.local(adminPath+path)] = to
-	}
+	maps.Copy(table, s.consoleRoutes())
 	if s.profile.devices {
 		table[s.site.local("/device_authorization")] = route{post: s.deviceAuthorization, cors: true}
 		table[s.site.local(devicePath)] = route{get: s.devicePage, post: s.enterDevice, page: true}

@@ -112,6 +112,7 @@ type Desk interface {
 type UserReader interface {
 	Users(ctx context.Context, by Actor, q UserQuery) (Page[User], error)
 	User(ctx context.Context, by Actor, q UserRef) (User, error)
+	Identities(ctx context.Context, by Actor, q UserRef) (Page[Identity], error)
 }
 
 // UserWriter changes who can sign in.

@@ -82,16 +82,17 @@ type SecretRotation struct {
 
 // Grant is what a person allowed a client.
 type Grant struct {
-	ID        string    `json:"id"`
-	UserID    string    `json:"user_id"`
-	UserName  string    `json:"user_name"`
-	ClientID  string    `json:"client_id"`
-	Resource  string    `json:"resource"`
-	Scopes    []string  `json:"scopes"`
-	Methods   []string  `json:"amr" doc:"How the person had proved who they are (RFC 8176)"`
-	AuthTime  time.Time `json:"auth_time"`
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at" doc:"When the last of its tokens is over, unless it is refreshed"`
+	ID         string    `json:"id"`
+	UserID     string    `json:"user_id"`
+	UserName   string    `json:"user_name"`
+	ClientID   string    `json:"client_id"`
+	ClientName string    `json:"client_name" doc:"What the client is called: the host of one that is known by a metadata document; empty when it has no name"`
+	Resource   string    `json:"resource"`
+	Scopes     []string  `json:"scopes"`
+	Methods    []string  `json:"amr" doc:"How the person had proved who they are (RFC 8176)"`
+	AuthTime   time.Time `json:"auth_time"`
+	CreatedAt  time.Time `json:"created_at"`
+	ExpiresAt  time.Time `json:"expires_at" doc:"When the last of its tokens is over, unless it is refreshed"`
 }
 
 // Whose chooses by person or by client: one of the two.

@@ -48,16 +48,17 @@ type KeyRef struct {
 
 // SignIn is one try to sign in that was decided.
 type SignIn struct {
-	Number   int64     `json:"number" doc:"Later ones have higher numbers"`
-	At       time.Time `json:"at"`
-	UserID   string    `json:"user_id,omitzero"`
-	UserName string    `json:"user_name,omitzero"`
-	Outcome  string    `json:"outcome"`
-	Reasons  []string  `json:"reasons"`
-	Address  string    `json:"address"`
-	Agent    string    `json:"agent"`
-	ClientID string    `json:"client_id,omitzero" doc:"Where the person was going"`
-	Methods  []string  `json:"amr"`
+	Number     int64     `json:"number" doc:"Later ones have higher numbers"`
+	At         time.Time `json:"at"`
+	UserID     string    `json:"user_id,omitzero"`
+	UserName   string    `json:"user_name,omitzero"`
+	Outcome    string    `json:"outcome"`
+	Reasons    []string  `json:"reasons"`
+	Address    string    `json:"address"`
+	Agent      string    `json:"agent"`
+	ClientID   string    `json:"client_id,omitzero" doc:"Where the person was going; absent: to a page of this server"`
+	ClientName string    `json:"client_name,omitzero" doc:"What that client is called, while it is there"`
+	Methods    []string  `json:"amr"`
 }
 
 // SignInQuery chooses among sign-ins, the newest first.

@@ -19,6 +19,8 @@ var (
 		"Create a user", "Nobody gives roles with scopes of this API that they lack.", Desk.CreateUser}
 	GetUser = Operation[UserRef, User]{"getUser", get, "/users/{user}", ScopeRead, 200,
 		"Get a user", "", Desk.User}
+	ListIdentities = Operation[UserRef, Page[Identity]]{"listUserIdentities", get, "/users/{user}/identities", ScopeRead, 200,
+		"List a user's accounts at other providers", "The person signs in by each of them, the oldest first.", Desk.Identities}
 	UpdateUser = Operation[UserChange, User]{"updateUser", patch, "/users/{user}", ScopeUsers, 200,
 		"Change a user", "Disabling ends every session, grant and token of the person.", Desk.UpdateUser}
 	DeleteUser = Operation[UserRef, None]{"deleteUser", del, "/users/{user}", ScopeUsers, 204,
@@ -93,7 +95,7 @@ var (
 
 // table is all of them, in the order of the page.
 var table = []row{
-	ListUsers, CreateUser, GetUser, UpdateUser, DeleteUser, SetUserRoles, SetPassword, RemoveFactor, ResetLink, EndUserSessions,
+	ListUsers, CreateUser, GetUser, ListIdentities, UpdateUser, DeleteUser, SetUserRoles, SetPassword, RemoveFactor, ResetLink, EndUserSessions,
 	ListInvitations, Invite, CancelInvitation,
 	ListRoles, ListHolders,
 	ListClients, CreateClient, RegisterClient, GetClient, UpdateClient, DeleteClient, SetClientRoles, RotateSecret,

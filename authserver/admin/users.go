@@ -42,6 +42,16 @@ type HeldRole struct {
 	Source string `json:"source" doc:"assigned, or the name of the provider whose claims give it"`
 }
 
+// Identity is an account of a person at another provider, by which they sign in here.
+type Identity struct {
+	Provider string    `json:"provider" doc:"Its name in the configuration, when the account was linked"`
+	Issuer   string    `json:"issuer" doc:"Who says who the person is"`
+	Subject  string    `json:"sub" doc:"What the person is called there"`
+	Email    string    `json:"email" doc:"As the provider said last; empty when it did not"`
+	LinkedAt time.Time `json:"linked_at"`
+	UsedAt   time.Time `json:"used_at,omitzero" doc:"When the person signed in by it last; absent: never"`
+}
+
 // UserQuery chooses among users, by name.
 type UserQuery struct {
 	Paging
@@ -131,12 +141,13 @@ type FactorRef struct {
 
 // Invitation is a link to create one account with. What opens it is told once.
 type Invitation struct {
-	ID        string    `json:"id"`
-	Email     string    `json:"email" doc:"The account's address; empty when it was not given"`
-	Roles     []string  `json:"roles" doc:"What the account gets"`
-	CreatedBy string    `json:"created_by"`
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at"`
+	ID            string    `json:"id"`
+	Email         string    `json:"email" doc:"The account's address; empty when it was not given"`
+	Roles         []string  `json:"roles" doc:"What the account gets"`
+	CreatedBy     string    `json:"created_by" doc:"operator, or person or client with their id"`
+	CreatedByName string    `json:"created_by_name,omitzero" doc:"The user name of the person who made it, while there is one"`
+	CreatedAt     time.Time `json:"created_at"`
+	ExpiresAt     time.Time `json:"expires_at"`
 }
 
 // NewInvitation is one to make.

@@ -15,7 +15,7 @@ type AdminHome struct {
 // AdminHome writes it.
 func (f Frame) AdminHome(w http.ResponseWriter, status int, p AdminHome) error {
 	f.At = "/admin"
-	return f.Sheet(w, status, Sheet{Title: "Administration", Lead: "Who may sign in, which applications there are, and what was allowed.", Notices: p.Notices,
+	return f.Sheet(w, status, Sheet{Title: "Administration", Lead: "Who may sign in, which clients there are, and what was allowed.", Notices: p.Notices,
 		Sections: []Section{{ID: "now", Title: "This server", Facts: p.Facts}}})
 }
 
@@ -39,11 +39,11 @@ func rolePath(name string) string { return "/admin/role?" + url.Values{"name": {
 // Roles writes the list.
 func (f Frame) Roles(w http.ResponseWriter, status int, p Roles) error {
 	f.At = rolesPath
-	t := &Table{Caption: "Roles", Columns: []string{"Role", "Bounds applications to"}, Empty: "The configuration names no role."}
+	t := &Table{Caption: "Roles", Columns: []string{"Role", "Bounds clients to"}, Empty: "The configuration names no role."}
 	for _, r := range p.All {
 		t.Rows = append(t.Rows, Row{Cells: []Cell{{Text: r.Name, Path: rolePath(r.Name), Under: r.Description, Tags: r.tags()}, {Chips: r.Scopes}}})
 	}
-	return f.Sheet(w, status, Sheet{Title: "Roles", Lead: "What a person’s roles allow is the most that any application can do in their name. Roles are written in the configuration (authserver.roles); who has them is decided here.",
+	return f.Sheet(w, status, Sheet{Title: "Roles", Lead: "What a person’s roles allow is the most that any client can do in their name. Roles are written in the configuration (authserver.roles); who has them is decided here.",
 		Sections: []Section{{Table: t}}})
 }
 
@@ -53,7 +53,7 @@ func (r Role) tags() []Tag {
 		tags = append(tags, Tag{"everybody", Plain})
 	}
 	if r.Factor {
-		tags = append(tags, Tag{"needs a second step", Note})
+		tags = append(tags, Tag{"needs a second factor", Note})
 	}
 	return tags
 }
@@ -81,7 +81,7 @@ func (f Frame) Role(w http.ResponseWriter, status int, p RoleOf) error {
 	for _, h := range p.Holders {
 		name := Cell{Text: h.Name, Path: personPath(h.ID)}
 		if h.Client {
-			name.Path, name.Tags = clientPath(h.ID), []Tag{{"application", Note}}
+			name.Path, name.Tags = clientPath(h.ID), []Tag{{"client", Note}}
 		}
 		given := Cell{Text: "an administrator"}
 		if h.Source != "assigned" {
@@ -94,7 +94,7 @@ func (f Frame) Role(w http.ResponseWriter, status int, p RoleOf) error {
 		holders.Table, holders.Lead = nil, "Everybody who can sign in has it."
 	}
 	return f.Sheet(w, status, Sheet{Title: p.Of.Name, Lead: p.Of.Description, Trail: []Link{{"Roles", rolesPath}}, Sections: []Section{
-		{ID: "bound", Title: "What it allows", Facts: []Fact{{"Scopes", Cell{Chips: p.Of.Scopes, Under: "* stands for any ending; alone it is every scope except those of the administration."}}, {"Second step", second(p.Of.Factor)}}},
+		{ID: "bound", Title: "What it allows", Facts: []Fact{{"Scopes", Cell{Chips: p.Of.Scopes, Under: "* stands for any ending; alone it is every scope except those of the administration."}}, {"Second factor", second(p.Of.Factor)}}},
 		holders,
 	}})
 }
@@ -106,7 +106,7 @@ func second(needed bool) Cell {
 	return Cell{Text: "not needed"}
 }
 
-// Client is an application as an administrator sees it.
+// Client is a client as an administrator sees it.
 type Client struct {
 	ID, Name    string
 	How         string // how it came here: in words
@@ -144,12 +144,12 @@ func clientPage(step, id string) string {
 // Clients writes it.
 func (f Frame) Clients(w http.ResponseWriter, status int, p Clients) error {
 	f.At = clientsPath
-	t := &Table{Caption: "Applications", Columns: []string{"Application", "Came here", "May ask for", "Since"}, First: p.First, Next: p.Next,
-		Empty: "No application is registered. Those with a metadata document need not be: see Grants for what they hold."}
+	t := &Table{Caption: "Clients", Columns: []string{"Client", "Came here", "May ask for", "Since"}, First: p.First, Next: p.Next,
+		Empty: "No client is registered. Those with a metadata document need not be: see Grants for what they hold."}
 	for _, c := range p.All {
 		t.Rows = append(t.Rows, Row{Cells: []Cell{{Text: c.named(), Path: clientPath(c.ID), Under: c.ID}, {Text: c.How}, c.scope(), {When: WhenOf(c.Created, p.Now)}}})
 	}
-	s := Sheet{Title: "Applications", Lead: "Programs that are registered here: those that act for people, machines, and servers that look into tokens.", Notices: p.Notices, Sections: []Section{{Table: t}}}
+	s := Sheet{Title: "Clients", Lead: "Programs that are registered here: those that act for people, machines, and servers that look into tokens.", Notices: p.Notices, Sections: []Section{{Table: t}}}
 	if p.Create {
 		s.Acts = []Act{{Text: "Add a machine", Path: "/admin/clients/new"}}
 	}
@@ -158,7 +158,7 @@ func (f Frame) Clients(w http.ResponseWriter, status int, p Clients) error {
 
 func (c Client) named() string {
 	if c.Name == "" {
-		return "An unnamed application"
+		return "An unnamed client"
 	}
 	return c.Name
 }
@@ -170,14 +170,14 @@ func (c Client) scope() Cell {
 	return Cell{Chips: c.Scope}
 }
 
-// ClientOf is everything about one application.
+// ClientOf is everything about one client.
 type ClientOf struct {
 	Now     time.Time
 	Of      Client
 	Tag     string // of what is shown, for changes
 	Roles   []RoleChoice
 	Grants  []Grant
-	Change  bool // the visitor may change applications
+	Change  bool // the visitor may change clients
 	End     bool // and end grants
 	Notices []Notice
 }
@@ -200,10 +200,10 @@ func (f Frame) Client(w http.ResponseWriter, status int, p ClientOf) error {
 		if c.Secret {
 			danger.Acts = append(danger.Acts, Act{Text: "Make a new secret", Path: clientPage("rotate", c.ID), Danger: true})
 		}
-		danger.Acts = append(danger.Acts, Act{Text: "Delete the application", Path: clientPage("delete", c.ID), Danger: true})
+		danger.Acts = append(danger.Acts, Act{Text: "Delete the client", Path: clientPage("delete", c.ID), Danger: true})
 		sections = append(sections, danger)
 	}
-	return f.Sheet(w, status, Sheet{Title: c.named(), Trail: []Link{{"Applications", clientsPath}}, Notices: p.Notices, Sections: sections})
+	return f.Sheet(w, status, Sheet{Title: c.named(), Trail: []Link{{"Clients", clientsPath}}, Notices: p.Notices, Sections: sections})
 }
 
 func (p ClientOf) roles() Section {
@@ -233,8 +233,8 @@ type ClientForm struct {
 // ClientForm writes it.
 func (f Frame) ClientForm(w http.ResponseWriter, status int, p ClientForm) error {
 	f.At = clientsPath
-	s := Sheet{Title: "Add a machine", Lead: "A program that works in its own name, with a secret that is shown to you once. Applications that work for people register themselves, or come with “postern admin client register”.",
-		Trail: []Link{{"Applications", clientsPath}}, Sections: []Section{{Forms: []Form{{Path: "/admin/clients/new", Button: "Add", Inputs: []Input{
+	s := Sheet{Title: "Add a machine", Lead: "A program that works in its own name, with a secret that is shown to you once. Clients that work for people register themselves, or come with “postern admin client register”.",
+		Trail: []Link{{"Clients", clientsPath}}, Sections: []Section{{Forms: []Form{{Path: "/admin/clients/new", Button: "Add the machine", Inputs: []Input{
 			{Name: "name", Label: "Name", Value: p.Name, Kind: "text", Max: 100, Required: true},
 			{Name: "scope", Label: "All it may ever ask for", Kind: "choices", Options: p.Scopes},
 		}}}}}}
@@ -260,19 +260,19 @@ func (f Frame) Grants(w http.ResponseWriter, status int, p Grants) error {
 	t := GrantTable(p.All, p.Now, p.Change, f.At+"?"+url.Values{"q": {p.Query}}.Encode())
 	t.First, t.Next = p.First, p.Next
 	if p.Query == "" {
-		t.Empty = "Whose? Type a user name. Those of an application are on its own page."
+		t.Empty = "Whose? Type a user name. Those of a client are on its own page."
 	}
-	return f.Sheet(w, status, Sheet{Title: "Grants", Lead: "Each is one yes of a person to an application, with every token that came of it.", Notices: p.Notices,
+	return f.Sheet(w, status, Sheet{Title: "Grants", Lead: "Each is one yes of a person to a client, with every token that came of it.", Notices: p.Notices,
 		Search: searchForm(f.At, "User name", p.Query), Sections: []Section{{Table: t}}})
 }
 
 // GrantTable lists grants of anybody; back is the page to come back to.
 func GrantTable(all []Grant, now time.Time, change bool, back string) *Table {
-	t := &Table{Caption: "Grants", Columns: []string{"Application", "Person", "May", "Since", "Ends"}, Acts: change, Empty: "Nothing is granted."}
+	t := &Table{Caption: "Grants", Columns: []string{"Client", "Person", "May", "Since", "Ends"}, Acts: change, Empty: "Nothing is granted."}
 	for _, g := range all {
 		row := Row{Cells: []Cell{{Text: g.Client, Under: g.ClientID}, {Text: g.User, Path: personPath(g.UserID)}, {Chips: names(g.Scope), Under: g.Resource}, {When: WhenOf(g.Since, now)}, {When: WhenOf(g.Expires, now)}}}
 		if change {
-			row.Acts = []Act{{Text: "End", About: "access of " + g.Client + " for " + g.User, Path: "/admin/grants/end", Post: true, Hidden: []Hidden{{"grant", g.ID}, {"back", back}}, Danger: true}}
+			row.Acts = []Act{{Text: "End access", About: "of " + g.Client + " for " + g.User, Path: "/admin/grants/end", Post: true, Hidden: []Hidden{{"grant", g.ID}, {"back", back}}, Danger: true}}
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -306,7 +306,7 @@ func (f Frame) Keys(w http.ResponseWriter, status int, p Keys) error {
 	}
 	s := Section{Table: t}
 	if p.Change {
-		s.Acts = []Act{{Text: "Rotate now", Path: "/admin/keys/rotate"}}
+		s.Acts = []Act{{Text: "Rotate the key", Path: "/admin/keys/rotate"}}
 	}
 	return f.Sheet(w, status, Sheet{Title: "Keys", Lead: "One key signs every token. The next one is published before it signs, the one before is kept until its last token has ended. All of this happens by itself.",
 		Notices: p.Notices, Sections: []Section{s}})
@@ -381,7 +381,7 @@ func (f Frame) Risk(w http.ResponseWriter, status int, p Risk) error {
 func (v Verdict) section() Section {
 	return Section{ID: "verdict", Title: "Answer", Facts: []Fact{
 		{"Outcome", Cell{Tags: []Tag{verdictTag(v.Outcome)}}},
-		{"Weighs", Cell{Text: number(v.Score), Under: "A second step from " + number(v.Ask) + ", refused from " + number(v.Stop)}},
+		{"Weighs", Cell{Text: number(v.Score), Under: "A second factor from " + number(v.Ask) + ", refused from " + number(v.Stop)}},
 	}, Points: v.Reasons}
 }
 
@@ -390,7 +390,7 @@ func verdictTag(outcome string) Tag {
 	case "allow":
 		return Tag{"straight in", Good}
 	case "step_up":
-		return Tag{"a second step is asked for", Note}
+		return Tag{"a second factor is asked for", Note}
 	}
 	return Tag{"refused", Bad}
 }

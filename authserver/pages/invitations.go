@@ -25,6 +25,18 @@ type Invitations struct {
 	Notices []Notice
 }
 
+// closed says what it takes to invite from here, and what works until then.
+func (p Invitations) closed() Section {
+	s := Section{ID: "closed", Title: "Sign-up is closed", Lead: "So invitations are made on the machine itself, and not here. This is a setting:", Facts: []Fact{
+		{"To invite from here", Cell{Text: "sign_up: invitation", Code: true, Under: "Write this line under authserver: in the configuration file (postern.yaml), and start the server again."}},
+		{"Meanwhile, on the machine", Cell{Text: "postern admin invite -c postern.yaml", Code: true, Under: "It prints a link. Links that are made there work, whatever the setting says, and are listed below."}},
+	}}
+	if p.Create {
+		s.Facts = append(s.Facts, Fact{"Meanwhile, from here", Cell{Text: "Add a person", Path: "/admin/users/new", Under: "They get a password, which is shown to you once."}})
+	}
+	return s
+}
+
 // Invitations writes the list, and the form for another.
 func (f Frame) Invitations(w http.ResponseWriter, status int, p Invitations) error {
 	f.At = "/admin/invitations"
@@ -36,7 +48,7 @@ func (f Frame) Invitations(w http.ResponseWriter, status int, p Invitations) err
 		}
 		row := Row{Cells: []Cell{who, {Chips: v.Roles}, {Text: v.By}, {When: WhenOf(v.Expires, p.Now)}}}
 		if p.Create {
-			row.Acts = []Act{{Text: "Cancel", About: "this invitation", Path: "/admin/invitations/cancel", Post: true, Hidden: []Hidden{{"id", v.ID}}, Danger: true}}
+			row.Acts = []Act{{Text: "Cancel the invitation", Path: "/admin/invitations/cancel", Post: true, Hidden: []Hidden{{"id", v.ID}}, Danger: true}}
 		}
 		t.Rows = append(t.Rows, row)
 	}
@@ -48,7 +60,7 @@ func (f Frame) Invitations(w http.ResponseWriter, status int, p Invitations) err
 			}}}})
 	}
 	if p.Closed {
-		p.Notices = append(p.Notices, Notice{Tone: Note, Text: "Sign-up is closed. To invite people from here, the configuration says “sign_up: invitation” (under authserver). Until then, add them under People, or invite from the machine itself: postern admin invite."})
+		sections = append([]Section{p.closed()}, sections...)
 	}
 	return f.Sheet(w, status, Sheet{Title: "Invitations", Notices: p.Notices, Sections: sections})
 }

@@ -39,6 +39,14 @@ func distance(t, now time.Time) string {
 	return words + " ago"
 }
 
+// Span is a length of time in words.
+func Span(d time.Duration) string {
+	if words := span(d); words != "" {
+		return words
+	}
+	return count(int(d/time.Second), "second")
+}
+
 // span is a length of time in its largest unit, "" for less than a minute.
 func span(d time.Duration) string {
 	const day = 24 * time.Hour

@@ -57,7 +57,7 @@ func (f Frame) People(w http.ResponseWriter, status int, p People) error {
 	}
 	s := Sheet{Title: "People", Lead: "Everybody who can sign in here.", Notices: p.Notices, Search: searchForm(peoplePath, "User name, or what it begins with", p.Query), Sections: []Section{{Table: t}}}
 	if p.Create {
-		s.Acts = []Act{{Text: "Add a person", Path: "/admin/users/new"}, {Text: "Invite", Path: "/admin/invitations"}}
+		s.Acts = []Act{{Text: "Add a person", Path: "/admin/users/new"}, {Text: "Invite somebody", Path: "/admin/invitations"}}
 	}
 	return f.Sheet(w, status, s)
 }
@@ -69,10 +69,10 @@ func searchForm(path, label, value string) *Form {
 func (u Person) tags() []Tag {
 	var tags []Tag
 	if !u.Disabled.IsZero() {
-		tags = append(tags, Tag{"closed", Bad})
+		tags = append(tags, Tag{"disabled", Bad})
 	}
 	if len(u.Factors) == 0 {
-		tags = append(tags, Tag{"no second step", Warn})
+		tags = append(tags, Tag{"no second factor", Warn})
 	}
 	return tags
 }
@@ -115,7 +115,7 @@ func (p PersonOf) facts() Section {
 		{"Signs in with", Cell{Chips: p.Of.Identities}},
 	}
 	if !p.Of.Disabled.IsZero() {
-		facts = append(facts, Fact{"Closed", Cell{When: WhenOf(p.Of.Disabled, p.Now), Tags: []Tag{{"cannot sign in", Bad}}}})
+		facts = append(facts, Fact{"Disabled", Cell{When: WhenOf(p.Of.Disabled, p.Now), Tags: []Tag{{"cannot sign in", Bad}}}})
 	}
 	s := Section{ID: "facts", Title: "About", Facts: facts}
 	if p.Change {
@@ -125,7 +125,7 @@ func (p PersonOf) facts() Section {
 }
 
 func (p PersonOf) roles() Section {
-	s := Section{ID: "roles", Title: "Roles", Lead: "Roles bound what applications can do in this person’s name. A role that is taken away ends tokens that need it within seconds."}
+	s := Section{ID: "roles", Title: "Roles", Lead: "Roles bound what clients can do in this person’s name. A role that is taken away ends tokens that need it within seconds."}
 	if !p.Change {
 		s.Facts = []Fact{{"Roles", Cell{Chips: p.Of.Roles}}}
 		return s
@@ -145,7 +145,7 @@ func (p PersonOf) roles() Section {
 }
 
 func (p PersonOf) factors() Section {
-	t := &Table{Caption: "Second factors", Columns: []string{"Second step"}, Acts: p.Change, Empty: "None: the password alone lets this person in."}
+	t := &Table{Caption: "Second factors", Columns: []string{"Second factor"}, Acts: p.Change, Empty: "None: the password alone lets this person in."}
 	for _, k := range p.Of.Factors {
 		row := Row{Cells: []Cell{{Text: k.Name}}}
 		if p.Change {
@@ -153,7 +153,7 @@ func (p PersonOf) factors() Section {
 		}
 		t.Rows = append(t.Rows, row)
 	}
-	return Section{ID: "factors", Title: "Second steps", Table: t}
+	return Section{ID: "factors", Title: "Second factors", Table: t}
 }
 
 func (p PersonOf) sessions() Section {
@@ -166,7 +166,7 @@ func (p PersonOf) sessions() Section {
 
 func (p PersonOf) grants() Section {
 	t := GrantTable(p.Grants, p.Now, p.End, personPath(p.Of.ID))
-	return Section{ID: "grants", Title: "Applications with access", Table: t}
+	return Section{ID: "grants", Title: "Clients with access", Table: t}
 }
 
 func withoutActs(t *Table) *Table {
@@ -183,13 +183,13 @@ func (p PersonOf) danger() Section {
 		{Text: "Make a new password", Path: personPage("password", p.Of.ID), Danger: true},
 	}}
 	if p.Self {
-		s.Notice = Notice{Tone: Note, Text: "This is you: somebody else has to close or delete your account."}
+		s.Notice = Notice{Tone: Note, Text: "This is you: another administrator has to disable or delete your account."}
 		return s
 	}
 	if p.Of.Disabled.IsZero() {
-		s.Acts = append(s.Acts, Act{Text: "Close the account", Path: personPage("disable", p.Of.ID), Danger: true})
+		s.Acts = append(s.Acts, Act{Text: "Disable the account", Path: personPage("disable", p.Of.ID), Danger: true})
 	} else {
-		s.Acts = append(s.Acts, Act{Text: "Open the account again", Path: personPage("enable", p.Of.ID)})
+		s.Acts = append(s.Acts, Act{Text: "Enable the account", Path: personPage("enable", p.Of.ID)})
 	}
 	s.Acts = append(s.Acts, Act{Text: "Delete the account", Path: personPage("delete", p.Of.ID), Danger: true})
 	return s
@@ -216,7 +216,7 @@ func (f Frame) PersonForm(w http.ResponseWriter, status int, p PersonForm) error
 	form := Form{Path: "/admin/user/edit", Button: "Save", Hidden: []Hidden{{"id", p.ID}, {"tag", p.Tag}}, Inputs: inputs}
 	if p.ID == "" {
 		s = Sheet{Title: "Add a person", Lead: "A password is made up and shown to you once. With an invitation people choose their own.", Trail: []Link{{"People", peoplePath}}}
-		form = Form{Path: "/admin/users/new", Button: "Add", Inputs: append([]Input{{Name: "name", Label: "User name", Value: p.Name, Kind: "text", Max: 100, Required: true, Hint: "They sign in with it."}}, inputs...)}
+		form = Form{Path: "/admin/users/new", Button: "Add the person", Inputs: append([]Input{{Name: "name", Label: "User name", Value: p.Name, Kind: "text", Max: 100, Required: true, Hint: "They sign in with it."}}, inputs...)}
 		form.Inputs = append(form.Inputs, roleInput(p.Roles))
 	}
 	if p.Problem != "" {
@@ -254,6 +254,6 @@ func (f Frame) Secret(w http.ResponseWriter, status int, p Secret) error {
 	f.At = p.At
 	return f.Sheet(w, status, Sheet{Title: p.Title, Lead: p.Lead, Trail: []Link{p.Back}, Sections: []Section{{
 		ID: "secret", Title: p.Name, Lead: "It is shown this once. Copy it now, and hand it over in a way that nobody else reads.",
-		Secret: p.Value, Facts: p.Facts, Acts: []Act{{Text: "I have it", Path: p.Back.Path}},
+		Secret: p.Value, Facts: p.Facts, Acts: []Act{{Text: "I have copied it", Path: p.Back.Path}},
 	}}})
 }

@@ -25,7 +25,7 @@ var adminPlaces = []Link{
 	{"People", "/admin/users"},
 	{"Invitations", "/admin/invitations"},
 	{"Roles", "/admin/roles"},
-	{"Applications", "/admin/clients"},
+	{"Clients", "/admin/clients"},
 	{"Grants", "/admin/grants"},
 	{"Keys", "/admin/keys"},
 	{"Sign-ins", "/admin/sign-ins"},

@@ -30,7 +30,7 @@ var reasons = map[string]string{
 	"no_second_factor":  "there is no second step to ask for",
 	"wrong_password":    "wrong password",
 	"wrong_code":        "wrong code",
-	"disabled":          "the account is closed",
+	"disabled":          "the account is disabled",
 }
 
 func reasonWords(reason string) string {

@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"proxy/stdio":           {"proxy"},
 	"authserver":            {"authserver/*", "policy/rate"},
 	"authserver/store":      {"authserver", "authserver/*"},
+	"authserver/console":    {"authserver/admin", "authserver/pages", "authserver/clientdoc", "authserver/risk"},
 	"authserver/clientdoc":  {"authserver/jose", "authserver/reach"},
 	"authserver/upstream":   {"authserver/jose", "authserver/reach"},
 	"authserver/token":      {"authserver/jose"},

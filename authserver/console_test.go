@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/admin"
+	"github.com/postern-mcp/postern/authserver/console"
 	"github.com/postern-mcp/postern/authserver/role"
 	"github.com/postern-mcp/postern/authserver/store"
 )
@@ -53,15 +54,15 @@ func readers(c *Config) {
 
 // all lists the pages and the forms of the administration.
 func (g *rig) all() (looks, asks, forms []string) {
-	for path, to := range g.s.adminPages() {
-		if to.get != nil {
-			looks = append(looks, adminPath+path)
+	for path, to := range g.s.console().Pages() {
+		if to.Get != nil {
+			looks = append(looks, console.Path+path)
 		}
-		if to.get != nil && to.post != nil && path != "/risk" && path != "/invitations" {
-			asks = append(asks, adminPath+path)
+		if to.Get != nil && to.Post != nil && path != "/risk" && path != "/invitations" {
+			asks = append(asks, console.Path+path)
 		}
-		if to.post != nil && path != "/risk" {
-			forms = append(forms, adminPath+path)
+		if to.Post != nil && path != "/risk" {
+			forms = append(forms, console.Path+path)
 		}
 	}
 	return looks, asks, forms
@@ -113,6 +114,26 @@ func TestWhoMayAdminister(t *testing.T) {
 		if a := g.submit(root, path, url.Values{"token": {tokenOf(t, g.get(root, "/account/profile"))}}, header("Origin", "https://evil.example")); a.status != 403 {
 			t.Errorf("%s from another site: %d", path, a.status)
 		}
+	}
+}
+
+// Whoever has no role for it is told so at once: before they are asked for a
+// second factor, or to sign in once more.
+func TestNobodySetsUpAFactorInVain(t *testing.T) {
+	g := newRig(t)
+	b := g.seated(testUser, amrPassword)
+	g.clock.forward(freshFor + time.Second)
+	for name, a := range map[string]answerOf{
+		"to look": g.get(b, "/admin"), "to change": g.get(b, "/admin/users/new"), "from the sign-in": g.enter(newBrowser(t), "/admin", testUser, testPassword),
+		"a form": g.submit(b, "/admin/keys/rotate", url.Values{"token": {tokenOf(t, g.get(b, "/account/profile"))}}),
+	} {
+		if a.status != 403 || !strings.Contains(a.words(), "Your account is not for administration") {
+			t.Errorf("%s: %d %s", name, a.status, a.words())
+		}
+	}
+	g.administrator("admin")
+	if a := g.get(g.seated("root", amrPassword), "/admin"); a.status != 303 || !strings.HasPrefix(g.local(a), "/account/security?then=") {
+		t.Errorf("whoever has one is not led to set up a factor: %d %s", a.status, a.words())
 	}
 }
 
@@ -193,7 +214,7 @@ func TestAdministratorsLookAfterPeople(t *testing.T) {
 	if a := g.press(b, edit, "/admin/user/edit", "email", "hopper@example.com", "full_name", "Rear Admiral", "email_verified", "-"); !strings.Contains(a.words(), "hopper@example.com not verified") {
 		t.Errorf("edited: %d %s", a.status, a.words())
 	}
-	g.closeAndDelete(b, grace.ID)
+	g.disableAndDelete(b, grace.ID)
 	for _, event := range []string{"user.created", "user.roles", "user.changed", "user.password", "session.ended", "user.deleted"} {
 		if !regexp.MustCompile(`"msg":"` + event + `".*"actor":"` + g.idOf("root") + `"`).MatchString(g.log.String()) {
 			t.Errorf("the log does not say who did %s", event)
@@ -201,21 +222,21 @@ func TestAdministratorsLookAfterPeople(t *testing.T) {
 	}
 }
 
-// closeAndDelete takes grace through a new password, the end of her account,
-// its opening again, the end of her session, and the end of everything.
-func (g *rig) closeAndDelete(b *http.Client, id string) {
+// disableAndDelete takes grace through a new password, the end of her account,
+// its return, the end of her session, and the end of everything.
+func (g *rig) disableAndDelete(b *http.Client, id string) {
 	g.t.Helper()
 	reset := g.press(b, g.get(b, "/admin/user/password?id="+id), "/admin/user/password")
 	again := secretOf(g.t, reset)
 	visitor := newBrowser(g.t)
 	g.enter(visitor, "/account", "grace", again)
-	if a := g.press(b, g.get(b, "/admin/user/disable?id="+id), "/admin/user/disable"); !strings.Contains(a.words(), "The account is closed.") {
+	if a := g.press(b, g.get(b, "/admin/user/disable?id="+id), "/admin/user/disable"); !strings.Contains(a.words(), "The account is disabled.") {
 		g.t.Errorf("disable: %s", a.words())
 	}
 	if a := g.get(visitor, "/account"); !strings.Contains(a.body, `name="password"`) {
-		g.t.Error("a closed account goes on")
+		g.t.Error("a disabled account goes on")
 	}
-	if a := g.press(b, g.get(b, "/admin/user/enable?id="+id), "/admin/user/enable"); !strings.Contains(a.words(), "The account is open again.") {
+	if a := g.press(b, g.get(b, "/admin/user/enable?id="+id), "/admin/user/enable"); !strings.Contains(a.words(), "The account is enabled again.") {
 		g.t.Errorf("enable: %s", a.words())
 	}
 	g.enter(visitor, "/account", "grace", again)
@@ -256,7 +277,7 @@ func TestAdministratorsInvite(t *testing.T) {
 		t.Errorf("the link: %d %s", a.status, a.words())
 	}
 	list := g.get(b, "/admin/invitations")
-	if !strings.Contains(list.words(), "grace@example.com") || !strings.Contains(list.words(), "root") {
+	if !strings.Contains(list.words(), "grace@example.com") || !regexp.MustCompile(`data-label="Made by"><div><bdi>root<`).MatchString(list.body) {
 		t.Errorf("the list: %s", list.words())
 	}
 	if a := g.press(b, list, "/admin/invitations/cancel"); !strings.Contains(a.words(), "The invitation is canceled.") {
