@@ -31,13 +31,13 @@ func (s *Server) account() map[string]route {
 		"/sessions/end-others": {get: page(s.askEndOthers), post: form("/account/sessions", s.endOthers), page: true},
 		"/applications":        {get: page(s.applicationsPage), page: true},
 		"/application":         {get: page(s.applicationPage), page: true},
-		"/application/remove":  {get: page(s.askForget), post: form("/account/applications", s.forget), page: true},
-		"/grants/end":          {post: form("/account/applications", s.endOwnGrant), page: true},
+		"/application/remove":  {get: page(s.askForget), post: form(applicationsPath, s.forget), page: true},
+		"/grants/end":          {post: form(applicationsPath, s.endOwnGrant), page: true},
 		"/tokens":              {get: s.streamTokens},
-		"/tokens/end":          {post: form("/account/applications", s.endOwnToken), page: true},
+		"/tokens/end":          {post: form(applicationsPath, s.endOwnToken), page: true},
 		"/activity":            {get: page(s.activityPage), page: true},
 		"/activity/seen":       {post: form("/account", s.seenActivity), page: true},
-		"/activity/stranger":   {get: page(s.askStranger), post: form("/account/sessions", s.endOthers), page: true},
+		"/activity/stranger":   {get: page(s.askStranger), post: form("/account/activity/stranger", s.stranger), page: true},
 	}
 }
 
@@ -60,7 +60,7 @@ func (s *Server) overviewOf(ctx context.Context, v store.Session) (pages.Overvie
 	if err != nil {
 		return pages.Overview{}, err
 	}
-	p := pages.Overview{Now: now, Name: person.Name, FullName: person.FullName, Factors: factorWords(person)}
+	p := pages.Overview{Now: now, Name: person.Name, FullName: person.FullName, Factors: factorWords(person), HasPassword: person.PasswordHash != "", PasswordAt: person.PasswordAt}
 	for _, role := range s.roles.All() {
 		if role.Everyone {
 			p.Roles = append(p.Roles, role.Name)
@@ -128,10 +128,30 @@ func (s *Server) askStranger(w http.ResponseWriter, r *http.Request, v store.Ses
 		return err
 	}
 	return f.Confirm(w, http.StatusOK, pages.Confirm{
-		At: accountPath, Title: "Somebody else was at your account?", Lead: "Then they may know your password. Do both of these now.",
-		Effects: []string{"First: sign out everywhere but here, with the button below.", "Then: choose a new password, on the page “Security”."},
-		Button:  "Sign out everywhere else", Path: "/account/activity/stranger", Back: pages.Link{Text: "Overview", Path: accountPath},
+		At: accountPath, Title: "Somebody else was at your account?", Lead: "Then they may know your password. Two steps keep them out.",
+		Effects: []string{"Now: you are signed out everywhere but here, and no browser is remembered any more.", "On the next page: you choose a new password, and the old one opens nothing.",
+			"Afterwards, look through Security and Applications for what you did not set up yourself."},
+		Button: "Sign out everywhere else, then choose a password", Path: "/account/activity/stranger", Back: pages.Link{Text: "Overview", Path: accountPath},
 	})
+}
+
+// stranger ends what somebody else may hold, and leads to a new password.
+func (s *Server) stranger(w http.ResponseWriter, r *http.Request, v store.Session, _ params) error {
+	user, err := s.store.UserByID(r.Context(), v.UserID)
+	if err != nil {
+		return err
+	}
+	if err := s.endElsewhere(r, v); err != nil {
+		return err
+	}
+	if err := s.store.ForgetBrowsers(r.Context(), v.UserID, store.Hash{}); err != nil {
+		return err
+	}
+	s.audit(r, "account.stranger", "subject", v.UserID)
+	if user.PasswordHash == "" {
+		return s.onward(w, securityPath, "stranger")
+	}
+	return s.onward(w, passwordPath, "stranger")
 }
 
 func (s *Server) activityPage(w http.ResponseWriter, r *http.Request, v store.Session) error {

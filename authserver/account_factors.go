@@ -84,7 +84,7 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request, v store.Sessio
 	}
 	page := pages.Security{
 		Now: s.config.Now(), Done: q["done"], PasswordAt: user.PasswordAt, HasPassword: user.PasswordHash != "",
-		Generator: f.generator, GeneratorAt: f.since, Recovery: f.recovery, PasskeysOffered: s.party != nil, Then: q["then"],
+		Generator: f.generator, GeneratorAt: f.since, Recovery: f.recovery, PasskeysOffered: s.party != nil, Always: s.config.SecondFactor.Always, Then: q["then"],
 	}
 	page.Wanted, page.GoOn = s.wantedFor(r, q["then"], v)
 	if page.Elsewhere, page.Providers, err = s.elsewhere(r.Context(), v.UserID); err != nil {

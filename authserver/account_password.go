@@ -14,6 +14,8 @@ type passwordStore interface {
 	ChangePassword(ctx context.Context, was store.User, passwordHash string, but store.Hash, now time.Time) error
 }
 
+const passwordPath = securityPath + "/password"
+
 func (s *Server) passwordPage(w http.ResponseWriter, r *http.Request, v store.Session, _ factors) error {
 	user, err := s.store.UserByID(r.Context(), v.UserID)
 	if err != nil {
@@ -23,7 +25,7 @@ func (s *Server) passwordPage(w http.ResponseWriter, r *http.Request, v store.Se
 	if err != nil {
 		return err
 	}
-	return frame.Password(w, http.StatusOK, pages.Password{Username: user.Name, Old: user.PasswordHash != ""})
+	return frame.Password(w, http.StatusOK, pages.Password{Username: user.Name, Old: user.PasswordHash != "", Notices: doneNotices(r)})
 }
 
 // changePassword wants the old one, where there is one. All other sessions end,

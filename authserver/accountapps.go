@@ -17,6 +17,8 @@ type consentLists interface {
 	Forget(ctx context.Context, user, client string, now time.Time) error
 }
 
+const applicationsPath = accountPath + "/applications"
+
 // mostGrants is how many grants, and how many tokens, a person is shown.
 const mostGrants = 500
 
@@ -86,7 +88,7 @@ func (s *Server) applicationOf(ctx context.Context, id string) pages.Application
 		return pages.Application{ID: id, Name: host, Host: host, Verified: provable(id)}
 	}
 	if id == adminClient {
-		return pages.Application{ID: id, Name: s.commandClient().label()}
+		return pages.Application{ID: id, Name: s.commandClient().label(), Command: true}
 	}
 	c, err := s.store.Client(ctx, id)
 	if err != nil {
@@ -140,7 +142,7 @@ func (s *Server) applicationPage(w http.ResponseWriter, r *http.Request, v store
 	}
 	a := let.find(r.URL.Query().Get("client"))
 	if a == nil {
-		return s.onward(w, "/account/applications", "removed")
+		return s.onward(w, applicationsPath, "removed")
 	}
 	p := pages.ApplicationOf{Now: s.config.Now(), Of: *a, Tokens: s.shownTokens(let, a.ID), Notices: doneNotices(r)}
 	for _, g := range let.grants {
@@ -166,10 +168,10 @@ func (s *Server) askForget(w http.ResponseWriter, r *http.Request, v store.Sessi
 		return err
 	}
 	return f.Confirm(w, http.StatusOK, pages.Confirm{
-		At: "/account/applications", Title: "Take back all access of " + s.labelOf(r.Context(), id) + "?", Lead: id,
+		At: applicationsPath, Title: "Take back all access of " + s.labelOf(r.Context(), id) + "?", Lead: id,
 		Effects: []string{"Its tokens end within seconds, and it gets no new ones.", "The next time it wants something, you are asked again.", "What it has read or copied already cannot be taken back."},
 		Button:  "Take back all access", Path: "/account/application/remove", Hidden: []pages.Hidden{{Name: "client", Value: id}},
-		Back: pages.Link{Text: "Applications", Path: "/account/applications"},
+		Back: pages.Link{Text: "Applications", Path: applicationsPath},
 	})
 }
 
@@ -181,7 +183,7 @@ func (s *Server) forget(w http.ResponseWriter, r *http.Request, v store.Session,
 		return err
 	}
 	s.audit(r, "consent.removed", "subject", v.UserID, "client_id", form["client"])
-	return s.onward(w, "/account/applications", "removed")
+	return s.onward(w, applicationsPath, "removed")
 }
 
 // endOwnGrant ends a grant of the person; somebody else's is as if it were not there.
@@ -196,7 +198,7 @@ func (s *Server) endOwnGrant(w http.ResponseWriter, r *http.Request, v store.Ses
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return s.onward(w, "/account/applications", "grant")
+	return s.onward(w, applicationsPath, "grant")
 }
 
 // endOwnToken is endOwnGrant for one access token.
@@ -211,5 +213,5 @@ func (s *Server) endOwnToken(w http.ResponseWriter, r *http.Request, v store.Ses
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return s.onward(w, "/account/applications", "token")
+	return s.onward(w, applicationsPath, "token")
 }

@@ -107,13 +107,14 @@ func (s *Server) onward(w http.ResponseWriter, path, done string) error {
 
 // doneWords is all that a page may be told to say: nothing of an address is repeated.
 var doneWords = map[string]string{
-	"saved":   "Saved.",
-	"ended":   "Signed out there.",
-	"others":  "Signed out everywhere else.",
-	"token":   "The token has ended.",
-	"grant":   "Its access has ended.",
-	"removed": "It has lost all access.",
-	"seen":    "Good. Nothing else to do.",
+	"saved":    "Saved.",
+	"ended":    "Signed out there.",
+	"others":   "Signed out everywhere else.",
+	"stranger": "You are signed out everywhere else. Now choose a new password: until then, whoever knows the old one can come back.",
+	"token":    "The token has ended.",
+	"grant":    "Its access has ended.",
+	"removed":  "It has lost all access.",
+	"seen":     "Good. Nothing else to do.",
 }
 
 func doneNotices(r *http.Request) []pages.Notice {

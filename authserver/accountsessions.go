@@ -73,13 +73,18 @@ func (s *Server) askEndOthers(w http.ResponseWriter, r *http.Request, v store.Se
 }
 
 func (s *Server) endOthers(w http.ResponseWriter, r *http.Request, v store.Session, _ params) error {
+	if err := s.endElsewhere(r, v); err != nil {
+		return err
+	}
+	return s.onward(w, "/account/sessions", "others")
+}
+
+// endElsewhere signs a person out everywhere but here.
+func (s *Server) endElsewhere(r *http.Request, v store.Session) error {
 	n, err := s.store.EndSessions(r.Context(), v.UserID, v.Hash)
 	if err != nil {
 		return err
 	}
 	s.audit(r, "session.ended", "subject", v.UserID, "sessions", n)
-	if err := s.forgetContexts(r, v.UserID); err != nil {
-		return err
-	}
-	return s.onward(w, "/account/sessions", "others")
+	return s.forgetContexts(r, v.UserID)
 }

@@ -88,7 +88,7 @@ func (s *Server) askWho(w http.ResponseWriter, r *http.Request, to redirection, 
 	if p.Silent {
 		return s.sendError(w, r, to, refuse(LoginRequired))
 	}
-	return s.showLogin(w, http.StatusOK, to.client, p, browser, pages.Login{Username: v.UserName, Again: v.UserName != ""})
+	return s.showLogin(w, http.StatusOK, to.client, p, browser, pages.Login{Username: v.UserName, Again: v.UserName != "", Ended: s.ended(r, v)})
 }
 
 // askMore goes on with a session that is not enough for the request.
@@ -167,10 +167,23 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 	return s.pages(p.Redirect).Consent(w, http.StatusOK, pages.Consent{
 		Request: sealed, User: v.UserName,
 		Client: to.client.label(), ClientHost: to.client.host, Verified: to.client.verified && to.client.itself(p.Redirect), Known: !to.client.Dynamic && to.client.itself(p.Redirect),
+		Command: to.client.ID == adminClient, Administers: p.Resource == s.catalogue.admin.URL && len(without(p.Scope, about(p.Scope))) > 0,
+		Lasts: s.lasts(to, p), TakeBack: s.site.url(applicationsPath),
 		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),
 		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource, UserCode: p.UserCode,
 		Details: s.inWords(p.Details), New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)), Beyond: res.lines(p.Beyond),
 	})
+}
+
+// lasts is how long the client gets what it asks for, for people.
+func (s *Server) lasts(to redirection, p pending) string {
+	if to.client.mayUse(grantRefresh) {
+		return "Until you take it back, or nothing uses it for " + pages.Span(s.config.RefreshTokenLife) + "."
+	}
+	if to.client.vetted() && p.Device == "" && provable(p.Redirect) {
+		return "For " + pages.Span(s.config.AccessTokenLife) + " each time it comes back here, until you take it back."
+	}
+	return "For " + pages.Span(s.config.AccessTokenLife) + ". Then it has to ask you again."
 }
 
 func (s *Server) resourceName(url string) string {

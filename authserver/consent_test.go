@@ -217,7 +217,7 @@ func TestConsentPageSaysHowRiskyAScopeIs(t *testing.T) {
 	g := newRig(t, func(c *Config) { c.Resources[0].Scopes[1].Risk = "high" })
 	page := g.consentPage(newBrowser(t), with(authorization(g.publicClient()), "scope", "calc:basic calc:power"))
 	tame, risky, ok := strings.Cut(page.body, "Raise to a power")
-	if !ok || strings.Contains(tame, "risk") || !strings.Contains(risky, `<span class="tag bad">high risk</span>`) {
+	if !ok || strings.Contains(tame, "Risk:") || !strings.Contains(risky, `<span class="tag bad">Risk: high</span>`) {
 		t.Errorf("got %s", page.body)
 	}
 }

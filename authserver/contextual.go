@@ -171,7 +171,7 @@ func (s *Server) forgetContexts(r *http.Request, userID string) error {
 
 func (s *Server) provenSignIn(r *http.Request, e entry, outcome string) store.SignIn {
 	v := s.attempted(r, e.UserName, e.To.Client)
-	v.Number, v.UserID, v.Outcome, v.Reasons, v.Methods = e.Judged.Number, e.UserID, outcome, e.Judged.Reasons, e.Methods
+	v.Number, v.UserID, v.Outcome, v.Reasons, v.Methods = e.Judged.Number, e.UserID, outcome, e.Judged.Reasons, e.recorded()
 	if worthTelling(v) {
 		v.SeenAt = time.Time{}
 	}

@@ -514,7 +514,7 @@ func TestFailuresAreRecordedAtTheEnd(t *testing.T) {
 	g := newSeats(t)
 	g.seat(atHome, firefox).signIn("wrong")
 	g.s.beside.stop()
-	g.recorded(signInFailed, "")
+	g.recorded(signInFailed, "wrong_password")
 	for range waitingFailures + 1 {
 		r := g.request("POST", "/login", "", "")
 		r.RemoteAddr = "127.0.0.1:1"

@@ -16,7 +16,7 @@ import (
 func adminResource(at site) Resource {
 	r := Resource{URL: at.url(admin.Prefix), Name: "the administration of " + at.origin}
 	for _, w := range admin.ScopeWords {
-		r.Scopes = append(r.Scopes, Scope{Name: w.Name, Description: w.Words})
+		r.Scopes = append(r.Scopes, Scope{Name: w.Name, Description: w.Words, Risk: "high"})
 	}
 	return r
 }

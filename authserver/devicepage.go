@@ -100,5 +100,5 @@ func (s *Server) answerDevice(w http.ResponseWriter, r *http.Request, to redirec
 		return err
 	}
 	s.audit(r, event, "client_id", p.Client, "subject", v.UserID, "resource", p.Resource, "scope", strings.Join(p.Scope, " "), "not_in_roles", strings.Join(p.Beyond, " "))
-	return s.pages("").Done(w, http.StatusOK, pages.Done{Client: to.client.label(), Resource: s.resourceName(p.Resource), Allowed: allowed})
+	return s.pages("").Done(w, http.StatusOK, pages.Done{Client: to.client.label(), Resource: s.resourceName(p.Resource), Allowed: allowed, TakeBack: s.site.url(applicationsPath)})
 }

@@ -223,8 +223,8 @@ var answers = map[Reason]answer{
 	BadMaxAge:           {400, "invalid_request", "max_age takes a whole number of seconds."},
 	UnmetACR:            {400, "unmet_authentication_requirements", "Nobody can sign in here in any way of acr_values: see acr_values_supported."},
 	UnmetLevel:          {400, "unmet_authentication_requirements", "This needs a stronger sign-in than this person can do: they set up a second factor or a passkey first."},
-	AccountOff:          {403, "access_denied", "This account is switched off: an administrator can switch it on."},
-	PersonOff:           {400, "invalid_grant", "The account of the person who granted this is switched off or gone."},
+	AccountOff:          {403, "access_denied", "This account is disabled: nobody can sign in to it, and its applications get nothing. Ask an administrator of this server to enable it."},
+	PersonOff:           {400, "invalid_grant", "The account of the person who granted this is disabled or gone."},
 	NotTheirs:           {403, "access_denied", "What was asked for is not in the roles of this person: an administrator can give them one that has it."},
 	LoginRequired:       {400, "login_required", "The person has to sign in: ask again without prompt=none."},
 	ConsentRequired:     {400, "consent_required", "The person has to be asked: ask again without prompt=none."},
@@ -263,7 +263,7 @@ var answers = map[Reason]answer{
 	BeyondYou:           {403, "access_denied", "That is more than you have: nobody gives rights of the administration that they lack, nor changes who has more."},
 	ChangedMeanwhile:    {409, "invalid_request", "Somebody else changed it since you opened the page: open it again, and look at what is there now."},
 	DeskRefused:         {422, "invalid_request", "That cannot be done."},
-	OwnAccount:          {403, "access_denied", "This is your own account: change how you sign in under Account, Security. Its roles and verified address, closing and deleting it are for another administrator."},
+	OwnAccount:          {403, "access_denied", "This is your own account: change how you sign in under Account, Security. Its roles and verified address, disabling and deleting it are for another administrator."},
 	BadRequestState:     {400, "invalid_request", "This page is too old or belongs to another browser: start again from your application."},
 	RequestSpent:        {400, "invalid_request", "This request was answered before: start again from your application."},
 	CrossSite:           {403, "access_denied", "The form was sent from another site."},
@@ -297,7 +297,7 @@ var answers = map[Reason]answer{
 }
 
 // wrongOrUnusual does not tell a thief that the password is right.
-const wrongOrUnusual = "The name or the password is wrong, or this sign-in is too unusual: then it works from where you signed in before."
+const wrongOrUnusual = "The name or the password is wrong, or this sign-in is too unusual. Type both again: capital letters count in the password. If they are right, sign in where you did before, or ask an administrator of this server."
 
 var unlisted = answer{500, "server_error", ""}
 

@@ -32,7 +32,7 @@ func (s *Server) noteFailure(r *http.Request, name string, to pending, cause err
 	v := s.attempted(r, name, to.Client)
 	switch reasonOf(cause) {
 	case WrongPassword:
-		v.Outcome = signInFailed
+		v.Outcome, v.Reasons = signInFailed, []string{"wrong_password"}
 	case NetworkDenied:
 		v.Outcome, v.Reasons = string(risk.Refuse), []string{string(risk.DeniedNetwork)}
 	default:
@@ -41,6 +41,24 @@ func (s *Server) noteFailure(r *http.Request, name string, to pending, cause err
 	if !s.wait(failure{name, v}) {
 		s.config.Log.Warn("login.failure_not_recorded")
 	}
+}
+
+// secondFailures are the reasons for which a second factor proves nothing, as
+// they are recorded.
+var secondFailures = map[Reason]string{
+	WrongSecond: "wrong_code", SecondUsed: "used_code", WrongPasskey: "wrong_passkey", PasskeyCloned: "copied_passkey",
+}
+
+// noteSecondFailure records that somebody who had proven the first did not
+// prove the second.
+func (s *Server) noteSecondFailure(r *http.Request, e entry, cause error) error {
+	reason, ok := secondFailures[reasonOf(cause)]
+	if !ok {
+		return nil
+	}
+	v := s.attempted(r, e.UserName, e.To.Client)
+	v.UserID, v.Outcome, v.Reasons, v.Methods = e.UserID, signInFailed, []string{reason}, e.recorded()
+	return s.recordBeside(r.Context(), v)
 }
 
 // recordBeside has an attempt recorded at which something was proven: that is

@@ -143,7 +143,7 @@ func TestKeyboardApplications(t *testing.T) {
 	a := g.tokens(id)
 	c.saying("Tokens right now") // without being asked for again
 	c.shows("account-applications")
-	c.choose("End token of Test client")
+	c.choose("End this token of Test client")
 	c.saying("The token has ended.")
 	if got, err := g.s.store.AccessToken(t.Context(), g.verified(a).ID); err != nil || !got.Revoked {
 		t.Errorf("the token goes on: %v %v", got, err)
@@ -153,7 +153,7 @@ func TestKeyboardApplications(t *testing.T) {
 	c.open(g.url + "/account/applications")
 	c.saying("in 10 minutes")
 	c.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": false}, nil)
-	c.choose("Look at Test client")
+	c.choose("See details of Test client")
 	c.saying("Take it back")
 	c.shows("account-application")
 	c.choose("Take back all access")

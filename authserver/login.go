@@ -148,6 +148,12 @@ func (s *Server) showLogin(w http.ResponseWriter, status int, c client, p pendin
 	return s.pages(p.Redirect).Login(w, status, page)
 }
 
+// ended: this browser has the cookie of a session, and there is none. Where it
+// came to its end by itself the browser has dropped the cookie.
+func (s *Server) ended(r *http.Request, v store.Session) bool {
+	return v.UserID == "" && s.cookie(r, sessionCookie) != ""
+}
+
 // clientOf is whose request it is: nobody's, where the person goes to a page of ours.
 func (s *Server) clientOf(r *http.Request, p pending) (client, error) {
 	if p.Next != "" {

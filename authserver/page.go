@@ -49,6 +49,9 @@ func (s *Server) showProblem(w http.ResponseWriter, r *http.Request, err error, 
 	if place := s.areaOf(r); back == "" && place.Path != "" {
 		p.Next = place
 	}
+	if reasonOf(err) == AccountOff {
+		p.Next = pages.Link{Text: "Sign in with another account", Path: accountPath}
+	}
 	// RFC 9110 §15.5.2: 401 would need a challenge, and there is none for a person.
 	if a.status == http.StatusUnauthorized {
 		a.status = http.StatusBadRequest

@@ -193,7 +193,7 @@ func (s *Server) second(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.secondFailed(w, r, e, err)
 	}
-	e.Methods = addMethods(e.Methods, methods...)
+	e = e.with(methods)
 	if form["remember"] == "yes" && s.config.SecondFactor.Remember > 0 {
 		if err := s.trust(w, r, e.UserID); err != nil {
 			return err
@@ -213,7 +213,7 @@ func (s *Server) checkSecond(r *http.Request, e entry, form params) (methods []s
 	}
 	switch {
 	case form["recovery"] != "":
-		methods, err = []string{amrCode}, s.checkRecovery(r, e.UserID, form["recovery"])
+		methods, err = []string{recordedRecovery}, s.checkRecovery(r, e.UserID, form["recovery"])
 	default:
 		methods, err = []string{amrCode}, s.takeCode(r.Context(), e.UserID, form["code"])
 	}
@@ -300,6 +300,9 @@ func (s *Server) secondFailed(w http.ResponseWriter, r *http.Request, e entry, c
 		return cause
 	}
 	s.audit(r, "login.second_failed", "subject", e.UserID, "reason", string(reasonOf(cause)))
+	if err := s.noteSecondFailure(r, e, cause); err != nil {
+		return err
+	}
 	setRetryAfter(w.Header(), retryAfter(cause))
 	f, err := s.factorsOf(r.Context(), e.UserID)
 	if err != nil {

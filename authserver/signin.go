@@ -26,9 +26,32 @@ type entry struct {
 	Held     bool     `json:"held,omitzero"`     // it is a session that is not enough, not a new sign-in
 	Session  string   `json:"session,omitzero"`  // which, then
 	Password string   `json:"password,omitzero"` // what names the password the person had, otherwise
+	Recovery bool     `json:"recovery,omitzero"` // the code was one of recovery
 	Judged   judged   `json:"judged,omitzero"`
 	Vouched  vouched  `json:"vouched,omitzero"`
 	Expires  int64    `json:"expires"`
+}
+
+// recordedRecovery stands in records of sign-ins for a code of recovery, which
+// has no word of its own in RFC 8176: tokens say amrCode.
+const recordedRecovery = "recovery"
+
+// with is the entry after more was proved.
+func (e entry) with(methods []string) entry {
+	if i := slices.Index(methods, recordedRecovery); i >= 0 {
+		e.Recovery, methods = true, slices.Replace(slices.Clone(methods), i, i+1, amrCode)
+	}
+	e.Methods = addMethods(e.Methods, methods...)
+	return e
+}
+
+// recorded is what was proved, as the record of the sign-in says it.
+func (e entry) recorded() []string {
+	i := slices.Index(e.Methods, amrCode)
+	if !e.Recovery || i < 0 {
+		return e.Methods
+	}
+	return slices.Replace(slices.Clone(e.Methods), i, i+1, recordedRecovery)
 }
 
 type userByID interface {
@@ -200,7 +223,7 @@ func (s *Server) visitor(w http.ResponseWriter, r *http.Request, d visit) (v sto
 	}
 	if !ok || cameIn(v).Before(to.since()) {
 		browser := s.browser(w, r)
-		return store.Session{}, false, s.showLogin(w, http.StatusOK, client{}, to, browser, pages.Login{Username: v.UserName, Again: v.UserName != ""})
+		return store.Session{}, false, s.showLogin(w, http.StatusOK, client{}, to, browser, pages.Login{Username: v.UserName, Again: v.UserName != "", Ended: s.ended(r, v)})
 	}
 	if !levelOf(v.Methods).meets(d.level) {
 		return store.Session{}, false, s.proven(w, r, s.entryOf(to, v))

@@ -30,10 +30,10 @@ const (
 
 // ScopeWords are all scopes of the API, and what they let somebody do.
 var ScopeWords = []struct{ Name, Words string }{
-	{ScopeRead, "See users, clients, grants, sessions, sign-ins and keys"},
-	{ScopeUsers, "Create, change and delete users, invite them, and give and take their roles"},
+	{ScopeRead, "See everybody's account, clients, grants, sessions and sign-ins, and the keys"},
+	{ScopeUsers, "Create, change and delete anybody's account, invite people, and give and take roles"},
 	{ScopeClients, "Create, change and delete clients, and give and take their roles"},
-	{ScopeSessions, "End sessions, grants and tokens"},
+	{ScopeSessions, "End anybody's sessions, grants and tokens"},
 	{ScopeKeys, "Rotate and revoke the signing keys"},
 }
 

@@ -51,6 +51,8 @@ type Token struct {
 type Overview struct {
 	Now                            time.Time
 	Name, FullName                 string
+	HasPassword                    bool
+	PasswordAt                     time.Time
 	News                           []SignIn // that the person has not seen
 	Factors                        []string // second factors in words
 	Sessions, Applications, Tokens int
@@ -75,14 +77,20 @@ func (p Overview) news() []Section {
 	if len(p.News) == 0 {
 		return nil
 	}
-	return []Section{{
-		ID: "news", Title: "New sign-ins to your account", Lead: "Did you do all of this yourself? If not, somebody knows your password.",
-		Table: &Table{Caption: "New sign-ins", Columns: []string{"When", "What happened", "Where from"}, Rows: signInRows(p.News, p.Now, false)},
-		Acts: []Act{
-			{Text: "That was me", Path: "/account/activity/seen", Post: true, Hidden: []Hidden{{"until", strconv.FormatInt(p.News[0].Until, 10)}}},
-			{Text: "That was not me", Path: "/account/activity/stranger", Danger: true},
-		},
-	}}
+	s := Section{ID: "news", Title: "New sign-ins to your account", Lead: "Did you do all of this yourself? If not, somebody can get in as you.",
+		Table: &Table{Caption: "New sign-ins", Columns: []string{"When", "What happened", "Where from"}, Rows: signInRows(p.News, p.Now, false)}}
+	seen := Act{Text: "That was me", Path: "/account/activity/seen", Post: true, Hidden: []Hidden{{"until", strconv.FormatInt(p.News[0].Until, 10)}}}
+	if p.HasPassword && p.PasswordAt.After(p.News[0].At) {
+		s.Title, s.Lead = "Sign-ins before your new password", "Whoever knew the password before cannot use it any more."
+		seen.Text = "Do not show them any more"
+		s.Acts = []Act{seen}
+		return []Section{s}
+	}
+	if p.HasPassword {
+		s.Lead = "Did you do all of this yourself? If not, somebody knows your password: choose a new one."
+	}
+	s.Acts = []Act{seen, {Text: "That was not me", Path: "/account/activity/stranger", Danger: true}}
+	return []Section{s}
 }
 
 func (p Overview) summary() Section {
@@ -92,7 +100,7 @@ func (p Overview) summary() Section {
 	}
 	return Section{ID: "summary", Title: "At a glance", Facts: []Fact{
 		{"User name", Cell{Text: p.Name}},
-		{"Second step when you sign in", factor},
+		{"Second factor", factor},
 		{"Signed in at", Cell{Text: count(p.Sessions, "browser"), Path: "/account/sessions"}},
 		{"Applications you let in", Cell{Text: count(p.Applications, "application"), Path: "/account/applications", Under: holdingNow(p.Tokens)}},
 		{"Roles", Cell{Chips: p.Roles}},
@@ -143,11 +151,15 @@ type Sessions struct {
 // Sessions writes the list of them.
 func (f Frame) Sessions(w http.ResponseWriter, status int, p Sessions) error {
 	f.At = "/account/sessions"
+	lead := "Everywhere you are signed in right now. Sign out what you do not know or no longer use."
+	if len(p.All) == 1 {
+		lead = "You are signed in here, and nowhere else."
+	}
 	section := Section{Table: sessionTable(p.All, p.Now, "/account/sessions/end")}
 	if len(p.All) > 1 {
 		section.Acts = []Act{{Text: "Sign out everywhere else", Path: "/account/sessions/end-others", Danger: true}}
 	}
-	return f.Sheet(w, status, Sheet{Title: "Signed-in browsers", Lead: "Everywhere you are signed in right now. Sign out what you do not know or no longer use.",
+	return f.Sheet(w, status, Sheet{Title: "Signed-in browsers", Lead: lead,
 		Notices: p.Notices, Sections: []Section{section}})
 }
 
@@ -208,7 +220,11 @@ func signInRows(all []SignIn, now time.Time, names bool) []Row {
 func (s SignIn) outcome() Cell {
 	c := Cell{Tags: []Tag{outcomeTag(s.Outcome)}}
 	var why []string
-	if by := MethodWords(s.Methods); by != "" {
+	by := MethodWords(s.Methods)
+	if s.Outcome != "allow" {
+		by = provenWords(s.Methods)
+	}
+	if by != "" {
 		why = append(why, by)
 	}
 	for _, r := range s.Reasons {

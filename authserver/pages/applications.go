@@ -14,6 +14,7 @@ type Application struct {
 	ID, Name, Host string // Host: "" when nobody vouches for one
 	Verified       bool   // the host proves that it is its own
 	Known          bool   // an administrator registered it
+	Command        bool   // it is the command line of this server, or says so
 	Local          bool   // its answers go to a program on a device
 	Back           []string
 	Allowed        []Allowed
@@ -75,7 +76,7 @@ func (p Applications) sections() []Section {
 		Empty: "You have not let any application in yet."}
 	for _, a := range p.All {
 		t.Rows = append(t.Rows, Row{Cells: []Cell{a.cell(), {Chips: a.resources()}, {When: WhenOf(a.Since, p.Now)}, {Text: number(a.Tokens)}},
-			Acts: []Act{{Text: "Look", About: "at " + a.Name, Path: a.path()}}})
+			Acts: []Act{{Text: "See details", About: "of " + a.Name, Path: a.path()}}})
 	}
 	return []Section{{Table: t}, tokenSection(p.Tokens, p.Now)}
 }
@@ -93,6 +94,8 @@ func (a Application) tags() []Tag {
 	switch {
 	case a.Verified:
 		tags = append(tags, Tag{"verified", Good})
+	case a.Command:
+		tags = append(tags, Tag{"the command of this server", Note})
 	case a.Known:
 		tags = append(tags, Tag{"known here", Good})
 	default:
@@ -115,7 +118,7 @@ func (a Application) resources() []string {
 func tokenSection(all []Token, now time.Time) Section {
 	t := tokenTable(all, now)
 	return Section{ID: "tokens", Title: "Tokens in use right now", Table: &t,
-		Lead: "While an application works for you it holds a token: a pass for one place and a few minutes. Each ends by itself; “End” ends it within seconds."}
+		Lead: "While an application works for you it holds a token: a pass for one place and a few minutes. Each ends by itself; “End this token” ends it within seconds."}
 }
 
 // tokenTable is the list of live tokens.
@@ -125,7 +128,7 @@ func tokenTable(all []Token, now time.Time) Table {
 	for _, k := range all {
 		t.Rows = append(t.Rows, Row{
 			Cells: []Cell{{Text: k.Client}, {Text: k.Resource}, {Chips: k.Scope}, {When: WhenOf(k.Expires, now)}},
-			Acts:  []Act{{Text: "End", About: "token of " + k.Client, Path: "/account/tokens/end", Post: true, Hidden: []Hidden{{"token_id", k.ID}}}},
+			Acts:  []Act{{Text: "End this token", About: "of " + k.Client, Path: "/account/tokens/end", Post: true, Hidden: []Hidden{{"token_id", k.ID}}}},
 		})
 	}
 	return t
@@ -192,7 +195,7 @@ func grantTable(all []Grant, now time.Time) *Table {
 	for _, g := range all {
 		t.Rows = append(t.Rows, Row{
 			Cells: []Cell{{When: WhenOf(g.Since, now)}, {Text: g.Resource}, {Chips: names(g.Scope)}, {When: WhenOf(g.Expires, now)}},
-			Acts:  []Act{{Text: "End", About: "this yes", Path: "/account/grants/end", Post: true, Hidden: []Hidden{{"grant", g.ID}}}},
+			Acts:  []Act{{Text: "Take this back", About: "what you allowed for " + g.Resource, Path: "/account/grants/end", Post: true, Hidden: []Hidden{{"grant", g.ID}}}},
 		})
 	}
 	return t

@@ -9,6 +9,7 @@ type Login struct {
 	Resource string
 	Username string // as typed before
 	Again    bool   // the last sign-in is too long ago for what is asked
+	Ended    bool   // whoever was signed in here is no more
 	Problem  string // why the last try failed, or ""
 	Ways     []Way  // other providers at which people sign in
 	Without  string // the one of them that is not offered, or ""
@@ -32,11 +33,11 @@ type Scope struct {
 func (s Scope) RiskTag() Tag {
 	switch s.Risk {
 	case "low":
-		return Tag{"low risk", Good}
+		return Tag{"Risk: low", Good}
 	case "medium":
-		return Tag{"medium risk", Warn}
+		return Tag{"Risk: medium", Warn}
 	case "high":
-		return Tag{"high risk", Bad}
+		return Tag{"Risk: high", Bad}
 	}
 	return Tag{}
 }
@@ -58,6 +59,10 @@ type Consent struct {
 	ClientHost   string // whose client it says it is, "" when nobody vouches
 	Verified     bool   // the host proved it
 	Known        bool   // an administrator of this server registered it
+	Command      bool   // it is the command line of this server, or says so
+	Administers  bool   // what it asks for is the administration of this server
+	Lasts        string // how long it gets this, as a sentence
+	TakeBack     string // URL of the page on which it is taken back
 	RedirectHost string // where the browser goes afterwards
 	Local        bool   // which is a program on the person's device
 	Scheme       string // the one that opens these links, "" for a loopback address
@@ -68,6 +73,9 @@ type Consent struct {
 	Beyond       []Scope // asked for as well, and not theirs to give
 	Details      []Detail
 }
+
+// Disguised says that the name imitates another one.
+func (c Consent) Disguised() bool { return disguised(c.Client) }
 
 // Many says that the list is too long to be seen at once.
 func (c Consent) Many() bool { return len(c.New)+len(c.Held)+len(c.Beyond) > 12 }
@@ -92,6 +100,7 @@ type Done struct {
 	Client   string
 	Resource string
 	Allowed  bool
+	TakeBack string // URL of the page on which it is taken back
 }
 
 // Logout asks whether to end the session; the rest comes back with the yes.

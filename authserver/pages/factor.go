@@ -67,6 +67,7 @@ type Generator struct {
 
 // Generator writes the page that sets one up.
 func (f Frame) Generator(w http.ResponseWriter, status int, p Generator) error {
+	f.Script = true
 	return f.write(w, status, "generator.html", view{f, "Codes from an app", p})
 }
 
@@ -79,6 +80,7 @@ type RecoveryCodes struct {
 
 // RecoveryCodes writes them.
 func (f Frame) RecoveryCodes(w http.ResponseWriter, status int, p RecoveryCodes) error {
+	f.Script = true
 	return f.write(w, status, "recovery.html", view{f, "Your recovery codes", p})
 }
 
@@ -118,7 +120,8 @@ type Security struct {
 	Generator       bool
 	GeneratorAt     time.Time
 	Recovery        int
-	PasskeysOffered bool
+	PasskeysOffered bool // browsers know passkeys for this address
+	Always          bool // a second factor is asked for at every sign-in
 	Passkeys        []KeptPasskey
 	Browsers        []TrustedBrowser
 	Elsewhere       []LinkedAccount
@@ -126,12 +129,13 @@ type Security struct {
 }
 
 var doneWords = map[string]string{
-	"code-on":           "Codes from your app are set up. From now on we ask for one when a sign-in is unusual, or when what you do needs it. Other browsers were signed out.",
+	"code-on":           "Codes from your app are set up. Other browsers were signed out.",
 	"code-off":          "Codes from your app are switched off.",
 	"passkey-on":        "Your passkey is added. You can sign in with it alone, or as the second step.",
 	"passkey-off":       "The passkey is removed. It may still be on your device: remove it there too.",
 	"passkey-renamed":   "The passkey has its new name.",
 	"password-changed":  "Your password is changed. You were signed out everywhere else.",
+	"stranger":          "You are signed out everywhere else. Look through what lets you in here, and remove what is not yours.",
 	"linked":            "The account is linked: it lets you in from now on.",
 	"unlinked":          "The account is unlinked: it lets you in no more. You were signed out everywhere else.",
 	"browser-forgotten": "You are asked for the second step there again.",
@@ -173,6 +177,8 @@ func (f Frame) Security(w http.ResponseWriter, status int, p Security) error {
 	sections := []Section{p.password()}
 	if p.PasskeysOffered {
 		sections = append(sections, p.passkeys())
+	} else {
+		sections = append(sections, Section{ID: "passkeys", Title: "Passkeys", Lead: "There are none here: browsers keep passkeys for names such as auth.example.com, and this server is reached at a bare IP address."})
 	}
 	sections = append(sections, p.generator(), p.recovery())
 	if len(p.Elsewhere)+len(p.Providers) > 0 {
@@ -214,7 +220,7 @@ func (p Security) passkeys() Section {
 }
 
 func (p Security) generator() Section {
-	s := Section{ID: "code", Title: "Codes from an app", Lead: "An app on your phone shows a new code of six digits every half minute. You type it after your password."}
+	s := Section{ID: "code", Title: "Codes from an app", Lead: "An app on your phone shows a new code of six digits every half minute. " + p.whenAsked()}
 	if !p.Generator {
 		s.Acts = []Act{{Text: "Set up codes", Path: withThen("/account/security/code", p.Then)}}
 		return s
@@ -225,6 +231,14 @@ func (p Security) generator() Section {
 		{Text: "Switch off", About: "codes from an app", Path: "/account/security/code/remove", Danger: true},
 	}
 	return s
+}
+
+// whenAsked says when somebody who has a second factor is asked for it.
+func (p Security) whenAsked() string {
+	if p.Always {
+		return "We ask for one at every sign-in, except at browsers that you have remembered."
+	}
+	return "We ask for one when a sign-in is unusual, or when what you do needs it."
 }
 
 // RemoveCode asks before codes are switched off.
@@ -314,6 +328,7 @@ type Password struct {
 	Old      bool // there is one, which is asked for
 	Problem  string
 	Field    string // what the problem is about
+	Notices  []Notice
 }
 
 // Password writes the page that changes it.
@@ -331,7 +346,7 @@ func (f Frame) Password(w http.ResponseWriter, status int, p Password) error {
 		}
 	}
 	return f.Sheet(w, status, Sheet{
-		Title: "Change your password", Trail: []Link{{"Security", "/account/security"}},
+		Title: "Change your password", Trail: []Link{{"Security", "/account/security"}}, Notices: p.Notices,
 		Sections: []Section{{Points: []string{"You stay signed in here, and are signed out everywhere else.", "Remembered browsers ask for the second step again.", "Applications keep what you allowed them: see Applications."},
 			Forms: []Form{{Path: "/account/security/password", Button: "Change it", Inputs: inputs}}}},
 	})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -230,7 +231,7 @@ type Sheet struct {
 
 // Sheet writes one. Its frame needs a visitor.
 func (f Frame) Sheet(w http.ResponseWriter, status int, p Sheet) error {
-	f.Script = f.Script || p.Live != ""
+	f.Script = f.Script || p.Live != "" || slices.ContainsFunc(p.Sections, func(s Section) bool { return s.Secret != "" })
 	return f.write(w, status, "sheet.html", view{f, p.Title, p})
 }
 

@@ -1,5 +1,5 @@
-// What cannot be done without a script: keeping a list up to date while it is
-// looked at. Without it the page shows the list as it was when it was opened.
+// What cannot be done without a script. A list is kept up to date while it is
+// looked at: without it the page shows the list as it was when it was opened.
 'use strict';
 
 for (const region of document.querySelectorAll('[data-live]')) {
@@ -19,6 +19,23 @@ for (const region of document.querySelectorAll('[data-live]')) {
   };
   region.addEventListener('focusout', () => setTimeout(renew));
   region.classList.add('live');
+}
+
+// What is shown to be used elsewhere can be copied by a button. None of it has a
+// space of its own: those are for reading.
+for (const button of document.querySelectorAll('[data-copy]')) {
+  if (!navigator.clipboard) continue;
+  button.hidden = false;
+  button.addEventListener('click', async () => {
+    const source = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(source.innerText.replace(/ /g, '').trim());
+      button.textContent = 'Copied';
+    } catch {
+      getSelection().selectAllChildren(source);
+      button.textContent = 'Selected: copy it with the keyboard';
+    }
+  });
 }
 
 // Passkeys. A form with data-passkey asks the browser for one, puts the answer

@@ -9,18 +9,23 @@ import (
 
 // shown is text of somebody else's as a page may show it: apart from the
 // writing direction around it, with a sign where a character shows nothing,
-// turns others around, or paints over its neighbours.
+// turns others around, or paints over its neighbours, and beside one that
+// imitates another.
 func shown(text string) template.HTML {
 	var b strings.Builder
 	b.WriteString("<bdi>")
-	marks := 0
-	for _, r := range text {
+	marks, runes := 0, []rune(text)
+	imitation := imitations(runes)
+	for i, r := range runes {
 		marks = marksSoFar(marks, r)
-		if odd(r) || marks > maxMarks {
+		switch {
+		case odd(r) || marks > maxMarks:
 			fmt.Fprintf(&b, `<span class="odd">U+%04X</span>`, r)
-			continue
+		case imitation[i]:
+			fmt.Fprintf(&b, `<span class="odd">%s U+%04X</span>`, template.HTMLEscapeString(string(r)), r)
+		default:
+			b.WriteString(template.HTMLEscapeString(string(r)))
 		}
-		b.WriteString(template.HTMLEscapeString(string(r)))
 	}
 	b.WriteString("</bdi>")
 	return template.HTML(b.String())

@@ -18,6 +18,15 @@ func TestWhatShowsNothingIsShown(t *testing.T) {
 		"a space that is not": {"a\u00a0b", `a<span class="odd">U+00A0</span>b`},
 		"bytes that are none": {"a\xffb", `a<span class="odd">U+FFFD</span>b`},
 		"marks as needed":     {"e\u0301\u0323", "e\u0301\u0323"},
+		"Russian":             {"Калькулятор оса", "Калькулятор оса"},
+		"Greek":               {"Υπολογιστής", "Υπολογιστής"},
+		"Japanese and Latin":  {"AIアプリ", "AIアプリ"},
+		"accents":             {"Çaça Ærø Ðữ", "Çaça Ærø Ðữ"},
+		"a Russian a":         {"Cl\u0430ude", `Cl<span class="odd">а U+0430</span>ude`},
+		"nothing but twins":   {"\u0441\u043e\u0440", `<span class="odd">с U+0441</span><span class="odd">о U+043E</span><span class="odd">р U+0440</span>`},
+		"a Greek letter":      {"G\u03bfogle", `G<span class="odd">ο U+03BF</span>ogle`},
+		"a wide letter":       {"\uff23laude", `<span class="odd">Ｃ U+FF23</span>laude`},
+		"mathematics":         {"\U0001d402laude", "<span class=\"odd\">\U0001d402 U+1D402</span>laude"},
 		"marks in a heap":     {"e" + strings.Repeat("\u0301", 5), "e" + strings.Repeat("\u0301", 4) + `<span class="odd">U+0301</span>`},
 	} {
 		if got := string(shown(row.text)); got != "<bdi>"+row.want+"</bdi>" {

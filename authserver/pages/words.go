@@ -1,12 +1,14 @@
 package pages
 
+import "slices"
+
 // outcomeTag is how an attempt to sign in ended.
 func outcomeTag(outcome string) Tag {
 	switch outcome {
 	case "allow":
 		return Tag{"signed in", Good}
 	case "step_up":
-		return Tag{"second step asked for", Note}
+		return Tag{"second factor asked for", Note}
 	case "refuse":
 		return Tag{"refused", Bad}
 	case "failed":
@@ -27,9 +29,12 @@ var reasons = map[string]string{
 	"recent_failures":   "several failed tries shortly before",
 	"impossible_travel": "too far away from the sign-in before",
 	"pace":              "many tries in a short time",
-	"no_second_factor":  "there is no second step to ask for",
+	"no_second_factor":  "there is no second factor to ask for",
 	"wrong_password":    "wrong password",
 	"wrong_code":        "wrong code",
+	"used_code":         "a code that was used before",
+	"wrong_passkey":     "a passkey that is not known here",
+	"copied_passkey":    "a passkey that has a copy",
 	"disabled":          "the account is disabled",
 }
 
@@ -42,8 +47,17 @@ func reasonWords(reason string) string {
 
 // methods in words (RFC 8176).
 var methods = map[string]string{
-	"pwd": "password", "otp": "code", "hwk": "passkey", "swk": "passkey", "pop": "passkey",
+	"pwd": "password", "otp": "code from an app", "recovery": "recovery code", "hwk": "passkey", "swk": "passkey", "pop": "passkey",
 	"fed": "another provider",
+}
+
+// provenWords is what somebody proved who did not get in, "" for nothing: whoever
+// reads it learns what others know.
+func provenWords(amr []string) string {
+	if slices.Contains(amr, "pwd") {
+		return "with the right password"
+	}
+	return MethodWords(amr)
 }
 
 // MethodWords is how somebody proved who they are, such as "by password and

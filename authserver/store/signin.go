@@ -102,7 +102,7 @@ func sameBefore(ctx context.Context, tx *sql.Tx, v SignIn) (number int64, err er
 		return v.Number, nil
 	}
 	err = tx.QueryRowContext(ctx,
-		`SELECT number FROM sign_ins WHERE user_id = $1 AND outcome = $2 AND network = $3 AND agent = $4 AND at > $5
+		`SELECT number FROM sign_ins WHERE user_id = $1 AND outcome = $2 AND network = $3 AND agent = $4 AND at > $5 AND amr <> ''
 		 ORDER BY number DESC LIMIT 1`, v.UserID, v.Outcome, v.Network, v.Agent, millis(v.At.Add(-time.Hour))).Scan(&number)
 	if found(err) == ErrNotFound {
 		return 0, nil

@@ -46,6 +46,8 @@ func proving() []story {
 		signed("security-passkey-problem", "NewPasskey", "that did not work", pages.Frame.NewPasskey, pages.NewPasskey{Passkey: question, Problem: "This passkey is registered already."}),
 		signed("security-passkey-one", "OnePasskey", "the last one", pages.Frame.OnePasskey, pages.OnePasskey{Now: now, Key: keys[0], Last: true}),
 		signed("security-password", "Password", "changes it", pages.Frame.Password, pages.Password{Username: "ada", Old: true}),
+		signed("security-password-stranger", "Password", "after somebody else was there", pages.Frame.Password, pages.Password{Username: "ada", Old: true, Notices: []pages.Notice{{Tone: pages.Good, Text: "You are signed out everywhere else. Now choose a new password: until then, whoever knows the old one can come back."}}}),
+		signed("security-no-passkeys", "Security", "at an address without passkeys", security, pages.Security{Now: now, HasPassword: true, PasswordAt: now, Always: true}),
 		signed("security-password-wrong", "Password", "the old one is wrong", pages.Frame.Password, pages.Password{Username: "ada", Old: true, Field: "password", Problem: "This is not your password of now."}),
 	}
 }

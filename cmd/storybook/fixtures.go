@@ -57,6 +57,8 @@ var signIns = []pages.SignIn{
 	{At: ago(time.Hour), Outcome: "allow", Reasons: []string{"known_context"}, Agent: "Firefox on Linux", Address: "203.0.113.7", Methods: []string{"pwd", "otp", "mfa"}},
 	{At: ago(26 * time.Hour), Outcome: "refuse", Reasons: []string{"impossible_travel", "recent_failures", "pace"}, Agent: "python-requests", Address: "192.0.2.200"},
 	{At: ago(3 * day), Outcome: "failed", Reasons: []string{"wrong_password"}, Agent: "Unknown browser", Address: "2001:db8::1", Client: longWord},
+	{At: ago(4 * day), Outcome: "failed", Reasons: []string{"wrong_code"}, Agent: "Safari on iOS", Address: "2001:db8::1", Methods: []string{"pwd"}},
+	{At: ago(5 * day), Outcome: "allow", Agent: "Safari on iOS", Address: "2001:db8::1", Methods: []string{"pwd", "recovery", "mfa"}},
 	{At: ago(80 * day), Outcome: "allow", Reasons: []string{"first_sign_in", "a_reason_of_tomorrow"}, Agent: "Firefox on Linux", Address: "203.0.113.7"},
 }
 

@@ -37,7 +37,8 @@ func visited[P any](name, page, about string, v pages.Visitor, write writer[P], 
 
 func asking() []story {
 	login, consent, device, problem := pages.Frame.Login, pages.Frame.Consent, pages.Frame.Device, pages.Frame.Problem
-	claude := pages.Consent{User: "ada", Client: "Claude", ClientHost: "claude.ai", Verified: true, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator}
+	claude := pages.Consent{User: "ada", Client: "Claude", ClientHost: "claude.ai", Verified: true, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator,
+		Lasts: "Until you take it back, or nothing uses it for 30 days.", TakeBack: "https://auth.example.com/account/applications"}
 	with := func(change func(*pages.Consent)) pages.Consent {
 		c := claude
 		change(&c)
@@ -47,7 +48,8 @@ func asking() []story {
 		alone("login", "Login", "for an application", login, pages.Login{Client: "Claude", Resource: "Calculator"}),
 		alone("login-own", "Login", "for the account pages", login, pages.Login{}),
 		alone("login-again", "Login", "the last sign-in is too old", login, pages.Login{Client: "Claude", Resource: "Calculator", Username: "ada", Again: true}),
-		alone("login-wrong", "Login", "after a wrong password", login, pages.Login{Client: "Claude", Resource: "Calculator", Username: "ada", Problem: "The name or the password is wrong."}),
+		alone("login-wrong", "Login", "after a wrong password", login, pages.Login{Client: "Claude", Resource: "Calculator", Username: "ada", Problem: "The name or the password is wrong, or this sign-in is too unusual. Type both again: capital letters count in the password. If they are right, sign in where you did before, or ask an administrator of this server."}),
+		alone("login-ended", "Login", "whoever was signed in is no more", login, pages.Login{Ended: true}),
 		alone("login-ways", "Login", "with other providers", login, pages.Login{Client: "Claude", Resource: "Calculator", Ways: providers}),
 		alone("login-refused-there", "Login", "after a provider refused", login, pages.Login{Client: "Claude", Resource: "Calculator", Ways: providers, Problem: "Google: You did not sign in there. Try again, or sign in another way."}),
 		alone("login-linking", "Login", "to link an account elsewhere", login, pages.Login{Linking: "Google", Address: "ada@example.com", Ways: providers[1:]}),
@@ -65,6 +67,14 @@ func asking() []story {
 			c.ClientHost, c.Verified, c.RedirectHost, c.Local = "", false, "127.0.0.1", true
 		})),
 		alone("consent-scheme", "Consent", "whoever opens its links", consent, with(func(c *pages.Consent) { c.RedirectHost, c.Local, c.Scheme = "cursor:", true, "cursor" })),
+		alone("consent-command", "Consent", "the command line of this server", consent, with(func(c *pages.Consent) {
+			c.Client, c.ClientHost, c.Verified, c.RedirectHost, c.Command, c.Administers, c.UserCode = "postern admin (the command line)", "", false, "", true, true, "BDFG-HJKL"
+			c.Resource, c.ResourceURL = "the administration of https://auth.example.com", "https://auth.example.com/api/v1"
+			c.New = []pages.Scope{{Name: "postern:read", Words: "See everybody's account, clients, grants, sessions and sign-ins, and the keys", Risk: "high"}, {Name: "postern:users", Words: "Create, change and delete anybody's account, invite people, and give and take roles", Risk: "high"}}
+		})),
+		alone("consent-imitation", "Consent", "a name that imitates another", consent, with(func(c *pages.Consent) {
+			c.Client, c.ClientHost, c.Verified, c.RedirectHost = "Cl\u0430ude", "", false, "elsewhere.example"
+		})),
 		alone("consent-device", "Consent", "a device waits", consent, with(func(c *pages.Consent) { c.UserCode = "BDFG-HJKL" })),
 		alone("consent-details", "Consent", "authorization details", consent, with(func(c *pages.Consent) {
 			c.Details = []pages.Detail{{Type: "payment", Words: "Pay somebody", Fields: []pages.Field{{Name: "creditor", Value: invisible}, {Name: "amount", Value: "EUR 1,000.00"}, {Name: "note", Value: ""}}}, {Type: "look", Words: "Look at the balance"}}
@@ -78,7 +88,7 @@ func asking() []story {
 		alone("device", "Device", "asks for a code", device, pages.Device{}),
 		alone("device-link", "Device", "came by a link", device, pages.Device{Code: "BDFG-HJKL", Given: true}),
 		alone("device-wrong", "Device", "no device shows it", device, pages.Device{Problem: "No device shows this code right now."}),
-		alone("done", "Done", "a device is connected", pages.Frame.Done, pages.Done{Client: "Television", Resource: "Calculator", Allowed: true}),
+		alone("done", "Done", "a device is connected", pages.Frame.Done, pages.Done{Client: "Television", Resource: "Calculator", Allowed: true, TakeBack: "https://auth.example.com/account/applications"}),
 		alone("done-denied", "Done", "a device is not connected", pages.Frame.Done, pages.Done{Client: invisible, Resource: "Calculator"}),
 		alone("logout", "Logout", "asks", pages.Frame.Logout, pages.Logout{User: "ada"}),
 		alone("logout-anybody", "Logout", "asks whoever it is", pages.Frame.Logout, pages.Logout{}),
@@ -86,6 +96,7 @@ func asking() []story {
 		alone("problem", "Problem", "with a way back", problem, pages.Problem{Text: "A requested scope does not exist here.", Code: "invalid_scope", Reason: "bad_scope", Back: "https://claude.ai/callback?error=invalid_scope", BackHost: "claude.ai"}),
 		alone("problem-dead-end", "Problem", "without one", problem, pages.Problem{Text: "The application asked to send you to an address (redirect_uri) that it never registered, so we stopped.", Code: "invalid_request", Reason: "unregistered_redirect"}),
 		alone("problem-ours", "Problem", "of our own pages", problem, pages.Problem{Text: "This page is too old or belongs to another browser.", Code: "invalid_request", Reason: "bad_request_state", Next: pages.Link{Text: "Go to your account", Path: "/account"}}),
+		alone("problem-disabled", "Problem", "of a disabled account", problem, pages.Problem{Text: "This account is disabled: nobody can sign in to it, and its applications get nothing. Ask an administrator of this server to enable it.", Code: "access_denied", Reason: "account_off", Next: pages.Link{Text: "Sign in with another account", Path: "/account"}}),
 		alone("problem-inside", "Problem", "our fault", problem, pages.Problem{Text: "Something went wrong here. Try again in a while."}),
 	}
 }

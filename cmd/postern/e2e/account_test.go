@@ -24,7 +24,7 @@ func TestPeopleTakeBackWhatTheyAllowed(t *testing.T) {
 				step{"do": "decide", "decision": "allow"},
 				step{"do": "read", "until": "landed", "as": "back"},
 			)...)
-			for _, words := range []string{"high risk", "not verified", "127.0.0.1", "on this device"} {
+			for _, words := range []string{"Risk: high", "not verified", "127.0.0.1", "an application on this computer"} {
 				if !strings.Contains(found["consent"].Text, words) {
 					t.Errorf("the consent page does not say %q: %s", words, found["consent"].Text)
 				}
@@ -33,14 +33,14 @@ func TestPeopleTakeBackWhatTheyAllowed(t *testing.T) {
 			found = browse(t, inWindow("ada",
 				step{"do": "open", "url": d.issuer + "/account/applications"}, here,
 				step{"do": "read", "until": "Tokens in use right now", "as": "applications"},
-				step{"do": "choose", "says": "Look"},
+				step{"do": "choose", "says": "See details"},
 				step{"do": "read", "until": "What it may do with", "as": "application"},
 				step{"do": "choose", "says": "Take back all access"},
 				step{"do": "read", "until": "cannot be taken back", "as": "asked"},
 				step{"do": "choose", "says": "Take back all access"},
 				step{"do": "read", "until": "It has lost all access.", "as": "after"},
 			)...)
-			if !strings.Contains(found["applications"].Text, "everything") || !strings.Contains(found["application"].Text, "high risk") || !strings.Contains(found["after"].Text, "You have not let any application in yet") {
+			if !strings.Contains(found["applications"].Text, "everything") || !strings.Contains(found["application"].Text, "Risk: high") || !strings.Contains(found["after"].Text, "You have not let any application in yet") {
 				t.Errorf("got %+v", found)
 			}
 			if again := d.ask(t, "/token", altered(redeeming(d.public, "x"), "grant_type", "refresh_token", "refresh_token", got.Refresh)); again.status != http.StatusBadRequest {
