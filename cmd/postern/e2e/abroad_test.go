@@ -15,23 +15,6 @@ import (
 	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
-// step is one thing somebody does in a window; peers/windows.mjs knows what.
-type step map[string]string
-
-// shown is what a window shows.
-type shown struct {
-	URL  string `json:"url"`
-	Text string `json:"text"`
-}
-
-// browse does the steps in Chromium and gives what was read on the way.
-func browse(t *testing.T, steps ...step) map[string]shown {
-	t.Helper()
-	found := map[string]shown{}
-	ask(t, "windows.mjs", map[string]any{"browser": chromium(t), "landed": landing, "steps": steps}, &found)
-	return found
-}
-
 // landing is where browsers are sent back to: clients on loopback may listen at
 // any port. It answers as long as the tests run.
 var landing = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -99,7 +82,7 @@ func abroadLines(t *testing.T, issuers map[string]string) string {
 // openAbroad is a desk beside providers, by name, on a database ("" for SQLite).
 func openAbroad(t *testing.T, database string, issuers map[string]string) *desk {
 	t.Helper()
-	d := &desk{stage: setStage(t, []staged{{"only", "http://" + loopback(freePort(t)), "accepted"}}), user: person{"ada", "correct horse battery staple"}}
+	d := &desk{stage: setStage(t, []staged{{"only", "http://" + loopback(freePort(t)), "accepted"}}), user: person{"ada", adasPassword}}
 	text, err := os.ReadFile(d.config)
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +104,7 @@ func (d *desk) authorizeURL(client string, pairs ...string) string {
 	return d.issuer + "/authorize?" + d.asking(client, append(pairs, "redirect_uri", landing)...).Encode()
 }
 
-// personal is what the access token of a fresh code says.
+// personal is what an access token says of the person.
 type personal struct {
 	Subject string   `json:"sub"`
 	Scope   string   `json:"scope"`
@@ -129,10 +112,15 @@ type personal struct {
 	AMR     []string `json:"amr"`
 }
 
-func (d *desk) personal(t *testing.T, client string, at shown) (c personal) {
+func (d *desk) personal(t *testing.T, client string, at shown) personal {
 	t.Helper()
-	access := d.ask(t, "/token", redeeming(client, at.landed(t).Get("code"), "redirect_uri", landing)).expect(t, http.StatusOK).told(t).Access
-	body, err := base64.RawURLEncoding.DecodeString(strings.Split(access, ".")[1])
+	return claimed(t, d.ask(t, "/token", redeeming(client, at.landed(t).Get("code"), "redirect_uri", landing)).expect(t, http.StatusOK).told(t))
+}
+
+// claimed is what the access token of an answer says.
+func claimed(t *testing.T, got told) (c personal) {
+	t.Helper()
+	body, err := base64.RawURLEncoding.DecodeString(strings.Split(got.Access, ".")[1])
 	if err != nil {
 		t.Fatal(err)
 	}

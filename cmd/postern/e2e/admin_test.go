@@ -44,7 +44,7 @@ func openBureau(t *testing.T, databaseURL string) *bureau {
 		config = strings.Replace(config, "database: sqlite:authserver.db", "database_url_file: database", 1)
 	}
 	write(t, s.config, config)
-	o := &bureau{desk: &desk{stage: s, user: person{"ada", "correct horse battery staple"}}, home: t.TempDir()}
+	o := &bureau{desk: &desk{stage: s, user: person{"ada", adasPassword}}, home: t.TempDir()}
 	o.serve(t)
 	o.administer(t, o.user.Password+"\n", "user", "create", o.user.Username, "--password-stdin")
 	o.target = o.resource("only")

@@ -26,7 +26,7 @@ type authorizationInput struct {
 func TestConformanceOfTheIssuer(t *testing.T) {
 	s := setStage(t, []staged{{"only", "http://" + loopback(freePort(t)), "accepted"}})
 	s.open(t)
-	user := person{"ada", "correct horse battery staple"}
+	user := person{"ada", adasPassword}
 	s.administer(t, user.Password+"\n", "user", "create", user.Username, "--password-stdin")
 	port := freePort(t)
 	id := s.register(t, fmt.Sprintf("http://127.0.0.1:%d/callback", port))

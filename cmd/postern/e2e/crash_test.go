@@ -53,7 +53,7 @@ func deskOnDatabase(t *testing.T, databaseURL string) *desk {
 		write(t, filepath.Join(s.dir, "database"), databaseURL+"\n")
 		write(t, s.config, strings.Replace(string(text), "database: sqlite:authserver.db", "database_url_file: database", 1))
 	}
-	d := &desk{stage: s, user: person{"ada", "correct horse battery staple"}}
+	d := &desk{stage: s, user: person{"ada", adasPassword}}
 	d.serve(t)
 	d.administer(t, d.user.Password+"\n", "user", "create", d.user.Username, "--password-stdin")
 	d.public = d.register(t, deskCallback, "refresh_token")

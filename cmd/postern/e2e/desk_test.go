@@ -16,6 +16,7 @@ import (
 const (
 	deskCallback = "http://127.0.0.1:7777/cb"
 	deskVerifier = "a-verifier-of-the-length-that-rfc-7636-asks-for-0123"
+	adasPassword = "plum tortoise verbena anvil" // nobody guesses it soon
 )
 
 // desk is a running authorization server with somebody who can sign in, two
@@ -71,7 +72,7 @@ func openDesk(t *testing.T) *desk {
 		t.Fatal(err)
 	}
 	servers := []staged{{"only", "http://" + loopback(freePort(t)), "accepted"}}
-	d := &desk{stage: setStageIn(t, dir, servers), user: person{"ada", "correct horse battery staple"}}
+	d := &desk{stage: setStageIn(t, dir, servers), user: person{"ada", adasPassword}}
 	if d.server, err = spawn(binary, "authserver", "-c", d.config); err != nil {
 		t.Fatal(err)
 	}

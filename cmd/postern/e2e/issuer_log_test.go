@@ -68,7 +68,7 @@ func (d *desk) peopleFail(t *testing.T, l *ledger) {
 	t.Helper()
 	w := newWindow(t)
 	request := w.get(t, d.issuer+"/authorize?"+d.asking(d.public).Encode()).sealed(t)
-	wrong := l.secret("wrong password", "correct horse battery stable")
+	wrong := l.secret("wrong password", "plum tortoise verbena angel")
 	l.failed(t, w.submit(t, d.issuer+"/login", url.Values{"request": {request}, "username": {d.user.Username}, "password": {wrong}}))
 	swapped := w.submit(t, d.issuer+"/login", url.Values{"request": {request}, "username": {d.user.Password}, "password": {d.user.Username}})
 	swapped.expect(t, http.StatusForbidden) // its form has the name in it again

@@ -57,7 +57,7 @@ func (k keyed) step(t *testing.T, name string) (found keyedFound) {
 func openDeskWith(t *testing.T, lines string) *desk {
 	t.Helper()
 	servers := []staged{{"only", "http://" + loopback(freePort(t)), "accepted"}}
-	d := &desk{stage: setStage(t, servers), user: person{"ada", "correct horse battery staple"}}
+	d := &desk{stage: setStage(t, servers), user: person{"ada", adasPassword}}
 	text, err := os.ReadFile(d.config)
 	if err != nil {
 		t.Fatal(err)

@@ -28,6 +28,7 @@ func run(m *testing.M) int {
 		return 1
 	}
 	status := m.Run()
+	browsers.close()
 	for _, races := range []string{shared.stop(), front.close()} {
 		if races != "" {
 			fmt.Fprintln(os.Stderr, "a data race:", races)

@@ -34,7 +34,7 @@ func deskOfItsOwn(t *testing.T, redis *redisServer) *desk {
 		s.append(t, fmt.Sprintf("state:\n  secret_file: %s\n  redis: {url_file: %s}\n",
 			newSecret(t, t.TempDir()), write(t, filepath.Join(s.dir, "redis"), redis.url()+"\n")))
 	}
-	d := &desk{stage: s, user: person{"ada", "correct horse battery staple"}}
+	d := &desk{stage: s, user: person{"ada", adasPassword}}
 	d.serve(t)
 	d.administer(t, d.user.Password+"\n", "user", "create", d.user.Username, "--password-stdin")
 	d.public = d.register(t, deskCallback, "refresh_token")

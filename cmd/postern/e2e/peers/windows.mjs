@@ -1,9 +1,14 @@
 // People at browsers, each window with cookies of its own, by the keyboard
-// alone: they do the steps they are given, one after the other.
+// alone: what is to be reached is reached by Tab. One step comes as one line on
+// stdin, and what became of it goes out as one line; steps of different windows
+// may be under way together. It ends with its stdin.
+import { createInterface } from 'node:readline';
 import { chromium } from 'playwright-core';
-import { report } from './input.mjs';
+
+console.log = console.info = console.error; // stdout belongs to the answers
 
 const patience = 15_000;
+const stops = 200; // a page has fewer places that Tab stops at
 
 class Window {
   held = null; // the callback that was stopped on its way
@@ -13,14 +18,44 @@ class Window {
     this.landed = landed;
   }
 
-  async press(selector) {
-    await this.page.locator(selector).first().focus();
-    await this.page.keyboard.press('Enter');
+  // reach goes on by Tab until the focus is on what is meant.
+  async reach(selector) {
+    const target = this.page.locator(selector).locator('visible=true').first();
+    await target.waitFor();
+    for (let stop = 0; stop < stops; stop++) {
+      if (await target.evaluate(element => element === document.activeElement)) return;
+      await this.page.keyboard.press('Tab');
+    }
+    throw new Error(`no Tab leads to ${selector}`);
   }
 
-  async type(selector, text) {
-    await this.page.locator(selector).focus();
-    await this.page.keyboard.type(text);
+  // follow does something that leads to another page, and waits for that.
+  async follow(act) {
+    await this.page.evaluate(() => { window.left = false; });
+    await act();
+    await this.page.waitForFunction(() => window.left === undefined && document.readyState === 'complete');
+  }
+
+  async enter() {
+    await this.follow(() => this.page.keyboard.press('Enter'));
+  }
+
+  async press({ on }) {
+    await this.reach(on);
+    await this.enter();
+  }
+
+  // strike is press for what changes the page that it is on.
+  async strike({ on, key }) {
+    await this.reach(on);
+    await this.page.keyboard.press(key);
+  }
+
+  // type writes into a field, in place of what was in it.
+  async type({ on, text }) {
+    await this.reach(on);
+    await this.page.keyboard.press('Control+A');
+    await this.page.keyboard.insertText(text);
   }
 
   async open({ url }) {
@@ -28,37 +63,32 @@ class Window {
   }
 
   async leave({ label }) {
-    await this.press(`button:has-text("Sign in with ${label}")`);
+    await this.press({ on: `button:has-text("Sign in with ${label}")` });
   }
 
   async there({ account, acr }) {
-    await this.page.waitForSelector('input[name=account]');
-    await this.type('input[name=account]', account);
-    if (acr) await this.type('input[name=acr]', acr);
-    await this.press('button[value=yes]');
+    await this.type({ on: 'input[name=account]', text: account });
+    if (acr) await this.type({ on: 'input[name=acr]', text: acr });
+    await this.press({ on: 'button[value=yes]' });
   }
 
   async cancel() {
-    await this.page.waitForSelector('input[name=account]');
-    await this.press('button[value=no]');
+    await this.press({ on: 'button[value=no]' });
   }
 
   async here({ username, password }) {
-    await this.type('input[name=username]', username);
-    await this.type('input[name=password]', password);
-    await this.page.keyboard.press('Enter');
+    await this.type({ on: 'input[name=username]', text: username });
+    await this.type({ on: 'input[name=password]', text: password });
+    await this.enter();
   }
 
   async decide({ decision }) {
-    await this.page.waitForSelector(`button[name=decision][value=${decision}]`);
-    await this.press(`button[name=decision][value=${decision}]`);
+    await this.press({ on: `button[name=decision][value=${decision}]` });
   }
 
   // choose goes to what can be pressed and says something, and presses it.
   async choose({ says }) {
-    const target = this.page.locator('a:visible, button:visible', { hasText: says }).first();
-    await target.focus();
-    await this.page.keyboard.press('Enter');
+    await this.press({ on: `:is(a, button):has-text("${says}")` });
   }
 
   // hold stops the next callback, redirects included, and keeps its address.
@@ -79,42 +109,96 @@ class Window {
     await this.blocker.detach();
   }
 
-  async read({ until, as }, findings) {
+  async visit({ from, instead, as }) {
+    const url = windows.get(from).held;
+    await this.page.goto(instead ? url.replace(`/with/${instead}/`, `/with/${as}/`) : url);
+  }
+
+  async read({ until }) {
     if (until === 'landed') await this.page.waitForURL(this.landed);
     else await this.page.waitForSelector(`body:has-text("${until}")`);
-    findings[as] = { url: this.page.url(), text: await this.page.locator('body').innerText() };
+    return { url: this.page.url(), text: await this.page.locator('body').innerText() };
+  }
+
+  // look gives what one thing on the page says, or holds when it is a field.
+  async look({ on }) {
+    const target = this.page.locator(on).first();
+    await target.waitFor({ state: 'attached' });
+    return { url: this.page.url(), text: await target.evaluate(element => element.value ?? element.innerText) };
+  }
+
+  // device is one that keeps passkeys; its owner says yes while it is at hand.
+  async device() {
+    this.keys = await this.page.context().newCDPSession(this.page);
+    await this.keys.send('WebAuthn.enable');
+    this.device = await this.keys.send('WebAuthn.addVirtualAuthenticator', {
+      options: { protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserVerified: true, automaticPresenceSimulation: false },
+    });
+  }
+
+  async hand({ is }) {
+    await this.keys.send('WebAuthn.setAutomaticPresenceSimulation', { ...this.device, enabled: is === 'there' });
+  }
+
+  // touch goes to something that asks for a passkey, and takes the device out of
+  // the pocket until that was answered.
+  async touch({ on }) {
+    await this.reach(on);
+    await this.hand({ is: 'there' });
+    await this.follow(async () => {
+      const answered = this.page.waitForEvent('framenavigated');
+      await this.page.keyboard.press('Enter');
+      await answered;
+      await this.hand({ is: 'away' });
+    });
+  }
+
+  // copy makes of the passkeys on the device those of a backup, whose counters
+  // begin anew.
+  async copy() {
+    const { credentials } = await this.keys.send('WebAuthn.getCredentials', this.device);
+    for (const credential of credentials) {
+      await this.keys.send('WebAuthn.removeCredential', { ...this.device, credentialId: credential.credentialId });
+      await this.keys.send('WebAuthn.addCredential', { ...this.device, credential: { ...credential, signCount: 0 } });
+    }
   }
 }
 
-await report(async ({ browser, landed, steps }, findings) => {
-  const launched = await chromium.launch({
+const windows = new Map();
+let launched = null;
+
+async function opened(name, { browser, landed }) {
+  launched ??= chromium.launch({
     executablePath: browser,
     args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
   });
-  const windows = {};
-  const window = async name => {
-    if (!windows[name]) {
-      const context = await launched.newContext();
-      const page = await context.newPage();
-      page.setDefaultTimeout(patience);
-      windows[name] = new Window(page, `${landed}?**`);
-    }
-    return windows[name];
-  };
+  const context = await (await launched).newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(patience);
+  const window = new Window(page, `${landed}?**`);
+  windows.set(name, window);
+  return window;
+}
+
+async function take(step) {
+  const at = windows.get(step.at) ?? (await opened(step.at, step));
   try {
-    for (const [number, step] of steps.entries()) {
-      const at = await window(step.at);
-      try {
-        if (step.do === 'visit') {
-          const url = windows[step.from].held;
-          await at.page.goto(step.as ? url.replace('/with/' + step.instead + '/', '/with/' + step.as + '/') : url);
-        } else await at[step.do](step, findings);
-      } catch (error) {
-        const text = await at.page.locator('body').innerText().catch(() => '');
-        throw new Error(`step ${number} (${JSON.stringify(step)}) at ${at.page.url()}:\n${text}\n${error}`);
-      }
-    }
-  } finally {
-    await launched.close();
+    if (step.do !== 'close') return await at[step.do](step);
+    windows.delete(step.at);
+    await at.page.context().close();
+  } catch (error) {
+    const text = await at.page.locator('body').innerText().catch(() => '');
+    return { error: `at ${at.page.url()}:\n${text}\n${error}` };
   }
+}
+
+const lines = createInterface({ input: process.stdin });
+lines.on('line', async line => {
+  const step = JSON.parse(line);
+  const answer = await take(step).catch(error => ({ error: String(error?.stack ?? error) }));
+  process.stdout.write(`${JSON.stringify({ number: step.number, ...answer })}\n`);
+});
+lines.on('close', async () => {
+  await (await launched)?.close();
+  process.exit(0);
 });
