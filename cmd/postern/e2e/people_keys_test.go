@@ -98,7 +98,7 @@ func (h *house) applications(t *testing.T) {
 	s.opens(h.authorizeURL(h.public, "scope", "use more"))
 	s.signsIn(who)
 	asked := s.reads("Use the others").Text
-	for _, words := range []string{"high", "not verified", "127.0.0.1", "Use the harmless tools"} {
+	for _, words := range []string{"Risk: high", "not verified", "127.0.0.1", "an application on this computer", "Use the harmless tools"} {
 		if !strings.Contains(asked, words) {
 			t.Errorf("the consent page does not say %q: %s", words, asked)
 		}
@@ -107,7 +107,7 @@ func (h *house) applications(t *testing.T) {
 	h.calls(t, got.Access, "risky").expect(t, http.StatusOK)
 	s.opens(h.issuer + "/account/applications")
 	s.presses(`tr a[href*="/account/application?"]`)
-	if said := s.reads("Use the others").Text; !strings.Contains(said, "high") {
+	if said := s.reads("Use the others").Text; !strings.Contains(said, "Risk: high") {
 		t.Errorf("the application's page says %s", said)
 	}
 	s.presses(`a[href*="/account/application/remove"]`)
