@@ -17,6 +17,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/keyring"
 	"github.com/postern-mcp/postern/authserver/passkey"
 	"github.com/postern-mcp/postern/authserver/role"
 	"github.com/postern-mcp/postern/authserver/store"
@@ -33,7 +34,7 @@ type Server struct {
 	catalogue  catalogue
 	roles      role.Set
 	store      Store
-	keys       *keyring
+	keys       *keyring.Ring
 	rules      token.Rules
 	target     dpop.Target
 	devicesAt  dpop.Target
@@ -112,7 +113,7 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 		return nil, err
 	}
 	s.handler = s.routes()
-	work := []func(context.Context){s.sweepUntil, s.listUntil, s.keepKeysUntil, s.recordFailuresUntil}
+	work := []func(context.Context){s.sweepUntil, s.listUntil, s.keys.KeepUntil, s.recordFailuresUntil}
 	if c.Revocations != nil {
 		work = append(work, s.announceUntil)
 	}
@@ -143,8 +144,11 @@ func (s *Server) deriveSeals() error {
 }
 
 func (s *Server) prepareTokens(ctx context.Context) (err error) {
-	s.keys = &keyring{now: s.config.Now}
-	if err := s.openKeys(ctx); err != nil {
+	s.keys, err = keyring.Open(ctx, s.store, keyring.Config{
+		Policy: s.config.Keys, Allowed: s.profile.allows, Kept: keptSigned,
+		Seal: keyring.Seal{Close: s.seals.keys.close, Open: s.seals.keys.open}, Now: s.config.Now, Log: s.config.Log,
+	})
+	if err != nil {
 		return err
 	}
 	if s.rules, err = token.NewRules(s.config.Issuer, s.catalogue.audiences(), token.RFC9068, 0); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
+	"github.com/postern-mcp/postern/authserver/keyring"
 	"github.com/postern-mcp/postern/authserver/revoked"
 	"github.com/postern-mcp/postern/authserver/risk"
 	"github.com/postern-mcp/postern/authserver/role"
@@ -65,7 +66,7 @@ type Config struct {
 	Hosts             []string // further values of Host that are answered, beside the issuer's
 	Secret            []byte   // ≥32 bytes: seals keys at rest and form tokens
 	PreviousSecret    []byte   // ≥32 bytes: opens what an earlier Secret sealed; nil: there is none
-	Keys              KeyPolicy
+	Keys              keyring.Policy
 	Clients           ClientPolicy
 	Resources         []Resource
 	DetailTypes       []DetailType // nil: no authorization details are taken
@@ -96,7 +97,7 @@ func (c Config) validate() error {
 		checkHosts(c.Hosts),
 		demand(len(c.Secret) >= 32, "Secret must have at least 32 bytes"),
 		demand(c.PreviousSecret == nil || len(c.PreviousSecret) >= 32, "PreviousSecret must have at least 32 bytes"),
-		c.Keys.check(),
+		c.Keys.Check(),
 		checkResources(c.Resources),
 		checkDetailTypes(c.DetailTypes),
 		checkRoles(c.Roles),

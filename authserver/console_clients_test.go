@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postern-mcp/postern/authserver/keyring"
 )
 
 func TestAdministratorsLookAfterApplications(t *testing.T) {
@@ -84,9 +86,9 @@ func TestAdministratorsEndGrants(t *testing.T) {
 	}
 }
 
-func (g *rig) signingKeys() []Key {
+func (g *rig) signingKeys() []keyring.Key {
 	g.t.Helper()
-	all, err := g.s.SigningKeys(g.t.Context())
+	all, err := g.s.keys.List(g.t.Context())
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -96,7 +98,7 @@ func (g *rig) signingKeys() []Key {
 // signs is the id of the key that signs.
 func (g *rig) signs() string {
 	all := g.signingKeys()
-	return all[slices.IndexFunc(all, func(k Key) bool { return k.State == KeySigns })].ID
+	return all[slices.IndexFunc(all, func(k keyring.Key) bool { return k.State == keyring.Signs })].ID
 }
 
 func TestAdministratorsLookAfterKeys(t *testing.T) {

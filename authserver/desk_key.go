@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/admin"
+	"github.com/postern-mcp/postern/authserver/keyring"
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
@@ -39,7 +40,7 @@ func (d desk) SignIns(ctx context.Context, _ admin.Actor, q admin.SignInQuery) (
 
 // Keys are those that tokens are signed with.
 func (d desk) Keys(ctx context.Context, _ admin.Actor, _ admin.None) (admin.Page[admin.Key], error) {
-	found, err := d.s.SigningKeys(ctx)
+	found, err := d.s.keys.List(ctx)
 	var page admin.Page[admin.Key]
 	for _, k := range found {
 		page.Items = append(page.Items, keyOf(k))
@@ -47,7 +48,7 @@ func (d desk) Keys(ctx context.Context, _ admin.Actor, _ admin.None) (admin.Page
 	return page, err
 }
 
-func keyOf(k Key) admin.Key {
+func keyOf(k keyring.Key) admin.Key {
 	return admin.Key{ID: k.ID, Algorithm: k.Algorithm, State: string(k.State), SignsFrom: k.SignsFrom.UTC(), Until: k.Until.UTC()}
 }
 
@@ -57,8 +58,8 @@ func (d desk) RotateKey(ctx context.Context, by admin.Actor, q admin.KeyRotation
 	if q.After != 0 {
 		after = time.Duration(q.After) * time.Second
 	}
-	k, err := d.s.RotateKey(ctx, after)
-	if errors.Is(err, ErrManyKeys) || errors.Is(err, errAtOnce) {
+	k, err := d.s.keys.Rotate(ctx, after)
+	if errors.Is(err, keyring.ErrMany) || errors.Is(err, keyring.ErrAtOnce) {
 		return admin.Key{}, admin.Refuse(admin.Conflict, "%v.", err)
 	}
 	if err != nil {
@@ -70,11 +71,11 @@ func (d desk) RotateKey(ctx context.Context, by admin.Actor, q admin.KeyRotation
 
 // RevokeKey takes a key back at once.
 func (d desk) RevokeKey(ctx context.Context, by admin.Actor, q admin.KeyRef) (admin.Key, error) {
-	k, err := d.s.RevokeKey(ctx, q.ID)
+	k, err := d.s.keys.Revoke(ctx, q.ID)
 	if errors.Is(err, ErrUnknown) {
 		return admin.Key{}, admin.Refuse(admin.NotFound, "There is no good key of this kid: list the keys.")
 	}
-	if errors.Is(err, errAtOnce) {
+	if errors.Is(err, keyring.ErrAtOnce) {
 		return admin.Key{}, admin.Refuse(admin.Conflict, "%v.", err)
 	}
 	if err != nil {
@@ -88,9 +89,9 @@ func (d desk) RevokeKey(ctx context.Context, by admin.Actor, q admin.KeyRef) (ad
 func (d desk) Status(ctx context.Context, _ admin.Actor, _ admin.None) (admin.Status, error) {
 	now := d.s.config.Now().UTC()
 	v := admin.Status{Issuer: d.s.config.Issuer, Now: now.Truncate(time.Millisecond), Ready: d.s.Ready(ctx) == nil}
-	keys, err := d.s.SigningKeys(ctx)
+	keys, err := d.s.keys.List(ctx)
 	for _, k := range keys {
-		if k.State == KeySigns {
+		if k.State == keyring.Signs {
 			v.Key = keyOf(k)
 		}
 	}

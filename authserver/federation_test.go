@@ -137,7 +137,7 @@ func (a *abroad) allow(b *http.Client, client string, page answerOf) token.Claim
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	access, err := unverified.Verify(a.clock.Now(), a.s.rules, a.s.keys.published())
+	access, err := unverified.Verify(a.clock.Now(), a.s.rules, a.s.keys.Published())
 	if err != nil {
 		a.t.Fatal(err)
 	}

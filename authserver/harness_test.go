@@ -23,6 +23,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/keyring"
 	"github.com/postern-mcp/postern/authserver/replay"
 	"github.com/postern-mcp/postern/authserver/risk"
 	"github.com/postern-mcp/postern/authserver/role"
@@ -89,7 +90,7 @@ type rig struct {
 func baseConfig(issuer string, c *clock, l *logbook) Config {
 	return Config{
 		Issuer: issuer, Secret: []byte(strings.Repeat("s", 32)),
-		Keys: KeyPolicy{Algorithm: jose.ES256, RotateEvery: 720 * time.Hour, PublishBefore: 24 * time.Hour},
+		Keys: keyring.Policy{Algorithm: jose.ES256, RotateEvery: 720 * time.Hour, PublishBefore: 24 * time.Hour},
 		Resources: []Resource{
 			{URL: calculator, Name: "Calculator", Scopes: []Scope{
 				{Name: "calc:basic", Description: "Add, subtract, multiply and divide", Default: true},

@@ -114,7 +114,7 @@ func (s *Server) tell(w http.ResponseWriter, r *http.Request, c client, i intros
 	if err != nil {
 		return err
 	}
-	signed, err := s.keys.signer().Sign(introspectionType, payload)
+	signed, err := s.keys.Signer().Sign(introspectionType, payload)
 	if err != nil {
 		return err
 	}

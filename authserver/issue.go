@@ -15,6 +15,11 @@ import (
 // token: until then its revocation is remembered and told.
 const slowClocks = 5 * time.Minute
 
+const (
+	longestToken = time.Hour                 // nothing that is signed here lives longer
+	keptSigned   = longestToken + slowClocks // how long a key stays published that signs no more
+)
+
 // draft completes the claims of a new access token (RFC 9068), bound to the
 // proof's key when there was a proof, and to the client's certificate when it
 // registered for that. It lacks its place in the status list,
@@ -66,7 +71,7 @@ func (s *Server) issue(r *http.Request, req tokenRequest, wanted []string, c tok
 		return tokenAnswer{}, err
 	}
 	c.Status = s.statusOf(place)
-	signed, err := token.Sign(s.keys.signer(), c)
+	signed, err := token.Sign(s.keys.Signer(), c)
 	if err != nil {
 		return tokenAnswer{}, fmt.Errorf("sign an access token: %w", err)
 	}

@@ -64,7 +64,7 @@ func (s *Server) describe() metadata {
 		RevocationAuth:        s.methods(),
 		IntrospectionEndpoint: s.site.url("/introspect"),
 		IntrospectionAuth:     proving(s.methods()),
-		SignedIntrospection:   s.keys.algorithms(),
+		SignedIntrospection:   s.keys.Algorithms(),
 		StatusLists:           s.site.url("/status"),
 		Scopes:                s.catalogue.scopes(),
 		ResponseTypes:         []string{"code"},
@@ -102,7 +102,7 @@ func (s *Server) openID(w http.ResponseWriter, _ *http.Request) error {
 	m := openIDMetadata{
 		metadata:         s.describe(),
 		UserinfoEndpoint: s.site.url("/userinfo"), LogoutEndpoint: s.site.url("/logout"),
-		SubjectTypes: []string{"public"}, IDTokenAlgorithms: s.keys.algorithms(),
+		SubjectTypes: []string{"public"}, IDTokenAlgorithms: s.keys.Algorithms(),
 		Claims: []string{"iss", "sub", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr", "at_hash", "preferred_username"},
 	}
 	m.Scopes = append(m.Scopes, scopeOpenID, scopeProfile)
@@ -114,5 +114,5 @@ func (s *Server) jwks(w http.ResponseWriter, _ *http.Request) error {
 	// A set that is kept for longer than keys are published ahead lacks the one that signs.
 	fresh := min(5*time.Minute, s.config.Keys.PublishBefore/2)
 	w.Header().Set("Cache-Control", "public, max-age="+strconv.Itoa(int(fresh/time.Second)))
-	return writeJSON(w, http.StatusOK, s.keys.published())
+	return writeJSON(w, http.StatusOK, s.keys.Published())
 }

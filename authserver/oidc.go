@@ -81,7 +81,7 @@ func (s *Server) identify(a tokenAnswer, c token.Claims, nonce string) (tokenAns
 	if !identity(c.Scope) {
 		return a, nil
 	}
-	key := s.keys.signer()
+	key := s.keys.Signer()
 	payload, err := json.Marshal(idClaims{
 		Issuer: c.Issuer, Subject: c.Subject, Audience: c.ClientID, IssuedAt: c.IssuedAt.Unix(),
 		Expiry: c.IssuedAt.Add(idTokenLife).Unix(), AuthTime: c.AuthTime.Unix(), Nonce: nonce, ACR: c.ACR, AMR: c.AMR,

@@ -132,7 +132,7 @@ func (s *Server) readHint(raw string) (idClaims, bool) {
 	if err != nil || u.Type != idTokenType {
 		return idClaims{}, false
 	}
-	if u.VerifyIn(s.keys.published()) != nil {
+	if u.VerifyIn(s.keys.Published()) != nil {
 		return idClaims{}, false
 	}
 	var c idClaims

@@ -59,7 +59,7 @@ func (s *Server) presentAccess(ctx context.Context, raw string) (presented, erro
 	if err != nil {
 		return presented{}, errDead
 	}
-	a, err := u.Verify(s.config.Now(), s.rules, s.keys.published())
+	a, err := u.Verify(s.config.Now(), s.rules, s.keys.Published())
 	if err != nil {
 		return presented{}, errDead
 	}

@@ -25,26 +25,26 @@ func TestForbiddenKeysSignNoMore(t *testing.T) {
 	if alg, _ := signedWith(t, newRobot(g).token()); alg != "RS256" {
 		t.Fatalf("signed by %s", alg)
 	}
-	if _, err := g.s.RotateKey(t.Context(), time.Hour); err != nil {
+	if _, err := g.s.keys.Rotate(t.Context(), time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	old := g.s.keys.signer().Public().ID()
+	old := g.s.keys.Signer().Public().ID()
 	g.becomesFAPI2()
 	if !publishedBy(g).Has(old) {
 		t.Error("nobody can verify what was signed before")
 	}
 	for range 2 {
-		if alg := g.s.keys.signer().Algorithm(); alg != jose.ES256 {
+		if alg := g.s.keys.Signer().Algorithm(); alg != jose.ES256 {
 			t.Errorf("signed by %s after %v", alg, g.clock.Now())
 		}
 		g.clock.forward(90 * time.Minute)
 	}
-	keys, err := g.s.SigningKeys(t.Context())
+	keys, err := g.s.keys.List(t.Context())
 	if err != nil || len(keys) != 2 {
 		t.Errorf("%v, %v: want the one of before and the one that signs", keys, err)
 	}
 	g.becomesFAPI2()
-	if again, err := g.s.SigningKeys(t.Context()); err != nil || len(again) != 2 {
+	if again, err := g.s.keys.List(t.Context()); err != nil || len(again) != 2 {
 		t.Errorf("%v, %v: another start makes no other key", again, err)
 	}
 }

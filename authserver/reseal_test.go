@@ -108,7 +108,7 @@ func TestSealedRowsCannotBeSwapped(t *testing.T) {
 	one, two := g.tokens(id), g.tokens(id)
 	g.expect(g.post("/token", refreshing(id, one)), 200, "")
 	g.expect(g.post("/token", refreshing(id, two)), 200, "")
-	if _, err := g.s.RotateKey(t.Context(), time.Hour); err != nil {
+	if _, err := g.s.keys.Rotate(t.Context(), time.Hour); err != nil {
 		t.Fatal(err)
 	}
 	g.swap("refresh_tokens", "hash", "successor")

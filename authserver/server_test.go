@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postern-mcp/postern/authserver/keyring"
 )
 
 func TestMetadata(t *testing.T) {
@@ -159,7 +161,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if !bytes.Equal(g.s.keys.signer().Public().JWK(), s.keys.signer().Public().JWK()) {
+	if !bytes.Equal(g.s.keys.Signer().Public().JWK(), s.keys.Signer().Public().JWK()) {
 		t.Error("another key")
 	}
 	g.serve = s.Handler()
@@ -210,7 +212,7 @@ func TestDatabaseHoldsNoSecrets(t *testing.T) {
 	}
 	for name, s := range map[string]string{"client secret": secret, "code": code, "refresh token": a.str("refresh_token"),
 		"successor": b.str("refresh_token"), "password": testPassword, "access token": a.str("access_token"),
-		"signing key": strings.Trim(strings.Split(strings.SplitN(string(g.s.keys.signer().SecretJWK()), `"d":`, 2)[1], ",")[0], `"}`)} {
+		"signing key": strings.Trim(strings.Split(strings.SplitN(string(g.s.keys.Signer().SecretJWK()), `"d":`, 2)[1], ",")[0], `"}`)} {
 		if s == "" || bytes.Contains(kept, []byte(s)) {
 			t.Errorf("the database holds the %s", name)
 		}
@@ -242,7 +244,7 @@ func TestConfigurationIsChecked(t *testing.T) {
 		"a curve few verify":       func(c *Config) { c.Keys.Algorithm = "ES384" },
 		"keys for ever":            func(c *Config) { c.Keys.RotateEvery = 0 },
 		"keys for a minute":        func(c *Config) { c.Keys.RotateEvery = time.Minute },
-		"keys that nobody knows":   func(c *Config) { c.Keys.PublishBefore = soonest - 1 },
+		"keys that nobody knows":   func(c *Config) { c.Keys.PublishBefore = keyring.Soonest - 1 },
 		"the next key too early":   func(c *Config) { c.Keys.PublishBefore = c.Keys.RotateEvery/2 + 1 },
 		"no resources":             func(c *Config) { c.Resources = nil },
 		"relative resource":        func(c *Config) { c.Resources = []Resource{{URL: "/mcp"}} },

@@ -114,7 +114,7 @@ func (s *Server) makeList(ctx context.Context, page uint64, now time.Time) (stri
 			return "", err
 		}
 	}
-	return status.Sign(s.keys.signer(), list, s.pageURL(page), now, listTTL, listLife)
+	return status.Sign(s.keys.Signer(), list, s.pageURL(page), now, listTTL, listLife)
 }
 
 // statusPages is draft-ietf-oauth-status-list §9.3.

@@ -177,7 +177,7 @@ func TestUnrecordedTokenIsInactive(t *testing.T) {
 	g := newRig(t)
 	proxy, secret := g.resourceServer(calculator)
 	now := g.clock.Now()
-	raw, err := token.Sign(g.s.keys.signer(), token.Claims{
+	raw, err := token.Sign(g.s.keys.Signer(), token.Claims{
 		Issuer: g.url, Subject: "ada", Audience: []string{calculator}, ClientID: "c", ID: "unknown",
 		IssuedAt: now, Expiry: now.Add(time.Minute),
 	})

@@ -4,14 +4,14 @@ import (
 	"context"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/keyring"
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
 // Store is what the server must remember; package store implements it. Every
 // method that writes is one transaction.
 type Store interface {
-	keyStore
-	keyChanges
+	keyring.Store
 	sealedStore
 	clientStore
 	clientUse

@@ -14,6 +14,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver"
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/keyring"
 	"github.com/postern-mcp/postern/authserver/notes"
 	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/authserver/revoked"
@@ -141,7 +142,7 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 	}
 	c := authserver.Config{
 		Issuer: conf.Issuer, Hosts: conf.Hosts, Secret: secret, PreviousSecret: previous, Resources: s.resources(), Roles: conf.RoleSet(), SignIn: conf.SignIn.Rules(),
-		Keys:            authserver.KeyPolicy{Algorithm: jose.Algorithm(conf.Keys.Algorithm), RotateEvery: conf.Keys.RotateEvery, PublishBefore: conf.Keys.PublishBefore},
+		Keys:            keyring.Policy{Algorithm: jose.Algorithm(conf.Keys.Algorithm), RotateEvery: conf.Keys.RotateEvery, PublishBefore: conf.Keys.PublishBefore},
 		Registration:    authserver.Registration(conf.Registration),
 		AccessTokenLife: conf.AccessTokenLife, RefreshTokenLife: conf.RefreshLife, CodeLife: conf.CodeLife,
 		LoopbackDocuments: conf.ClientDocuments.Loopback,

@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json"
 
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/keyring"
 	"github.com/postern-mcp/postern/authserver/status"
 	"github.com/postern-mcp/postern/authserver/token"
 )
@@ -80,12 +81,12 @@ func (r robot) good(raw string) error {
 	return err
 }
 
-func (g *rig) signerID() string { return g.s.keys.signer().Public().ID() }
+func (g *rig) signerID() string { return g.s.keys.Signer().Public().ID() }
 
 // keep does what the server does each second.
 func (g *rig) keep() {
 	g.t.Helper()
-	if err := g.s.keepKeys(context.Background()); err != nil {
+	if err := g.s.keys.Keep(context.Background()); err != nil {
 		g.t.Error(err)
 	}
 }
@@ -93,7 +94,7 @@ func (g *rig) keep() {
 // states are the states of all keys, in their order.
 func (g *rig) states() string {
 	g.t.Helper()
-	keys, err := g.s.SigningKeys(context.Background())
+	keys, err := g.s.keys.List(context.Background())
 	if err != nil {
 		g.t.Fatal(err)
 	}
@@ -105,7 +106,7 @@ func (g *rig) states() string {
 }
 
 func TestEverySigningAlgorithm(t *testing.T) {
-	for _, alg := range SigningAlgorithms() {
+	for _, alg := range keyring.Algorithms() {
 		t.Run(string(alg), func(t *testing.T) {
 			g := newRig(t, func(c *Config) { c.Keys.Algorithm = alg })
 			r := newRobot(g)
@@ -190,7 +191,7 @@ func TestInstancesShareKeys(t *testing.T) {
 	defer other.Close()
 	g.clock.forward(720*time.Hour - 24*time.Hour)
 	for range 3 {
-		if err := errors.Join(other.keepKeys(t.Context()), g.s.keepKeys(t.Context())); err != nil {
+		if err := errors.Join(other.keys.Keep(t.Context()), g.s.keys.Keep(t.Context())); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -198,20 +199,20 @@ func TestInstancesShareKeys(t *testing.T) {
 		t.Errorf("two instances made %s", got)
 	}
 	g.clock.forward(24 * time.Hour)
-	if a, b := g.signerID(), other.keys.signer().Public().ID(); a != b {
+	if a, b := g.signerID(), other.keys.Signer().Public().ID(); a != b {
 		t.Errorf("one signs with %s, the other with %s", a, b)
 	}
-	if _, err := g.s.RotateKey(t.Context(), soonest); err != nil {
+	if _, err := g.s.keys.Rotate(t.Context(), keyring.Soonest); err != nil {
 		t.Fatal(err)
 	}
-	g.clock.forward(soonest)
+	g.clock.forward(keyring.Soonest)
 	g.follows(other) // by its own clockwork
 }
 
 // follows waits until another instance signs with the same key.
 func (g *rig) follows(other *Server) {
 	g.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); other.keys.signer().Public().ID() != g.signerID(); {
+	for deadline := time.Now().Add(20 * time.Second); other.keys.Signer().Public().ID() != g.signerID(); {
 		if time.Now().After(deadline) {
 			g.t.Fatal("the other instance does not follow")
 		}
@@ -222,11 +223,11 @@ func (g *rig) follows(other *Server) {
 func TestRotationByCommand(t *testing.T) {
 	g := newRig(t)
 	ctx := t.Context()
-	if _, err := g.s.RotateKey(ctx, soonest-time.Millisecond); err == nil {
+	if _, err := g.s.keys.Rotate(ctx, keyring.Soonest-time.Millisecond); err == nil {
 		t.Error("a key signs before anybody can know it")
 	}
-	next, err := g.s.RotateKey(ctx, time.Hour)
-	if err != nil || next.State != KeyNext || !next.SignsFrom.Equal(g.clock.Now().Add(time.Hour)) {
+	next, err := g.s.keys.Rotate(ctx, time.Hour)
+	if err != nil || next.State != keyring.Next || !next.SignsFrom.Equal(g.clock.Now().Add(time.Hour)) {
 		t.Fatalf("got %+v, %v", next, err)
 	}
 	g.clock.forward(10 * time.Minute)
@@ -235,7 +236,7 @@ func TestRotationByCommand(t *testing.T) {
 		after time.Duration
 		in    time.Duration // from now
 	}{{"later", 2 * time.Hour, 50 * time.Minute}, {"sooner", 30 * time.Minute, 20 * time.Minute}, {"long enough already", time.Minute, 0}} {
-		got, err := g.s.RotateKey(ctx, row.after)
+		got, err := g.s.keys.Rotate(ctx, row.after)
 		if err != nil || got.ID != next.ID || !got.SignsFrom.Equal(g.clock.Now().Add(row.in)) {
 			t.Errorf("%s: got %+v, %v", row.name, got, err)
 		}
@@ -249,13 +250,12 @@ func TestRotationByCommand(t *testing.T) {
 func TestPublishedKeysAreBounded(t *testing.T) {
 	g := newRig(t)
 	var err error
-	for range mostKeys {
-		if _, err = g.s.RotateKey(t.Context(), soonest); err != nil {
-			break
-		}
-		g.clock.forward(soonest)
+	most := 0
+	for ; err == nil; most++ {
+		_, err = g.s.keys.Rotate(t.Context(), keyring.Soonest)
+		g.clock.forward(keyring.Soonest)
 	}
-	if !errors.Is(err, ErrManyKeys) || publishedBy(g).Len() != mostKeys {
+	if !errors.Is(err, keyring.ErrMany) || publishedBy(g).Len() != most || most > 40 {
 		t.Errorf("%v, with %d keys", err, publishedBy(g).Len())
 	}
 }
@@ -273,20 +273,20 @@ func TestAlgorithmChanges(t *testing.T) {
 	g.s, g.serve = s, s.Handler()
 	g.keep()
 	g.keep()
-	if alg, _ := signedWith(t, r.token()); alg != "ES256" || g.states() != "signs next" || !slices.Equal(s.keys.algorithms(), []string{"ES256", "EdDSA"}) {
+	if alg, _ := signedWith(t, r.token()); alg != "ES256" || g.states() != "signs next" || !slices.Equal(s.keys.Algorithms(), []string{"ES256", "EdDSA"}) {
 		t.Errorf("%s, keys %s", alg, g.states())
 	}
-	if _, err := s.RotateKey(t.Context(), soonest); err != nil {
+	if _, err := s.keys.Rotate(t.Context(), keyring.Soonest); err != nil {
 		t.Fatal(err)
 	}
-	g.clock.forward(soonest)
+	g.clock.forward(keyring.Soonest)
 	if alg, _ := signedWith(t, r.token()); alg != "EdDSA" || r.good(old) != nil || !r.active(old) {
 		t.Errorf("%s; an old token: %v", alg, r.good(old))
 	}
 }
 
 func TestRevokedKeyIsGone(t *testing.T) {
-	for _, state := range []KeyState{KeySigns, KeyNext, KeyKept} {
+	for _, state := range []keyring.State{keyring.Signs, keyring.Next, keyring.Kept} {
 		t.Run(string(state), func(t *testing.T) {
 			g := newRig(t)
 			r := newRobot(g)
@@ -296,37 +296,37 @@ func TestRevokedKeyIsGone(t *testing.T) {
 			}
 			defer other.Close()
 			first := r.token()
-			next, err := g.s.RotateKey(t.Context(), time.Hour)
+			next, err := g.s.keys.Rotate(t.Context(), time.Hour)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if state == KeyKept {
+			if state == keyring.Kept {
 				g.clock.forward(time.Hour - time.Minute)
 				first = r.token()
 				g.clock.forward(time.Minute)
 			}
 			_, lost := signedWith(t, first)
-			if state == KeyNext {
+			if state == keyring.Next {
 				lost = next.ID
 			}
-			fresh, err := g.s.RevokeKey(t.Context(), lost)
+			fresh, err := g.s.keys.Revoke(t.Context(), lost)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if set := publishedBy(g); set.Has(lost) || !set.Has(fresh.ID) {
 				t.Error("published as before")
 			}
-			if dead := r.good(first) != nil && !r.active(first); dead != (state != KeyNext) {
+			if dead := r.good(first) != nil && !r.active(first); dead != (state != keyring.Next) {
 				t.Errorf("its token is dead: %v", dead)
 			}
 			if _, kid := signedWith(t, r.token()); kid != fresh.ID {
 				t.Errorf("signed by %s, not by the key that nobody knows yet", kid)
 			}
 			g.follows(other)
-			if other.keys.published().Has(lost) || !strings.HasSuffix(g.states(), "revoked") {
+			if other.keys.Published().Has(lost) || !strings.HasSuffix(g.states(), "revoked") {
 				t.Errorf("the other instance publishes it; %s", g.states())
 			}
-			if _, err := g.s.RevokeKey(t.Context(), lost); !errors.Is(err, ErrUnknown) {
+			if _, err := g.s.keys.Revoke(t.Context(), lost); !errors.Is(err, ErrUnknown) {
 				t.Errorf("again: %v", err)
 			}
 			g.forgot(lost)
@@ -352,7 +352,7 @@ func (g *rig) forgot(id string) {
 func TestStatusListsNameTheFreshKey(t *testing.T) {
 	g := newRig(t)
 	known := publishedBy(g)
-	if _, err := g.s.RevokeKey(t.Context(), g.signerID()); err != nil {
+	if _, err := g.s.keys.Revoke(t.Context(), g.signerID()); err != nil {
 		t.Fatal(err)
 	}
 	list := g.get(noRedirect(), "/status/0").body
@@ -383,13 +383,12 @@ func TestKeysOutliveTheStore(t *testing.T) {
 	if err := g.s.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	err := g.s.keepKeys(t.Context())
+	err := g.s.keys.Keep(t.Context())
 	if err == nil || g.signerID() != before || publishedBy(g).Len() != 1 {
 		t.Errorf("%v, signed by %s", err, g.signerID())
 	}
-	told := g.s.tellOfKeys(keyNews{known: *g.s.keys.seen.Load(), signer: before}, err)
-	g.s.tellOfKeys(g.s.tellOfKeys(told, err), nil)
-	if log := g.log.String(); !strings.Contains(log, "keys.neglected") || !strings.Contains(log, "keys.kept_again") {
+	_ = g.s.keys.Keep(t.Context())
+	if log := g.log.String(); strings.Count(log, "keys.neglected") != 1 {
 		t.Errorf("the log: %s", log)
 	}
 }
@@ -399,22 +398,22 @@ func TestLogTellsOfKeys(t *testing.T) {
 	g := newRig(t)
 	ctx := t.Context()
 	first := g.signerID()
-	told := g.s.tellOfKeys(keyNews{known: *g.s.keys.seen.Load()}, nil)
-	next, err := g.s.RotateKey(ctx, soonest)
+	g.keep()
+	next, err := g.s.keys.Rotate(ctx, keyring.Soonest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	told = g.s.tellOfKeys(told, nil)
-	g.clock.forward(soonest + keptSigned)
-	told = g.s.tellOfKeys(told, nil)
+	g.keep()
+	g.clock.forward(keyring.Soonest)
+	g.keep()
+	g.clock.forward(keptSigned)
 	for range 2 {
 		g.keep()
 	}
-	told = g.s.tellOfKeys(told, nil)
-	if _, err := g.s.RevokeKey(ctx, next.ID); err != nil {
+	if _, err := g.s.keys.Revoke(ctx, next.ID); err != nil {
 		t.Fatal(err)
 	}
-	g.s.tellOfKeys(told, nil)
+	g.keep()
 	for _, line := range []string{
 		`"msg":"key.signs","kid":"` + first + `","algorithm":"ES256"`, `"msg":"key.published","kid":"` + next.ID, `"msg":"key.signs","kid":"` + next.ID,
 		`"msg":"key.gone","kid":"` + first, `"level":"WARN","msg":"key.revoked","kid":"` + next.ID, `"msg":"key.signs","kid":"` + g.signerID(),
@@ -438,15 +437,15 @@ func TestSecretsRollOverInstances(t *testing.T) {
 		return s
 	}
 	prepared, ahead := both(oldSecret, newer), both(newer, oldSecret)
-	next, err := ahead.RotateKey(t.Context(), soonest)
+	next, err := ahead.keys.Rotate(t.Context(), keyring.Soonest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := prepared.keepKeys(t.Context()); err != nil || !prepared.keys.published().Has(next.ID) {
+	if err := prepared.keys.Keep(t.Context()); err != nil || !prepared.keys.Published().Has(next.ID) {
 		t.Errorf("the prepared instance: %v", err)
 	}
-	err = g.s.keepKeys(t.Context()) // has the old secret alone
-	if err == nil || !strings.Contains(err.Error(), next.ID) || g.s.keys.published().Len() != 1 {
+	err = g.s.keys.Keep(t.Context()) // has the old secret alone
+	if err == nil || !strings.Contains(err.Error(), next.ID) || g.s.keys.Published().Len() != 1 {
 		t.Errorf("the instance left behind: %v", err)
 	}
 }
