@@ -178,7 +178,7 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 // lasts is how long the client gets what it asks for, for people.
 func (s *Server) lasts(to redirection, p pending) string {
 	if to.client.mayUse(grantRefresh) {
-		return "Until you take it back, or nothing uses it for " + pages.Span(s.config.RefreshTokenLife) + "."
+		return "Until you take it back. It ends by itself when it is not used for " + pages.Span(s.config.RefreshTokenLife) + "."
 	}
 	if to.client.vetted() && p.Device == "" && provable(p.Redirect) {
 		return "For " + pages.Span(s.config.AccessTokenLife) + " each time it comes back here, until you take it back."

@@ -14,7 +14,7 @@ import (
 // adminResource is the administration API in the catalogue: tokens are issued
 // for it like for any other, and only to whoever names it.
 func adminResource(at site) Resource {
-	r := Resource{URL: at.url(admin.Prefix), Name: "the administration of " + at.origin}
+	r := Resource{URL: at.url(admin.Prefix), Name: "the administration of " + at.name()}
 	for _, w := range admin.ScopeWords {
 		r.Scopes = append(r.Scopes, Scope{Name: w.Name, Description: w.Words, Risk: "high"})
 	}

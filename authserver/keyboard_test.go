@@ -187,6 +187,8 @@ func TestKeyboardAdministration(t *testing.T) {
 	c.strike(" ")
 	c.choose("Add the person")
 	c.saying("It is shown this once")
+	c.choose("Copy")
+	c.saying("Copied")
 	c.shows("admin-person-made")
 	c.choose("I have copied it")
 	c.saying("Serious changes")

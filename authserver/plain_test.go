@@ -63,7 +63,7 @@ func TestConsentPageSaysHowLong(t *testing.T) {
 		query url.Values
 		says  string
 	}{
-		{"with refresh tokens", authorization(g.publicClient()), "Until you take it back, or nothing uses it for 24 hours."},
+		{"with refresh tokens", authorization(g.publicClient()), "It ends by itself when it is not used for 24 hours."},
 		{"without, and asked every time", authorization(brief), "For 10 minutes. Then it has to ask you again."},
 		{"without, and remembered", with(authorization(own), "redirect_uri", at), "For 10 minutes each time it comes back here, until you take it back."},
 	} {
@@ -97,7 +97,7 @@ func TestDeviceIsDoneSaysWhatNext(t *testing.T) {
 	g := newRig(t)
 	w := g.waits(g.television(""))
 	done := g.answerDevice(newBrowser(t), w.str("user_code"), "allow")
-	says(t, done, "You can close this page and go back to your device", g.url+"/account/applications")
+	says(t, done, "You can close this page and go back to your device", strings.TrimPrefix(g.url, "http://")+"/account/applications")
 	w = g.waits(g.television(""))
 	says(t, g.answerDevice(newBrowser(t), w.str("user_code"), "deny"), "You can close this page", "-/account/applications")
 }

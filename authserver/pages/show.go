@@ -31,6 +31,12 @@ func shown(text string) template.HTML {
 	return template.HTML(b.String())
 }
 
+// bare is a URL as people read it, without its scheme.
+func bare(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	return rest
+}
+
 // maxMarks is how many marks one letter may carry: as many as any writing needs.
 const maxMarks = 4
 

@@ -38,7 +38,7 @@ func visited[P any](name, page, about string, v pages.Visitor, write writer[P], 
 func asking() []story {
 	login, consent, device, problem := pages.Frame.Login, pages.Frame.Consent, pages.Frame.Device, pages.Frame.Problem
 	claude := pages.Consent{User: "ada", Client: "Claude", ClientHost: "claude.ai", Verified: true, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator,
-		Lasts: "Until you take it back, or nothing uses it for 30 days.", TakeBack: "https://auth.example.com/account/applications"}
+		Lasts: "Until you take it back. It ends by itself when it is not used for 30 days.", TakeBack: "https://auth.example.com/account/applications"}
 	with := func(change func(*pages.Consent)) pages.Consent {
 		c := claude
 		change(&c)
@@ -69,7 +69,7 @@ func asking() []story {
 		alone("consent-scheme", "Consent", "whoever opens its links", consent, with(func(c *pages.Consent) { c.RedirectHost, c.Local, c.Scheme = "cursor:", true, "cursor" })),
 		alone("consent-command", "Consent", "the command line of this server", consent, with(func(c *pages.Consent) {
 			c.Client, c.ClientHost, c.Verified, c.RedirectHost, c.Command, c.Administers, c.UserCode = "postern admin (the command line)", "", false, "", true, true, "BDFG-HJKL"
-			c.Resource, c.ResourceURL = "the administration of https://auth.example.com", "https://auth.example.com/api/v1"
+			c.Resource, c.ResourceURL = "the administration of auth.example.com", "https://auth.example.com/api/v1"
 			c.New = []pages.Scope{{Name: "postern:read", Words: "See everybody's account, clients, grants, sessions and sign-ins, and the keys", Risk: "high"}, {Name: "postern:users", Words: "Create, change and delete anybody's account, invite people, and give and take roles", Risk: "high"}}
 		})),
 		alone("consent-imitation", "Consent", "a name that imitates another", consent, with(func(c *pages.Consent) {
