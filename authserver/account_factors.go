@@ -87,6 +87,9 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request, v store.Sessio
 		Generator: f.generator, GeneratorAt: f.since, Recovery: f.recovery, PasskeysOffered: s.party != nil, Always: s.config.SecondFactor.Always, Then: q["then"],
 	}
 	page.Wanted, page.GoOn = s.wantedFor(r, q["then"], v)
+	if page.Roles, err = s.rolesByFactor(r.Context(), v.UserID); err != nil {
+		return err
+	}
 	if page.Elsewhere, page.Providers, err = s.elsewhere(r.Context(), v.UserID); err != nil {
 		return err
 	}

@@ -132,8 +132,16 @@ func TestNobodySetsUpAFactorInVain(t *testing.T) {
 		}
 	}
 	g.administrator("admin")
-	if a := g.get(g.seated("root", amrPassword), "/admin"); a.status != 303 || !strings.HasPrefix(g.local(a), "/account/security?then=") {
-		t.Errorf("whoever has one is not led to set up a factor: %d %s", a.status, a.words())
+	b = newBrowser(t)
+	a := g.enter(b, "/admin", "root", adminPassword)
+	if a.status != 303 || !strings.HasPrefix(g.local(a), "/account/security?then=") {
+		t.Fatalf("whoever has one is not led to set up a factor: %d %s", a.status, a.words())
+	}
+	if page := g.get(b, g.local(a)); !strings.Contains(page.words(), "Your role “admin” counts only when you sign in with a second factor") {
+		t.Errorf("the page does not say why: %s", page.words())
+	}
+	if page := g.get(g.visitor(), "/account/security"); strings.Contains(page.words(), "Your role") {
+		t.Errorf("somebody without such a role: %s", page.words())
 	}
 }
 
@@ -262,7 +270,7 @@ func (g *rig) idOf(name string) string {
 
 func TestAdministratorsInvite(t *testing.T) {
 	shut := newRig(t)
-	if a := shut.get(shut.administrator("admin"), "/admin/invitations"); !strings.Contains(a.words(), "Sign-up is closed") || strings.Contains(a.words(), "Make a link") {
+	if a := shut.get(shut.administrator("admin"), "/admin/invitations"); !strings.Contains(a.words(), "Sign-up is closed") || strings.Contains(a.words(), "Make an invitation link") {
 		t.Errorf("closed: %s", a.words())
 	}
 	g := newRig(t, func(c *Config) { c.SignUp = SignUpInvitation })

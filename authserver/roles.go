@@ -59,6 +59,15 @@ func (s *Server) heldRoles(ctx context.Context, userID string) ([]string, error)
 	return slices.Compact(names), nil // they come by name
 }
 
+// rolesByFactor are those of a person's roles that count with a second factor only.
+func (s *Server) rolesByFactor(ctx context.Context, userID string) ([]string, error) {
+	held, err := s.heldRoles(ctx, userID)
+	return slices.DeleteFunc(held, func(name string) bool {
+		r, ok := s.roles.Find(name)
+		return !ok || !r.Factor
+	}), err
+}
+
 // rolesNow are the roles of somebody who may act: PersonOff when their account
 // is switched off or gone.
 func (s *Server) rolesNow(ctx context.Context, userID string) ([]string, error) {

@@ -300,7 +300,7 @@ func (f Frame) Keys(w http.ResponseWriter, status int, p Keys) error {
 	for _, k := range p.All {
 		row := Row{Cells: []Cell{{Text: k.ID, Code: true, Under: k.Algorithm}, {Tags: []Tag{k.tag()}}, {When: WhenOf(k.Signs, p.Now)}, k.until(p.Now)}}
 		if p.Change && k.State != "revoked" {
-			row.Acts = []Act{{Text: "Revoke", About: k.ID, Path: "/admin/keys/revoke?" + url.Values{"kid": {k.ID}}.Encode(), Danger: true}}
+			row.Acts = []Act{{Text: "Revoke the key", About: k.ID, Path: "/admin/keys/revoke?" + url.Values{"kid": {k.ID}}.Encode(), Danger: true}}
 		}
 		t.Rows = append(t.Rows, row)
 	}

@@ -214,6 +214,7 @@ type Confirm struct {
 	At      string // the place in the navigation
 	Title   string
 	Lead    string
+	About   []Fact   // what it is about, beside the title
 	Effects []string // what will be, one by one
 	Button  string
 	Path    string
@@ -230,7 +231,7 @@ func (f Frame) Confirm(w http.ResponseWriter, status int, p Confirm) error {
 		form.Inputs = []Input{*p.Secret}
 	}
 	return f.Sheet(w, status, Sheet{Title: p.Title, Lead: p.Lead, Trail: []Link{p.Back}, Sections: []Section{{
-		ID: "effects", Title: "What happens then", Danger: true, Points: p.Effects, Forms: []Form{form},
+		ID: "effects", Title: "What happens then", Danger: true, Facts: p.About, Points: p.Effects, Forms: []Form{form},
 		Acts: []Act{{Text: "No, go back", Path: p.Back.Path}},
 	}}})
 }

@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -115,6 +116,7 @@ type Security struct {
 	Done            string // what was just done, as a word
 	Wanted          string // the level that what they came from wants, or ""
 	GoOn, Then      string // where that goes on, under the base; and as it comes back with forms
+	Roles           []string // of the person, that count with a second factor only
 	HasPassword     bool
 	PasswordAt      time.Time
 	Generator       bool
@@ -149,6 +151,9 @@ func (p Security) notices() []Notice {
 	if p.Done == "factor-first" {
 		all = append(all, Notice{Bad, "Recovery codes stand in for a second step. Set one up first.", Link{}})
 	}
+	if len(p.Roles) > 0 && !p.Generator && len(p.Passkeys) == 0 {
+		all = append(all, Notice{Warn, p.idleRoles(), Link{}})
+	}
 	switch {
 	case p.Wanted == "phr":
 		all = append(all, Notice{Warn, "What you came for needs a passkey. Add one below, then go on.", Link{}})
@@ -161,6 +166,14 @@ func (p Security) notices() []Notice {
 		all = append(all, Notice{Note, "Only your password protects this account. With a second step, somebody who learns it still cannot get in.", Link{}})
 	}
 	return all
+}
+
+// idleRoles says of roles that they give nothing yet, and why.
+func (p Security) idleRoles() string {
+	if len(p.Roles) == 1 {
+		return "Your role “" + p.Roles[0] + "” counts only when you sign in with a second factor: it gives you nothing until you have set one up."
+	}
+	return "Your roles “" + strings.Join(p.Roles, "”, “") + "” count only when you sign in with a second factor: they give you nothing until you have set one up."
 }
 
 func (p Security) stepless() bool { return !p.Generator && len(p.Passkeys) == 0 && p.Wanted == "" }

@@ -142,6 +142,9 @@ type Table struct {
 	Next    string // path of the page after this one, "" when there is none
 }
 
+// Bare says that the one column needs no heading: the title above says as much.
+func (t Table) Bare() bool { return len(t.Columns) == 1 }
+
 // Act is a button: to a page that asks, or right away.
 type Act struct {
 	Text   string
@@ -216,6 +219,9 @@ type Section struct {
 	Forms           []Form
 	Acts            []Act
 }
+
+// Alone says that there is one point, which is no list.
+func (s Section) Alone() bool { return len(s.Points) == 1 }
 
 // Sheet is a page with navigation: an account's, or of the administration.
 type Sheet struct {

@@ -119,7 +119,7 @@ func (p PersonOf) facts() Section {
 	}
 	s := Section{ID: "facts", Title: "About", Facts: facts}
 	if p.Change {
-		s.Acts = []Act{{Text: "Edit", About: "name and address", Path: personPage("edit", p.Of.ID)}}
+		s.Acts = []Act{{Text: "Edit name and address", Path: personPage("edit", p.Of.ID)}}
 	}
 	return s
 }
@@ -213,7 +213,7 @@ func (f Frame) PersonForm(w http.ResponseWriter, status int, p PersonForm) error
 		{Name: "email_verified", Label: "I know that the address is this person’s", Value: yes(p.Verified), Kind: "check"},
 	}
 	s := Sheet{Title: "Edit " + p.Name, Trail: []Link{{"People", peoplePath}, {p.Name, personPath(p.ID)}}}
-	form := Form{Path: "/admin/user/edit", Button: "Save", Hidden: []Hidden{{"id", p.ID}, {"tag", p.Tag}}, Inputs: inputs}
+	form := Form{Path: "/admin/user/edit", Button: "Save name and address", Hidden: []Hidden{{"id", p.ID}, {"tag", p.Tag}}, Inputs: inputs}
 	if p.ID == "" {
 		s = Sheet{Title: "Add a person", Lead: "A password is made up and shown to you once. With an invitation people choose their own.", Trail: []Link{{"People", peoplePath}}}
 		form = Form{Path: "/admin/users/new", Button: "Add the person", Inputs: append([]Input{{Name: "name", Label: "User name", Value: p.Name, Kind: "text", Max: 100, Required: true, Hint: "They sign in with it."}}, inputs...)}

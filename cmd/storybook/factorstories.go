@@ -35,7 +35,7 @@ func proving() []story {
 		alone("reset", "Reset", "by a link", reset, pages.Reset{Username: "ada"}),
 		alone("reset-problem", "Reset", "the two are not the same", reset, pages.Reset{Username: longWord, Problem: "The two passwords are not the same.", Field: "new_password"}),
 		signed("security", "Security", "everything there is", security, full),
-		signed("security-none", "Security", "a password alone", security, pages.Security{Now: now, HasPassword: true, PasswordAt: now, PasskeysOffered: true}),
+		signed("security-none", "Security", "a password alone", security, pages.Security{Now: now, HasPassword: true, PasswordAt: now, PasskeysOffered: true, Roles: []string{"admin"}}),
 		signed("security-wanted", "Security", "what they came for needs a passkey", security, pages.Security{Now: now, PasskeysOffered: true, Wanted: "phr", Then: "x", GoOn: "/consent?request=x"}),
 		signed("security-go-on", "Security", "they have it now", security, pages.Security{Now: now, HasPassword: true, Generator: true, GeneratorAt: now, Done: "code-on", Then: "x", GoOn: "/consent?request=x"}),
 		signed("security-code", "Generator", "a new generator", pages.Frame.Generator, pages.Generator{Key: "JBSW Y3DP EHPK 3PXP JBSW Y3DP EHPK 3PXP", QRSize: drawn.Size, QRPath: drawn.Path, Replaces: true}),
