@@ -27,7 +27,7 @@ func (d desk) Clients(ctx context.Context, _ admin.Actor, q admin.ClientQuery) (
 	if err != nil {
 		return admin.Page[admin.Client]{}, err
 	}
-	found, err := d.s.store.StoredClients(ctx, store.ClientsFilter{Dynamic: q.Registered, Before: before, ID: id, Limit: q.Size() + 1})
+	found, err := d.s.store.StoredClients(ctx, store.ClientsFilter{Part: q.Search, Dynamic: q.Registered, Before: before, ID: id, Limit: q.Size() + 1})
 	if err != nil {
 		return admin.Page[admin.Client]{}, err
 	}

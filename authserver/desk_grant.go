@@ -52,15 +52,15 @@ func numberPlace(p admin.Paging) (int64, error) {
 	return n, nil
 }
 
-// whose is one person or one client.
+// whose is one person, one client, or one person's of one client.
 func whose(w admin.Whose) (store.Whose, error) {
-	if (w.User == "") == (w.Client == "") {
-		return store.Whose{}, &admin.Error{Reason: admin.BadParameter, Member: "user", Detail: "Give user or client, one of the two."}
+	if w.User == "" && w.Client == "" {
+		return store.Whose{}, &admin.Error{Reason: admin.BadParameter, Member: "user", Detail: "Give user or client, or both."}
 	}
 	return store.Whose{User: w.User, Client: w.Client}, nil
 }
 
-// Grants are what a person allowed, or a client was allowed.
+// Grants are what a person allowed, a client was allowed, or a person allowed a client.
 func (d desk) Grants(ctx context.Context, _ admin.Actor, q admin.GrantQuery) (admin.Page[admin.Grant], error) {
 	w, err := whose(q.Whose)
 	if err != nil {
@@ -96,7 +96,7 @@ func (d desk) RevokeGrant(ctx context.Context, by admin.Actor, q admin.GrantRef)
 	return admin.None{}, nil
 }
 
-// Tokens are the access tokens of a person or a client that are good.
+// Tokens are the access tokens of a person, a client or both that are good.
 func (d desk) Tokens(ctx context.Context, _ admin.Actor, q admin.TokenQuery) (admin.Page[admin.Token], error) {
 	w, err := whose(q.Whose)
 	if err != nil {

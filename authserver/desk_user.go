@@ -38,7 +38,7 @@ func (d desk) Users(ctx context.Context, _ admin.Actor, q admin.UserQuery) (admi
 	if err != nil {
 		return admin.Page[admin.User]{}, err
 	}
-	f := store.PeopleFilter{Prefix: q.Search, Name: q.Name, Email: q.Email, Limit: q.Size() + 1}
+	f := store.PeopleFilter{Part: q.Search, Name: q.Name, Email: q.Email, Limit: q.Size() + 1}
 	if at != nil {
 		f.After = at[0]
 	}
@@ -79,7 +79,7 @@ func userOf(p store.Person) admin.User {
 	u := admin.User{
 		ID: p.ID, Name: p.Name, FullName: p.FullName, Email: p.Email, Verified: p.EmailVerified,
 		Disabled: !p.DisabledAt.IsZero(), Password: p.PasswordHash != "",
-		CreatedAt: p.CreatedAt, DisabledAt: p.DisabledAt,
+		CreatedAt: p.CreatedAt, DisabledAt: p.DisabledAt, SignedInAt: p.SignedInAt,
 	}
 	if u.Password {
 		u.PasswordAt = p.PasswordAt

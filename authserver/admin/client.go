@@ -3,7 +3,6 @@ package admin
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -124,22 +123,30 @@ func readProblem(resp *http.Response, body []byte) error {
 	return &p
 }
 
-// All collects every page of a list, at most a number of entries.
-func All[In, Item any](ctx context.Context, c Caller, o Operation[In, Page[Item]], in In, next func(*In, string), most int) ([]Item, error) {
-	var all []Item
+// paged is a request for a list that has pages.
+type paged interface {
+	From(next string)
+	Take(most int)
+}
+
+// All collects the pages of a list until it has so many entries, 0 for every
+// one: Next of what it answers is empty when there are no more.
+func All[In, Item any](ctx context.Context, c Caller, o Operation[In, Page[Item]], in In, most int) (Page[Item], error) {
+	all := Page[Item]{Items: []Item{}}
+	pages, _ := any(&in).(paged) // nil: the list is one page
 	for {
+		if pages != nil {
+			pages.Take(most - len(all.Items))
+		}
 		a, err := Call(ctx, c, o, in)
 		if err != nil {
 			return all, err
 		}
-		all = append(all, a.Value.Items...)
-		if a.Value.Next == "" {
+		all.Items, all.Next = append(all.Items, a.Value.Items...), a.Value.Next
+		if all.Next == "" || len(all.Items) == most {
 			return all, nil
 		}
-		if len(all) >= most {
-			return all, errors.New("the list is longer than this can take")
-		}
-		next(&in, a.Value.Next)
+		pages.From(all.Next)
 	}
 }
 

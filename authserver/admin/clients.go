@@ -30,7 +30,8 @@ func (c Client) Tag() string { return tagOf(c) }
 // ClientQuery chooses among clients, the newest first.
 type ClientQuery struct {
 	Paging
-	Registered *bool `query:"registered" json:"-" doc:"Only those that registered themselves, or only those of operators"`
+	Search     string `query:"search" json:"-" max:"320" doc:"Only those that have this in their name, in capitals or not, or this client_id"`
+	Registered *bool  `query:"registered" json:"-" doc:"Only those that registered themselves, or only those of operators"`
 }
 
 // ClientRef names one client.
@@ -95,9 +96,9 @@ type Grant struct {
 	ExpiresAt  time.Time `json:"expires_at" doc:"When the last of its tokens is over, unless it is refreshed"`
 }
 
-// Whose chooses by person or by client: one of the two.
+// Whose chooses by person, by client, or by both.
 type Whose struct {
-	User   string `query:"user" json:"-" max:"200" doc:"id of a person. One of user and client is required"`
+	User   string `query:"user" json:"-" max:"200" doc:"id of a person. user, client or both are required"`
 	Client string `query:"client" json:"-" max:"2048" doc:"client_id"`
 }
 

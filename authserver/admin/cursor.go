@@ -5,7 +5,10 @@ import (
 	"strings"
 )
 
-const usualPage = 50
+const (
+	usualPage = 50
+	fullPage  = 200
+)
 
 // Size is how many entries the page has at most.
 func (p Paging) Size() int {
@@ -17,6 +20,15 @@ func (p Paging) Size() int {
 
 // From goes on after a page.
 func (p *Paging) From(next string) { p.After = next }
+
+// Take asks for as many as a page may have, or for most if that is fewer; 0 or
+// less is no bound.
+func (p *Paging) Take(most int) {
+	p.Limit = fullPage
+	if most > 0 {
+		p.Limit = min(most, fullPage)
+	}
+}
 
 // Place is where the page begins: the parts that Cut was given for the last
 // entry of the page before, nil at the beginning.

@@ -32,8 +32,8 @@ type (
 		Problems    []docsProblem
 	}
 	docsGroup struct {
-		Name string
-		Rows []docsRow
+		Name, Title string
+		Rows        []docsRow
 	}
 	docsRow struct {
 		ID, Method, Path, Scope, Summary, Detail string
@@ -59,7 +59,7 @@ func render(base string) ([]byte, error) {
 	for _, o := range table {
 		f := o.facts()
 		if len(p.Groups) == 0 || p.Groups[len(p.Groups)-1].Name != f.tag() {
-			p.Groups = append(p.Groups, docsGroup{Name: f.tag()})
+			p.Groups = append(p.Groups, docsGroup{Name: f.tag(), Title: f.title()})
 		}
 		last := &p.Groups[len(p.Groups)-1]
 		last.Rows = append(last.Rows, f.words())

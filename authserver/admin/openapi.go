@@ -54,16 +54,21 @@ func oauth(issuer string) object {
 	}}
 }
 
-// tag groups operations by the first word of their path.
+// tag groups operations by the first word of their path, and title is it in words.
 func (f facts) tag() string { return f.segments()[0] }
+
+func (f facts) title() string {
+	words := strings.ReplaceAll(f.tag(), "-", " ")
+	return strings.ToUpper(words[:1]) + words[1:]
+}
 
 func tags() []object {
 	var all []object
 	seen := map[string]bool{}
 	for _, o := range table {
-		if name := o.facts().tag(); !seen[name] {
-			seen[name] = true
-			all = append(all, object{"name": name, "description": strings.ToUpper(name[:1]) + name[1:]})
+		if f := o.facts(); !seen[f.tag()] {
+			seen[f.tag()] = true
+			all = append(all, object{"name": f.tag(), "description": f.title()})
 		}
 	}
 	return all

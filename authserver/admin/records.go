@@ -52,7 +52,7 @@ type SignIn struct {
 	At         time.Time `json:"at"`
 	UserID     string    `json:"user_id,omitzero"`
 	UserName   string    `json:"user_name,omitzero"`
-	Outcome    string    `json:"outcome"`
+	Outcome    string    `json:"outcome" enum:"allow,step_up,refuse,failed" doc:"step_up: a second factor was asked for, and not shown yet; failed: nothing was proven"`
 	Reasons    []string  `json:"reasons"`
 	Address    string    `json:"address"`
 	Agent      string    `json:"agent"`
@@ -65,7 +65,7 @@ type SignIn struct {
 type SignInQuery struct {
 	Paging
 	User    string `query:"user" json:"-" max:"200" doc:"Only of this person, by id"`
-	Outcome string `query:"outcome" json:"-" max:"40" doc:"Only with this outcome"`
+	Outcome string `query:"outcome" json:"-" enum:"allow,step_up,refuse,failed" doc:"Only with this outcome"`
 }
 
 // Status is how the server is.

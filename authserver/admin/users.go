@@ -31,10 +31,14 @@ type User struct {
 	CreatedAt  time.Time  `json:"created_at"`
 	PasswordAt time.Time  `json:"password_changed_at,omitzero"`
 	DisabledAt time.Time  `json:"disabled_at,omitzero"`
+	SignedInAt time.Time  `json:"signed_in_at,omitzero" doc:"The last time; absent: never"`
 }
 
-// Tag changes with everything that is said of the person.
-func (u User) Tag() string { return tagOf(u) }
+// Tag changes with everything that administrators can change of the person.
+func (u User) Tag() string {
+	u.SignedInAt = time.Time{}
+	return tagOf(u)
+}
 
 // HeldRole is a role that somebody has.
 type HeldRole struct {
@@ -55,7 +59,7 @@ type Identity struct {
 // UserQuery chooses among users, by name.
 type UserQuery struct {
 	Paging
-	Search string `query:"search" json:"-" max:"320" doc:"Only names that begin with this"`
+	Search string `query:"search" json:"-" max:"320" doc:"Only those who have this in their name, full name or address, in capitals or not"`
 	Name   string `query:"name" json:"-" max:"100" doc:"Only this name"`
 	Email  string `query:"email" json:"-" max:"320" doc:"Only this address"`
 }

@@ -50,12 +50,12 @@ func (f Frame) People(w http.ResponseWriter, status int, p People) error {
 	f.At = peoplePath
 	t := &Table{Caption: "People", Columns: []string{"User name", "Name and address", "Roles", "Added"}, Empty: "Nobody yet.", First: p.First, Next: p.Next}
 	if p.Query != "" {
-		t.Empty = "Nobody’s user name begins with that."
+		t.Empty = "Nobody has that in their user name, name or address."
 	}
 	for _, u := range p.All {
 		t.Rows = append(t.Rows, Row{Cells: []Cell{{Text: u.Name, Path: personPath(u.ID), Tags: u.tags()}, {Text: u.FullName, Under: u.Email}, {Chips: u.Roles}, {When: WhenOf(u.Created, p.Now)}}})
 	}
-	s := Sheet{Title: "People", Lead: "Everybody who can sign in here.", Notices: p.Notices, Search: searchForm(peoplePath, "User name, or what it begins with", p.Query), Sections: []Section{{Table: t}}}
+	s := Sheet{Title: "People", Lead: "Everybody who can sign in here.", Notices: p.Notices, Search: searchForm(peoplePath, "Part of a name or address", p.Query), Sections: []Section{{Table: t}}}
 	if p.Create {
 		s.Acts = []Act{{Text: "Add a person", Path: "/admin/users/new"}, {Text: "Invite somebody", Path: "/admin/invitations"}}
 	}

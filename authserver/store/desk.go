@@ -17,14 +17,16 @@ type Person struct {
 	Recovery  bool // there are recovery codes that were not used
 	Passkeys  bool
 	Roles     []UserRole
+
+	SignedInAt time.Time // the last time; zero: never
 }
 
-// PeopleFilter chooses among people. Name and Email are exact, Prefix is of
-// the name; "" is any.
+// PeopleFilter chooses among people. Name and Email are exact, Part is of the
+// name, the full name or the address, in capitals or not; "" is any.
 type PeopleFilter struct {
-	Prefix, Name, Email string
-	After               string // the name before the first one wanted
-	Limit               int
+	Part, Name, Email string
+	After             string // the name before the first one wanted
+	Limit             int
 }
 
 // querier reads: a pool, or a transaction.
@@ -33,7 +35,7 @@ type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
 
-const personQuery = `SELECT id, name, password_hash, full_name, email, email_verified, created_at, password_at, disabled_at,
+const personQuery = `SELECT id, name, password_hash, full_name, email, email_verified, created_at, password_at, disabled_at, signed_in_at,
 	EXISTS (SELECT 1 FROM code_generators g WHERE g.user_id = users.id AND g.confirmed_at > 0),
 	EXISTS (SELECT 1 FROM recovery_codes c WHERE c.user_id = users.id AND c.used_at = 0),
 	EXISTS (SELECT 1 FROM passkeys k WHERE k.user_id = users.id) FROM users `
@@ -43,18 +45,16 @@ func (s *DB) People(ctx context.Context, f PeopleFilter) ([]Person, error) {
 	where, args := "WHERE name > $1", []any{f.After}
 	and := func(condition string, value any) {
 		args = append(args, value)
-		where += " AND " + condition + " $" + strconv.Itoa(len(args))
+		where += " AND " + strings.ReplaceAll(condition, "?", "$"+strconv.Itoa(len(args)))
 	}
-	if f.Prefix != "" {
-		// Databases sort in different ways, but nothing before what it begins with.
-		and("name >=", f.Prefix)
-		and("substr(name, 1, length($2)) =", f.Prefix)
+	if f.Part != "" {
+		and("("+hasPart("name")+" OR "+hasPart("full_name")+" OR "+hasPart("email")+")", containing(f.Part))
 	}
 	if f.Name != "" {
-		and("name =", f.Name)
+		and("name = ?", f.Name)
 	}
 	if f.Email != "" {
-		and("email =", addressForm(f.Email))
+		and("email = ?", addressForm(f.Email))
 	}
 	args = append(args, f.Limit)
 	all, err := readPeople(ctx, s.read, personQuery+where+" ORDER BY name LIMIT $"+strconv.Itoa(len(args)), args...)
@@ -63,6 +63,14 @@ func (s *DB) People(ctx context.Context, f PeopleFilter) ([]Person, error) {
 	}
 	return all, addRoles(ctx, s.read, all)
 }
+
+// hasPart is a condition that a text has what the parameter ? contains.
+func hasPart(text string) string { return "lower(" + text + `) LIKE lower(?) ESCAPE '\'` }
+
+var plainly = strings.NewReplacer(`\`, `\\`, "%", `\%`, "_", `\_`)
+
+// containing is a pattern of LIKE.
+func containing(part string) string { return "%" + plainly.Replace(part) + "%" }
 
 // Person finds somebody by id.
 func (s *DB) Person(ctx context.Context, id string) (Person, error) {
@@ -83,10 +91,10 @@ func personByID(ctx context.Context, q querier, id string) (Person, error) {
 func readPeople(ctx context.Context, q querier, query string, args ...any) ([]Person, error) {
 	return list(ctx, q, func(rows scanner) (Person, error) {
 		var p Person
-		var created, password, disabled int64
-		err := rows.Scan(&p.ID, &p.Name, &p.PasswordHash, &p.FullName, &p.Email, &p.EmailVerified, &created, &password, &disabled,
+		var created, password, disabled, signedIn int64
+		err := rows.Scan(&p.ID, &p.Name, &p.PasswordHash, &p.FullName, &p.Email, &p.EmailVerified, &created, &password, &disabled, &signedIn,
 			&p.Generator, &p.Recovery, &p.Passkeys)
-		p.CreatedAt, p.PasswordAt, p.DisabledAt = moment(created), moment(password), moment(disabled)
+		p.CreatedAt, p.PasswordAt, p.DisabledAt, p.SignedInAt = moment(created), moment(password), moment(disabled), moment(signedIn)
 		return p, err
 	}, query, args...)
 }
@@ -140,6 +148,7 @@ type Stored struct {
 
 // ClientsFilter chooses among clients.
 type ClientsFilter struct {
+	Part    string    // of the name, in capitals or not, or the id; "" is any
 	Dynamic *bool     // nil for any
 	Before  time.Time // of the creation of the last one of the page before; zero for none
 	ID      string    // of that one
@@ -148,23 +157,55 @@ type ClientsFilter struct {
 
 const storedQuery = "SELECT id, secret_hash, dynamic, metadata, created_at FROM clients "
 
+// searched is how many clients are read at once to find some by name.
+const searched = 500
+
 // StoredClients are those of the filter, the newest first.
 func (s *DB) StoredClients(ctx context.Context, f ClientsFilter) ([]Stored, error) {
-	where, args := "WHERE (created_at, id) < ($1, $2)", []any{beginning(f.Before), f.ID, f.Limit}
+	var all []Stored
+	batch := f.Limit
+	if f.Part != "" {
+		batch = searched
+	}
+	for {
+		some, err := s.someClients(ctx, f, batch)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range some {
+			if len(all) < f.Limit && f.finds(c) {
+				all = append(all, c)
+			}
+		}
+		if len(all) == f.Limit || len(some) < batch {
+			return all, s.addClientRoles(ctx, all)
+		}
+		last := some[len(some)-1]
+		f.Before, f.ID = last.CreatedAt, last.ID
+	}
+}
+
+func (f ClientsFilter) finds(c Stored) bool {
+	return f.Part == "" || f.Part == c.ID || strings.Contains(strings.ToLower(c.Name), strings.ToLower(f.Part))
+}
+
+// someClients are the first ones of the filter, whatever they are called.
+func (s *DB) someClients(ctx context.Context, f ClientsFilter, limit int) ([]Stored, error) {
+	where, args := "WHERE (created_at, id) < ($1, $2)", []any{beginning(f.Before), f.ID, limit}
 	if f.Dynamic != nil {
 		where += " AND dynamic = $4"
 		args = append(args, flag(*f.Dynamic))
 	}
-	all, err := list(ctx, s.read, stored, storedQuery+where+" ORDER BY created_at DESC, id DESC LIMIT $3", args...)
-	if err != nil {
-		return nil, err
-	}
+	return list(ctx, s.read, stored, storedQuery+where+" ORDER BY created_at DESC, id DESC LIMIT $3", args...)
+}
+
+func (s *DB) addClientRoles(ctx context.Context, all []Stored) (err error) {
 	for i := range all {
 		if all[i].Roles, err = s.ClientRoles(ctx, all[i].ID); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return all, nil
+	return nil
 }
 
 // beginning is where a list that goes back in time begins.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -20,12 +21,13 @@ func deskWork(t *testing.T, s *DB) []error {
 	must(t, s.AddPerson(ctx, User{ID: "d1", Name: "dan"}, []string{"admin"}, t0))
 	must(t, s.AddStored(ctx, Client{ID: "s1", Name: "robot", CreatedAt: t0}, []string{"agent"}))
 	return []error{
-		failed(s.People(ctx, PeopleFilter{Limit: 10})), failed(s.People(ctx, PeopleFilter{Prefix: "a", Limit: 10})),
+		failed(s.People(ctx, PeopleFilter{Limit: 10})), failed(s.People(ctx, PeopleFilter{Part: "a", Limit: 10})),
 		failed(s.People(ctx, PeopleFilter{Name: "ada", Limit: 10})), failed(s.People(ctx, PeopleFilter{Email: "a@b", Limit: 10})),
 		failed(s.Person(ctx, "d1")),
 		failed(s.StoredClients(ctx, ClientsFilter{Limit: 10})), failed(s.StoredClients(ctx, ClientsFilter{Dynamic: &dynamic, Limit: 10})),
-		failed(s.StoredClient(ctx, "s1")),
+		failed(s.StoredClients(ctx, ClientsFilter{Part: "robot", Limit: 10})), failed(s.StoredClient(ctx, "s1")),
 		failed(s.GrantsOf(ctx, Whose{User: "u1"}, time.Time{}, "", t0, 10)), failed(s.GrantsOf(ctx, Whose{Client: "c1"}, t0, "x", t0, 10)),
+		failed(s.GrantsOf(ctx, Whose{"u1", "c1"}, t0, "x", t0, 10)), failed(s.TokensOf(ctx, Whose{"u1", "c1"}, 0, t0, 10)),
 		failed(s.TokensOf(ctx, Whose{User: "u1"}, 0, t0, 10)), failed(s.TokensOf(ctx, Whose{Client: "c1"}, 7, t0, 10)),
 		failed(s.AllSessions(ctx, "", time.Time{}, nil, t0, 10)), failed(s.AllSessions(ctx, "u1", t0, []byte{1}, t0, 10)),
 		failed(s.SignInRows(ctx, "", "", 0, 10)), failed(s.SignInRows(ctx, "u1", "allow", 7, 10)),
@@ -48,7 +50,7 @@ func TestPeopleAreListed(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s, ctx := open(t), t.Context()
 		for i, name := range []string{"ada", "Ada", "adam", "bob", "Čapek"} {
-			must(t, s.AddPerson(ctx, User{ID: fmt.Sprint("u", i), Name: name, Email: "everybody@example.com"}, []string{"user"}, t0))
+			must(t, s.AddPerson(ctx, User{ID: fmt.Sprint("u", i), Name: name, FullName: name + " of 100%_x", Email: "everybody@example.com"}, []string{"user"}, t0))
 		}
 		for _, row := range []struct {
 			name   string
@@ -58,12 +60,18 @@ func TestPeopleAreListed(t *testing.T) {
 			{"everybody", PeopleFilter{Limit: 10}, []string{"Ada", "ada", "adam", "bob", "Čapek"}},
 			{"the first two", PeopleFilter{Limit: 2}, []string{"Ada", "ada"}},
 			{"after them", PeopleFilter{After: "ada", Limit: 2}, []string{"adam", "bob"}},
-			{"by a beginning", PeopleFilter{Prefix: "ada", Limit: 10}, []string{"ada", "adam"}},
-			{"by a beginning beyond ASCII", PeopleFilter{Prefix: "Č", Limit: 10}, []string{"Čapek"}},
+			{"by a part of the name", PeopleFilter{Part: "DA", Limit: 10}, []string{"Ada", "ada", "adam"}},
+			{"by a part beyond ASCII", PeopleFilter{Part: "ČAp", Limit: 10}, []string{"Čapek"}},
+			{"by a part of the full name", PeopleFilter{Part: "bob OF", Limit: 10}, []string{"bob"}},
+			{"by a part of the address", PeopleFilter{Part: "@Example", Limit: 2}, []string{"Ada", "ada"}},
+			{"by a part, after others", PeopleFilter{Part: "ada", After: "ada", Limit: 10}, []string{"adam"}},
+			{"what a pattern would be is plain", PeopleFilter{Part: "100%_x", Limit: 1}, []string{"Ada"}},
 			{"by name", PeopleFilter{Name: "ada", Limit: 10}, []string{"ada"}},
 			{"by address", PeopleFilter{Email: "everybody@example.com", Limit: 1}, []string{"Ada"}},
 			{"by nobody's address", PeopleFilter{Email: "x@example.com", Limit: 10}, nil},
-			{"a wildcard is none", PeopleFilter{Prefix: "%", Limit: 10}, nil},
+			{"a wildcard is none", PeopleFilter{Part: "a%a", Limit: 10}, nil},
+			{"nor is another", PeopleFilter{Part: "a_a", Limit: 10}, nil},
+			{"nor what keeps it from being one", PeopleFilter{Part: `\`, Limit: 10}, nil},
 		} {
 			got, err := s.People(ctx, row.filter)
 			if slices.Sort(row.want); err != nil || !slices.Equal(sorted(peopleNames(got)), row.want) {
@@ -73,6 +81,88 @@ func TestPeopleAreListed(t *testing.T) {
 				if len(p.Roles) != 1 || p.Roles[0] != (UserRole{"user", Assigned, t0}) {
 					t.Errorf("%s: roles of %s: %v", row.name, p.Name, p.Roles)
 				}
+			}
+		}
+	})
+}
+
+// Clients are found by name on every page, however many others lie between.
+func TestClientsAreFoundByName(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		must(t, s.tx(ctx, func(tx *sql.Tx) error {
+			for i := range searched + 100 {
+				c := Client{ID: fmt.Sprintf("c%04d", i), Name: "other", CreatedAt: t0.Add(time.Duration(i) * time.Second)}
+				if i%200 == 0 {
+					c.Name = `Ča"pek's ROBOT`
+				}
+				if err := insertClient(ctx, tx, c); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		yes := true
+		for _, row := range []struct {
+			name   string
+			filter ClientsFilter
+			want   []string
+		}{
+			{"the first", ClientsFilter{Part: "robot", Limit: 1}, []string{"c0400"}},
+			{"all", ClientsFilter{Part: `čA"`, Limit: 10}, []string{"c0400", "c0200", "c0000"}},
+			{"after the first", ClientsFilter{Part: "robot", Before: t0.Add(400 * time.Second), ID: "c0400", Limit: 1}, []string{"c0200"}},
+			{"by id", ClientsFilter{Part: "c0007", Limit: 10}, []string{"c0007"}},
+			{"by a part of the id", ClientsFilter{Part: "c000", Limit: 10}, nil},
+			{"of another kind", ClientsFilter{Part: "robot", Dynamic: &yes, Limit: 10}, nil},
+		} {
+			found, err := s.StoredClients(ctx, row.filter)
+			var got []string
+			for _, c := range found {
+				got = append(got, c.ID)
+			}
+			if err != nil || !slices.Equal(got, row.want) {
+				t.Errorf("%s: %v, %v", row.name, got, err)
+			}
+		}
+	})
+}
+
+// What a person allowed one client is told from all else of theirs.
+func TestGrantsOfAPersonToAClient(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		a := signedIn(t, s)
+		for _, row := range []struct {
+			whose Whose
+			want  int
+		}{
+			{Whose{User: "u1"}, 1}, {Whose{Client: a.Grant.ClientID}, 1}, {Whose{"u1", a.Grant.ClientID}, 1},
+			{Whose{"u1", "another"}, 0}, {Whose{"u2", a.Grant.ClientID}, 0},
+		} {
+			grants, err := s.GrantsOf(ctx, row.whose, time.Time{}, "", t0, 10)
+			must(t, err)
+			tokens, err := s.TokensOf(ctx, row.whose, 0, t0.Add(-time.Hour), 10)
+			must(t, err)
+			if len(grants) != row.want || len(tokens) != row.want {
+				t.Errorf("%+v: %d grants, %d tokens", row.whose, len(grants), len(tokens))
+			}
+		}
+	})
+}
+
+// The last sign-in is said of a person, and changes nothing that is.
+func TestPeopleHaveSignedIn(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		must(t, s.AddPerson(ctx, User{ID: "u1", Name: "ada"}, nil, t0))
+		for _, want := range []time.Time{{}, t0.Add(time.Hour), t0.Add(2 * time.Hour)} {
+			if !want.IsZero() {
+				must(t, failed(s.RecordSignIn(ctx, proven("u1", want, SignedIn))))
+				must(t, failed(s.RecordSignIn(ctx, unproven("u1", want.Add(time.Minute), "failed"))))
+			}
+			p, err := s.Person(ctx, "u1")
+			if err != nil || !p.SignedInAt.Equal(want) {
+				t.Errorf("%v, want %v: %v", p.SignedInAt, want, err)
 			}
 		}
 	})

@@ -3,19 +3,23 @@ package store
 import (
 	"context"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// Whose chooses by person or, when that is "", by client.
+// Whose chooses by person, by client, or by both: "" is any, of one of them.
 type Whose struct{ User, Client string }
 
-// column is the one that Whose is about, of two, and its value.
-func (w Whose) column(user, client string) (column, value string) {
-	if w.User != "" {
-		return user, w.User
+// condition is on two columns, with the parameters $1 and, of both, $n.
+func (w Whose) condition(user, client string, n int) (condition string, first string, more []any) {
+	switch {
+	case w.User == "":
+		return client + " = $1", w.Client, nil
+	case w.Client == "":
+		return user + " = $1", w.User, nil
 	}
-	return client, w.Client
+	return user + " = $1 AND " + client + " = $" + strconv.Itoa(n), w.User, []any{w.Client}
 }
 
 // GrantOf is a grant with the name of its person.
@@ -27,7 +31,8 @@ type GrantOf struct {
 // GrantsOf are at most limit good grants, the newest first, from the one
 // before on (the zero time for the beginning).
 func (s *DB) GrantsOf(ctx context.Context, w Whose, before time.Time, id string, now time.Time, limit int) ([]GrantOf, error) {
-	column, value := w.column("g.user_id", "g.client_id")
+	whose, first, more := w.condition("g.user_id", "g.client_id", 6)
+	args := append([]any{first, millis(now), beginning(before), id, limit}, more...)
 	return list(ctx, s.read, func(row scanner) (GrantOf, error) {
 		var g GrantOf
 		var scope, methods string
@@ -38,8 +43,8 @@ func (s *DB) GrantsOf(ctx context.Context, w Whose, before time.Time, id string,
 		return g, err
 	}, `SELECT g.id, g.client_id, g.user_id, u.name, g.resource, g.scope, g.auth_time, g.created_at, g.expires_at, g.details, g.amr
 		FROM grants g JOIN users u ON u.id = g.user_id
-		WHERE `+column+` = $1 AND g.revoked_at = 0 AND g.expires_at > $2 AND (g.created_at, g.id) < ($3, $4)
-		ORDER BY g.created_at DESC, g.id DESC LIMIT $5`, value, millis(now), beginning(before), id, limit)
+		WHERE `+whose+` AND g.revoked_at = 0 AND g.expires_at > $2 AND (g.created_at, g.id) < ($3, $4)
+		ORDER BY g.created_at DESC, g.id DESC LIMIT $5`, args...)
 }
 
 // Token is an access token with what its grant says.
@@ -52,10 +57,11 @@ type Token struct {
 // TokensOf are at most limit access tokens that were not revoked and are kept
 // after a moment, the newest first, with places below one (0 for all).
 func (s *DB) TokensOf(ctx context.Context, w Whose, below uint64, after time.Time, limit int) ([]Token, error) {
-	column, value := w.column("t.subject", "t.client_id")
 	if below == 0 {
 		below = math.MaxInt64
 	}
+	whose, first, more := w.condition("t.subject", "t.client_id", 5)
+	args := append([]any{first, below, millis(after), limit}, more...)
 	return list(ctx, s.read, func(row scanner) (Token, error) {
 		var t Token
 		var scope string
@@ -65,9 +71,9 @@ func (s *DB) TokensOf(ctx context.Context, w Whose, below uint64, after time.Tim
 		return t, err
 	}, `SELECT t.place, t.id, t.grant_id, t.client_id, t.subject, t.expires_at, coalesce(g.resource, ''), coalesce(g.scope, '')
 		FROM access_tokens t LEFT JOIN grants g ON g.id = t.grant_id
-		WHERE `+column+` = $1 AND t.place < $2 AND t.expires_at > $3
+		WHERE `+whose+` AND t.place < $2 AND t.expires_at > $3
 		AND NOT `+isEnded+`
-		ORDER BY t.place DESC LIMIT $4`, value, below, millis(after), limit)
+		ORDER BY t.place DESC LIMIT $4`, args...)
 }
 
 // AllSessions are at most limit sessions that have not expired, of a person or

@@ -17,8 +17,9 @@ import (
 const adminLong = `Administration of the bundled authorization server.
 
 With -c FILE it works on the database of that configuration, while the server
-runs or not. With --url ISSUER it asks a running server, as whoever signed in
-with: postern admin login --url ISSUER`
+runs or not; with --state DIR on what postern up keeps in that folder. With
+--url ISSUER it asks a running server, as whoever signed in with:
+postern admin login --url ISSUER`
 
 // adminCommand does what the administration API does, in this process or at a
 // running server.
@@ -32,12 +33,14 @@ func (p program) adminCommand() *cobra.Command {
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	flags := c.PersistentFlags()
-	flags.StringVarP(&o.config, "config", "c", "postern.yaml", "the configuration file")
+	flags.StringVarP(&o.config, "config", "c", "", "the configuration file; postern.yaml when nothing else is said")
+	flags.StringVar(&o.state, "state", "", "a folder of postern up, instead of -c: its configuration, with the ports it has while it runs")
 	flags.StringVar(&o.url, "url", "", "the issuer to ask, instead of opening its database")
 	flags.StringVar(&o.tokenFile, "token-file", "", "a file with an access token for --url; else the sign-in of postern admin login")
 	c.AddCommand(
-		group("user", "People who can sign in", o.userList(), o.userShow(), o.userCreate(), o.userUpdate(), o.userPassword(), o.userResetLink(), o.userForget(), o.userDelete()),
-		group("role", "What people and machines may have", o.roleList(), o.roleHolders(), o.roleChange("give", "Give a role to a user or a client", add), o.roleChange("take", "Take a role from a user or a client", drop)),
+		group("user", "People who can sign in", o.userList(), o.userShow(), o.userCreate(), o.userUpdate(), o.userPassword(), o.userResetLink(), o.userRemoveFactor(), o.userDelete()),
+		group("identity", "Accounts of people at other providers", o.identityList()),
+		group("role", "What people and machines may have", o.roleList(), o.roleHolders(), o.roleGive(), o.roleTake()),
 		group("client", "Machines, and clients that registered", o.clientList(), o.clientShow(), o.clientCreate(), o.clientRegister(), o.clientUpdate(), o.clientRotate(), o.clientDelete()),
 		group("resource-server", "Servers that may introspect tokens", o.resourceServerCreate()),
 		group("grant", "What people allowed clients", o.grantList(), o.grantRevoke()),

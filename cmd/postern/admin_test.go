@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ func TestLongListsAreWhole(t *testing.T) {
 	config := v.folder + "/postern.yaml"
 	p := program{stderr: &strings.Builder{}, lookup: func(string) (string, bool) { return "", false }}
 	err := p.withAuthserver(t.Context(), config, func(s *authserver.Server) error {
-		for i := range 120 {
+		for i := range 250 {
 			n := admin.NewUser{Name: fmt.Sprintf("user%03d", i), SignIn: admin.WithNothing}
 			if _, err := s.Desk().CreateUser(context.Background(), admin.Operator(), n); err != nil {
 				return err
@@ -29,26 +30,82 @@ func TestLongListsAreWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, out, errs := runIn(t, "admin", "-c", config, "user", "list")
-	if n := strings.Count(out, "\n"); code != exitFine || n != 121 {
-		t.Errorf("exit %d, %d lines\n%s", code, n, errs)
+	list := func(args ...string) (string, string) {
+		t.Helper()
+		code, out, errs := runIn(t, append([]string{"admin", "-c", config, "user", "list"}, args...)...)
+		if code != exitFine {
+			t.Errorf("%v: exit %d\n%s", args, code, errs)
+		}
+		return out, errs
 	}
-	code, out, _ = runIn(t, "admin", "-c", config, "user", "list", "-o", "json")
-	if code != exitFine || strings.Count(out, `"id":"user_`) != 120 || strings.Contains(out, `"next"`) || !strings.HasSuffix(out, "}]}\n") {
-		t.Errorf("exit %d\n%s", code, out)
+	if out, errs := list(); strings.Count(out, "\n") != 251 || errs != "" {
+		t.Errorf("%d lines, %q", strings.Count(out, "\n"), errs)
+	}
+	if out, errs := list("--limit", "3"); strings.Count(out, "\n") != 4 || errs != "These are the first 3; there are more.\n" {
+		t.Errorf("%s%s", out, errs)
+	}
+	if out, _ := list("-o", "json"); strings.Count(out, `"id":"user_`) != 250 || strings.Contains(out, `"next"`) || !strings.HasSuffix(out, "}]}\n") {
+		t.Error(out)
+	}
+	if out, _ := list("-o", "json", "--limit", "201"); strings.Count(out, `"id":"user_`) != 201 || !strings.Contains(out, `"next":"`) {
+		t.Error(out)
 	}
 }
 
 // What strangers call themselves does nothing to a terminal.
 func TestTablesShowWhatIsInvisible(t *testing.T) {
 	var out strings.Builder
-	table := newTable(&out, "NAME", "STATE")
+	table := newTable(0, "NAME", "STATE")
 	table.add("a\x1b[2J\u202eb\tc", "")
-	if err := table.flush(); err != nil {
+	if err := table.print(&out); err != nil {
 		t.Fatal(err)
 	}
-	if got := strings.Join(strings.Fields(out.String()), " "); got != "NAME STATE a<U+001B>[2J<U+202E>b<U+0009>c -" {
-		t.Errorf("%q", out.String())
+	if got, want := out.String(), "NAME                           STATE\na<U+001B>[2J<U+202E>b<U+0009>c  -\n"; got != want {
+		t.Errorf("%q", got)
+	}
+}
+
+// Only columns that say so are cut, the widest first, and only as far as needed.
+func TestTablesFitTheirTerminal(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		width int
+		want  string
+	}{
+		{"wide enough", 36, "ID       NAME                SCOPES\n1234567  Ada Lovelace-Byron  a:b c:d\n"},
+		{"a column gives way", 30, "ID       NAME        SCOPES\n1234567  Ada Lovel…  a:b c:d\n"},
+		{"both do", 26, "ID       NAME     SCOPES\n1234567  Ada Lo…  a:b c:d\n"},
+		{"as far as they can", 10, "ID       NAME     SCOPES\n1234567  Ada Lo…  a:b c:d\n"},
+		{"to a file", 0, "ID       NAME                SCOPES\n1234567  Ada Lovelace-Byron  a:b c:d\n"},
+	} {
+		var out strings.Builder
+		table := newTable(row.width, "ID", "NAME…", "SCOPES…")
+		table.add("1234567", "Ada Lovelace-Byron", "a:b c:d")
+		if err := table.print(&out); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != row.want {
+			t.Errorf("%s:\n%s\nwant\n%s", row.name, out.String(), row.want)
+		}
+	}
+}
+
+func TestRolesSayWhereTheyAreFrom(t *testing.T) {
+	held := []admin.HeldRole{{Role: "user", Source: "assigned"}, {Role: "user", Source: "corp"}, {Role: "admin", Source: "corp"}}
+	if got := roleNames(held); got != "admin user" {
+		t.Error(got)
+	}
+	if got := roleLines(held); got != "user, given by an administrator\nuser, from the provider corp\nadmin, from the provider corp" {
+		t.Error(got)
+	}
+	var out strings.Builder
+	if err := printUser(&out, admin.User{Name: "ada", Roles: held, Factors: []string{"totp", "recovery_codes"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"Roles           user, given by an administrator\n                user, from the provider corp\n", "Second factors  authenticator app, recovery codes\n", "Last sign-in    -\n"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
 	}
 }
 
@@ -68,3 +125,27 @@ func TestProgress(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 }
+
+// Work that goes on is shown while it does, and its error is its own.
+func TestProgressDuringWork(t *testing.T) {
+	var out strings.Builder
+	p := &progress{to: &out, began: time.Now().Add(-time.Minute)}
+	seen := make(chan struct{})
+	p.to = writerFunc(func(text []byte) (int, error) {
+		if out.Len() == 0 {
+			close(seen)
+		}
+		return out.Write(text)
+	})
+	failed := errors.New("failed")
+	if err := p.during("0 of 2 deleted", func() error { <-seen; return failed }); err != failed {
+		t.Error(err)
+	}
+	if !strings.HasPrefix(out.String(), "\r\x1b[K0 of 2 deleted, 6") {
+		t.Errorf("%q", out.String())
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(text []byte) (int, error) { return f(text) }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/spf13/cobra"
 
 	"github.com/postern-mcp/postern/authserver/admin"
@@ -25,86 +25,87 @@ func (o *office) clientList() *cobra.Command {
 			q.Registered = given(c.Flags().Changed("registered"), registered)
 			return q, nil
 		},
-		next: (*admin.ClientQuery).From,
-		head: []string{"CLIENT ID", "NAME", "MADE", "PROVES ITSELF BY", "GRANTS", "SCOPES", "ROLES", "CREATED"},
+		none: "No clients.",
+		head: []string{"CLIENT ID", "NAME…", "KIND", "SCOPES…", "ROLES…", "CREATED"},
 		row: func(v admin.Client) []string {
-			return []string{v.ID, v.Name, madeBy(v), v.AuthMethod, strings.Join(v.Grants, " "), strings.Join(v.Scopes, " "), strings.Join(v.Roles, " "), stamp(v.CreatedAt)}
+			return []string{v.ID, v.Name, kindOf(v), words(v.Scopes), words(v.Roles), minute(v.CreatedAt)}
 		},
 	})
 	c.Flags().BoolVar(&registered, "registered", false, "only clients that registered themselves; =false: only those of operators")
+	c.Flags().StringVar(&q.Search, "search", "", "only those that have this in their name, in capitals or not, or this client_id")
 	return c
+}
+
+func kindOf(c admin.Client) string {
+	switch {
+	case len(c.Resources) > 0:
+		return "resource server"
+	case slices.Contains(c.Grants, "client_credentials"):
+		return "machine"
+	}
+	return "application"
 }
 
 func madeBy(c admin.Client) string {
-	switch {
-	case c.Registered:
-		return "by itself"
-	case len(c.Resources) > 0:
-		return "resource server"
+	if c.Registered {
+		return "registered itself"
 	}
-	return "by an operator"
+	return "by an administrator"
+}
+
+// client finds one.
+func client(ctx context.Context, c admin.Caller, id string) (admin.Answer[admin.Client], error) {
+	v, err := admin.Call(ctx, c, admin.GetClient, admin.ClientRef{ID: id})
+	if admin.ReasonOf(err) == admin.NotFound {
+		return v, fmt.Errorf("there is no client %q; see: postern admin client list", id)
+	}
+	return v, err
 }
 
 func (o *office) clientShow() *cobra.Command {
-	var f output
-	c := &cobra.Command{
-		Use:   "show CLIENT_ID",
-		Short: "Show everything about a client",
-		Args:  oneName,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			return o.open(c.Context(), func(caller admin.Caller) error {
-				v, err := application(c.Context(), caller, args[0])
-				if err != nil {
-					return err
-				}
-				return o.show(f, v.Raw, func(w io.Writer) error { return printClient(w, v.Value) })
-			})
-		},
-	}
-	f.flags(c)
-	return c
+	c := &cobra.Command{Use: "show CLIENT_ID", Short: "Show everything about a client", Args: oneName}
+	return answer(o, c, printClient, func(ctx context.Context, c admin.Caller, args []string) (admin.Answer[admin.Client], error) {
+		return client(ctx, c, args[0])
+	})
 }
 
 func printClient(w io.Writer, c admin.Client) error {
-	return facts(w, "Client ID", c.ID, "Name", c.Name, "Made", madeBy(c), "Proves itself by", c.AuthMethod,
-		"Grants", strings.Join(c.Grants, " "), "Scopes", strings.Join(c.Scopes, " "), "Only these", yesNo(c.Bounded),
-		"Roles", strings.Join(c.Roles, " "), "Redirects", strings.Join(c.Redirects, " "), "Resources", strings.Join(c.Resources, " "),
-		"DPoP required", yesNo(c.Bound), "Created", stamp(c.CreatedAt), "Old secret until", stamp(c.SecretBefore))
+	scopes := words(c.Scopes)
+	if c.Bounded && scopes != "" {
+		scopes += " (and no others)"
+	}
+	return facts(w, "Client ID", c.ID, "Name", c.Name, "Kind", kindOf(c), "Made", madeBy(c), "Proves itself by", c.AuthMethod,
+		"Grants", words(c.Grants), "Scopes", scopes, "Roles", words(c.Roles), "Redirects", strings.Join(c.Redirects, "\n"),
+		"Resources", strings.Join(c.Resources, "\n"), "DPoP required", yesNo(c.Bound), "Created", stamp(c.CreatedAt), "Old secret until", stamp(c.SecretBefore))
 }
 
 func (o *office) clientCreate() *cobra.Command {
 	var n admin.NewClient
-	var f output
 	c := &cobra.Command{
 		Use:   "create NAME --scope SCOPE",
 		Short: "Create a client for the client credentials grant; prints its id and secret, once",
 		Args:  oneName,
-		RunE: func(c *cobra.Command, args []string) error {
+		PreRunE: func(_ *cobra.Command, args []string) error {
 			if len(n.Scopes) == 0 {
 				return usageError{errors.New("--scope is required: a client without a scope can do nothing")}
 			}
 			n.Name = args[0]
-			return created(o, c, f, admin.CreateClient, n)
+			return nil
 		},
 	}
 	c.Flags().Var((*scopeList)(&n.Scopes), "scope", "a scope the client may ask for; repeat it, or separate by spaces or commas")
 	c.Flags().StringSliceVar(&n.Roles, "role", nil, "a role whose scopes bound it too; repeat it, or separate by commas")
-	f.flags(c)
-	return c
+	return created(o, c, admin.CreateClient, &n)
 }
 
 func (o *office) resourceServerCreate() *cobra.Command {
 	var n admin.NewClient
 	var keys string
-	var f output
 	c := &cobra.Command{
 		Use:   "create NAME --resource URL",
 		Short: "Create a client that may introspect the tokens of these resources; prints its id and secret, once",
 		Args:  oneName,
-		RunE: func(c *cobra.Command, args []string) (err error) {
+		PreRunE: func(_ *cobra.Command, args []string) (err error) {
 			if len(n.Resources) == 0 {
 				return usageError{errors.New("--resource is required: a resource server without a resource sees nothing")}
 			}
@@ -114,13 +115,12 @@ func (o *office) resourceServerCreate() *cobra.Command {
 				}
 			}
 			n.Name = args[0]
-			return created(o, c, f, admin.CreateClient, n)
+			return nil
 		},
 	}
 	c.Flags().StringVar(&keys, "jwks", "", "a file with the JWK Set of its public keys: it signs assertions (private_key_jwt) and has no secret")
 	c.Flags().StringSliceVar(&n.Resources, "resource", nil, "a resource URL; repeat it, or separate by commas")
-	f.flags(c)
-	return c
+	return created(o, c, admin.CreateClient, &n)
 }
 
 const registerLong = `Register a client that a file describes, with the members of RFC 7591 §2, such as
@@ -134,133 +134,116 @@ server takes it. It prints the id and, when there is one, the secret, once.`
 
 // clientRegister takes whatever clients may register, and machines.
 func (o *office) clientRegister() *cobra.Command {
-	var f output
-	c := &cobra.Command{
+	var r admin.Registration
+	return created(o, &cobra.Command{
 		Use:   "register FILE",
 		Short: "Register a client that a JSON file of client metadata describes",
 		Long:  registerLong,
 		Args:  oneName,
-		RunE: func(c *cobra.Command, args []string) error {
+		PreRunE: func(_ *cobra.Command, args []string) error {
 			text, err := os.ReadFile(args[0])
 			if err != nil {
 				return usageError{err}
 			}
-			if !jsontext.Value(text).IsValid() {
+			r.Metadata = text
+			if !r.Metadata.IsValid() {
 				return fmt.Errorf("%s must be one JSON object", args[0])
 			}
-			return created(o, c, f, admin.RegisterClient, admin.Registration{Metadata: text})
+			return nil
 		},
-	}
-	f.flags(c)
-	return c
+	}, admin.RegisterClient, &r)
 }
 
-// created makes a client, and prints what is told once.
-func created[In any](o *office, c *cobra.Command, f output, how admin.Operation[In, admin.CreatedClient], in In) error {
-	if err := f.check(); err != nil {
-		return err
-	}
-	return o.open(c.Context(), func(caller admin.Caller) error {
-		made, err := admin.Call(c.Context(), caller, how, in)
-		if err != nil {
-			return err
-		}
-		return o.show(f, made.Raw, func(w io.Writer) error {
-			if made.Value.Secret == "" {
-				_, err := fmt.Fprintf(w, "client_id %s\n", made.Value.Client.ID)
-				return err
-			}
-			_, err := fmt.Fprintf(w, "client_id %s\nclient_secret %s\n", made.Value.Client.ID, made.Value.Secret)
-			return err
-		})
+// created makes a client, or its secret, and prints what is told once.
+func created[In any](o *office, c *cobra.Command, how admin.Operation[In, admin.CreatedClient], in *In) *cobra.Command {
+	return answer(o, c, printCreated, func(ctx context.Context, c admin.Caller, _ []string) (admin.Answer[admin.CreatedClient], error) {
+		return admin.Call(ctx, c, how, *in)
 	})
+}
+
+func printCreated(w io.Writer, made admin.CreatedClient) error {
+	text := "client_id " + made.Client.ID + "\n"
+	if made.Secret != "" {
+		text += "client_secret " + made.Secret + "\n"
+	}
+	_, err := io.WriteString(w, text)
+	return err
 }
 
 func (o *office) clientUpdate() *cobra.Command {
 	var name string
 	var scopes []string
-	var f output
-	c := &cobra.Command{
-		Use:   "update CLIENT_ID",
-		Short: "Change a client's name or scopes; tokens that have more are revoked",
-		Args:  oneName,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			set := c.Flags().Changed
-			change := admin.ClientChange{ClientRef: admin.ClientRef{ID: args[0]}, Name: given(set("name"), name), Scopes: given(set("scope"), scopes)}
-			return o.open(c.Context(), func(caller admin.Caller) error {
-				v, err := application(c.Context(), caller, args[0])
-				if err != nil {
-					return err
-				}
-				change.IfMatch = v.Value.Tag()
-				changed, err := admin.Call(c.Context(), caller, admin.UpdateClient, change)
-				if err != nil {
-					return err
-				}
-				return o.show(f, changed.Raw, func(w io.Writer) error { return printClient(w, changed.Value) })
-			})
-		},
-	}
+	c := &cobra.Command{Use: "update CLIENT_ID", Short: "Change a client's name or scopes; tokens that have more are revoked", Args: oneName}
 	c.Flags().StringVar(&name, "name", "", "what it is called")
 	c.Flags().Var((*scopeList)(&scopes), "scope", "all scopes it shall have; repeat it, or separate by spaces or commas")
 	someFlag(c, "name", "scope")
-	f.flags(c)
-	return c
+	set := c.Flags().Changed
+	return answer(o, c, printClient, func(ctx context.Context, c admin.Caller, args []string) (admin.Answer[admin.Client], error) {
+		v, err := client(ctx, c, args[0])
+		if err != nil {
+			return v, err
+		}
+		return admin.Call(ctx, c, admin.UpdateClient, admin.ClientChange{ClientRef: admin.ClientRef{ID: args[0]}, IfMatch: v.Value.Tag(),
+			Name: given(set("name"), name), Scopes: given(set("scope"), scopes)})
+	})
 }
 
 func (o *office) clientRotate() *cobra.Command {
 	var overlap time.Duration
 	var yes bool
-	var f output
-	c := &cobra.Command{
-		Use:   "rotate-secret CLIENT_ID",
-		Short: "Make another secret for a client; prints it, once",
-		Args:  oneName,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.sure(yes || overlap > 0, "end the secret of "+quoted(args)+" at once", args[0]); err != nil {
-				return err
-			}
-			return created(o, c, f, admin.RotateSecret, admin.SecretRotation{ClientRef: admin.ClientRef{ID: args[0]}, Overlap: int(overlap / time.Second)})
-		},
-	}
+	c := &cobra.Command{Use: "rotate-secret CLIENT_ID", Short: "Make another secret for a client; prints it, once", Args: oneName}
 	c.Flags().DurationVar(&overlap, "overlap", 0, "for how long the secret before is good as well, up to 168h")
 	yesFlag(c, &yes)
-	f.flags(c)
-	return c
+	c.PreRunE = func(_ *cobra.Command, args []string) error {
+		return o.askable(yes || overlap > 0, "end the secret of "+quoted(args)+" at once")
+	}
+	return answer(o, c, printCreated, func(ctx context.Context, c admin.Caller, args []string) (made admin.Answer[admin.CreatedClient], err error) {
+		v, err := client(ctx, c, args[0])
+		if err == nil && !yes && overlap == 0 {
+			err = o.ask(ctx, fmt.Sprintf("This will end the secret of %s (%s) at once: whoever uses it is refused until they have the new one.\n"+
+				"With --overlap both are good for a while.", args[0], visible(v.Value.Name)), args[0])
+		}
+		if err != nil {
+			return made, err
+		}
+		return admin.Call(ctx, c, admin.RotateSecret, admin.SecretRotation{ClientRef: admin.ClientRef{ID: args[0]}, Overlap: int(overlap / time.Second)})
+	})
 }
 
 func (o *office) clientDelete() *cobra.Command {
-	var yes bool
-	c := &cobra.Command{
-		Use:   "delete CLIENT_ID...",
-		Short: "Delete clients with all consents and tokens they were given",
-		Long: "Delete clients with all consents and tokens they were given, also one known by its metadata document.\n" +
-			"Access tokens that are out are revoked: proxies refuse them within seconds.",
-		Args: someNames,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := o.sure(yes, "delete "+quoted(args)+" with all they have", word(args)); err != nil {
+	return o.removal(removal{
+		use: "delete CLIENT_ID...", short: "Delete clients, also one known by its metadata document", does: "delete", done: "deleted",
+		ends:  "Every consent, grant and token they were given ends; proxies refuse the tokens within seconds.",
+		about: aboutClient,
+		end: func(ctx context.Context, c admin.Caller, id string) error {
+			if err := knownClient(ctx, c, id); err != nil {
 				return err
 			}
-			return o.open(c.Context(), func(caller admin.Caller) error {
-				return o.each(args, "deleted", func(id string) error { return deleteClient(c.Context(), caller, id) })
-			})
+			_, err := admin.Call(ctx, c, admin.DeleteClient, admin.ClientRef{ID: id})
+			return err
 		},
-	}
-	yesFlag(c, &yes)
-	return c
+	})
 }
 
-// deleteClient says of one that is not there that it is not: whoever typed it
-// meant another.
-func deleteClient(ctx context.Context, c admin.Caller, id string) error {
-	if !strings.Contains(id, "://") {
-		if _, err := application(ctx, c, id); err != nil {
-			return err
-		}
+// knownClient says of one that is not there that it is not: whoever typed it
+// meant another. One with a metadata document is not stored.
+func knownClient(ctx context.Context, c admin.Caller, id string) error {
+	if strings.Contains(id, "://") {
+		return nil
 	}
-	_, err := admin.Call(ctx, c, admin.DeleteClient, admin.ClientRef{ID: id})
+	_, err := client(ctx, c, id)
 	return err
+}
+
+func aboutClient(ctx context.Context, c admin.Caller, id string) (string, error) {
+	about := id
+	if !strings.Contains(id, "://") {
+		v, err := client(ctx, c, id)
+		if err != nil {
+			return "", err
+		}
+		about += " (" + v.Value.Name + ", " + kindOf(v.Value) + ")"
+	}
+	grants, err := grantsOf(ctx, c, admin.Whose{Client: id})
+	return about + ": " + grants, err
 }

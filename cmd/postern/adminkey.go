@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,32 +21,29 @@ func (o *office) keyCommand() *cobra.Command {
 		o.keyList(), o.keyRotate(), o.keyRevoke(), o.keyReseal())
 }
 
-var keyHead = []string{"KID", "ALGORITHM", "STATE", "SIGNS FROM", "UNTIL"}
+func keyHead() []string { return []string{"KID", "ALG", "STATE", "SIGNS FROM", "UNTIL"} }
 
 func keyRow(k admin.Key) []string {
-	return []string{k.ID, k.Algorithm, k.State, stamp(k.SignsFrom), stamp(k.Until)}
+	return []string{k.ID, k.Algorithm, k.State, minute(k.SignsFrom), minute(k.Until)}
 }
 
 func (o *office) keyList() *cobra.Command {
 	return listCommand(o, listing[admin.None, admin.Key]{
 		use: "list", short: "List the signing keys: which signs, which is next, which are kept for tokens that are out",
-		of: admin.ListKeys, query: nothing, head: keyHead, row: keyRow,
+		of: admin.ListKeys, query: nothing, none: "No keys.", head: keyHead(), row: keyRow,
 	})
 }
 
-func (o *office) showKey(f output, k admin.Answer[admin.Key]) error {
-	return o.show(f, k.Raw, func(w io.Writer) error {
-		t := newTable(w, keyHead...)
-		t.add(keyRow(k.Value)...)
-		return t.flush()
-	})
+func (o *office) printKey(w io.Writer, k admin.Key) error {
+	t := newTable(o.width(), keyHead()...)
+	t.add(keyRow(k)...)
+	return t.print(w)
 }
 
 const soonestKey = 15 * time.Second
 
 func (o *office) keyRotate() *cobra.Command {
 	var after time.Duration
-	var f output
 	c := &cobra.Command{
 		Use:   "rotate",
 		Short: "Publish the next signing key now; it signs once it has been published for a while",
@@ -53,30 +51,21 @@ func (o *office) keyRotate() *cobra.Command {
 			"It signs once it has been published for authserver.keys.publish_before, or --after.\n" +
 			"The key before it stays published until the last token it signed has expired.",
 		Args: noArguments,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
+		PreRunE: func(c *cobra.Command, _ []string) error {
 			if c.Flags().Changed("after") && after < soonestKey {
 				return fmt.Errorf("a key must be published for %v before it signs: those who verify have to know it", soonestKey)
 			}
-			return o.open(c.Context(), func(caller admin.Caller) error {
-				k, err := admin.Call(c.Context(), caller, admin.RotateKey, admin.KeyRotation{After: int(after / time.Second)})
-				if err != nil {
-					return err
-				}
-				return o.showKey(f, k)
-			})
+			return nil
 		},
 	}
 	c.Flags().DurationVar(&after, "after", 0, "for how long it must have been published, 15s at the least, which is enough for Postern's proxies; others may keep keys for longer")
-	f.flags(c)
-	return c
+	return answer(o, c, o.printKey, func(ctx context.Context, c admin.Caller, _ []string) (admin.Answer[admin.Key], error) {
+		return admin.Call(ctx, c, admin.RotateKey, admin.KeyRotation{After: int(after / time.Second)})
+	})
 }
 
 func (o *office) keyRevoke() *cobra.Command {
 	var yes bool
-	var f output
 	c := &cobra.Command{
 		Use:   "revoke KID",
 		Short: "Take a signing key back at once, as when it was stolen; prints the key that signs instead",
@@ -84,51 +73,73 @@ func (o *office) keyRevoke() *cobra.Command {
 			"here at once, by proxies with the next fetch of the keys. A new key signs from now on,\n" +
 			"so proxies that have just fetched may refuse its first tokens, for ten seconds at most.",
 		Args: oneName,
-		RunE: func(c *cobra.Command, args []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
-			if err := o.sure(yes, "end every token that "+quoted(args)+" signed", args[0]); err != nil {
-				return err
-			}
-			return o.open(c.Context(), func(caller admin.Caller) error {
-				k, err := admin.Call(c.Context(), caller, admin.RevokeKey, admin.KeyRef{ID: args[0]})
-				if admin.ReasonOf(err) == admin.NotFound {
-					return fmt.Errorf("there is no good key %q; see: postern admin key list", args[0])
-				}
-				if err != nil {
-					return err
-				}
-				return o.showKey(f, k)
-			})
+		PreRunE: func(_ *cobra.Command, args []string) error {
+			return o.askable(yes, "end every token that "+quoted(args)+" signed")
 		},
 	}
 	yesFlag(c, &yes)
-	f.flags(c)
-	return c
+	return answer(o, c, o.printKey, func(ctx context.Context, c admin.Caller, args []string) (a admin.Answer[admin.Key], err error) {
+		if !yes {
+			err = o.confirmRevoking(ctx, c, args[0])
+		}
+		if err != nil {
+			return a, err
+		}
+		a, err = admin.Call(ctx, c, admin.RevokeKey, admin.KeyRef{ID: args[0]})
+		if admin.ReasonOf(err) == admin.NotFound {
+			return a, noSuchKey(args[0])
+		}
+		return a, err
+	})
+}
+
+func noSuchKey(id string) error {
+	return fmt.Errorf("there is no good key %q; see: postern admin key list", id)
+}
+
+var keyStates = map[string]string{"next": "will sign next", "signs": "signs now", "kept": "is kept for tokens that are out"}
+
+func (o *office) confirmRevoking(ctx context.Context, c admin.Caller, id string) error {
+	keys, err := admin.Call(ctx, c, admin.ListKeys, admin.None{})
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(keys.Value.Items, func(k admin.Key) bool { return k.ID == id && keyStates[k.State] != "" })
+	if i < 0 {
+		return noSuchKey(id)
+	}
+	return o.ask(ctx, fmt.Sprintf("This will take back the key %s, which %s.\nEvery token it signed is refused from then on: people's clients refresh theirs, machines get new ones.",
+		id, keyStates[keys.Value.Items[i].State]), id)
 }
 
 func (o *office) keyReseal() *cobra.Command {
-	return &cobra.Command{
+	var f output
+	c := &cobra.Command{
 		Use:   "reseal",
 		Short: "Seal everything in the database with the current secret, so that the previous one can go",
 		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := o.here(); err != nil {
+			at, err := o.here()
+			if err != nil {
 				return err
 			}
-			return o.withAuthserver(c.Context(), o.config, func(s *authserver.Server) error {
-				return o.reseal(c.Context(), s)
+			return at.withAuthserver(c.Context(), at.config, func(s *authserver.Server) error {
+				return o.reseal(c.Context(), f, s)
 			})
 		},
 	}
+	f.flags(c)
+	return c
 }
 
-func (o *office) reseal(ctx context.Context, s *authserver.Server) error {
+func (o *office) reseal(ctx context.Context, f output, s *authserver.Server) error {
 	p := o.progress()
 	n, err := s.ResealTelling(ctx, func(done int) { p.at("%d sealed", done) })
 	p.end()
-	_, printed := fmt.Fprintf(o.stdout, "%d sealed with the secret of today: signing keys, second factors, and refresh tokens that were just used\n", n)
+	printed := o.show(f, fmt.Appendf(nil, "{\"sealed\":%d}\n", n), func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, "%d sealed with the secret of today: signing keys, second factors, and refresh tokens that were just used\n", n)
+		return err
+	})
 	if err == nil && printed == nil {
 		_, printed = fmt.Fprintln(o.stderr, "Nothing in the database needs the previous secret any more: take secret_previous_file out, start again, and destroy it.")
 	}

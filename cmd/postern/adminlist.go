@@ -1,13 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"strings"
-	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"github.com/go-json-experiment/json"
 	"github.com/spf13/cobra"
@@ -20,132 +18,124 @@ type listing[In, Item any] struct {
 	use, short string
 	of         admin.Operation[In, admin.Page[Item]]
 	query      func(ctx context.Context, c admin.Caller) (In, error) // what to ask for
-	next       func(*In, string)                                     // nil for lists of one page
-	head       []string
+	none       string                                                // what is said where nothing is listed
+	head       []string                                              // of the columns; one that ends in … may be cut
 	row        func(Item) []string
 }
 
-const longestList = 100_000
+const (
+	longestList = 100_000
+	watched     = 50 // entries that are watched, when nothing else is said
+)
 
 // listCommand makes the command of a listing.
 func listCommand[In, Item any](o *office, l listing[In, Item]) *cobra.Command {
 	var f output
+	most := 0
 	c := &cobra.Command{
 		Use:   l.use,
 		Short: l.short,
 		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
+			if most < 0 || most > longestList {
+				return usageError{fmt.Errorf("--limit must be from 1 to %d", longestList)}
+			}
+			if f.watch && most == 0 {
+				most = watched
 			}
 			return o.open(c.Context(), func(caller admin.Caller) error {
-				look := func(w io.Writer) error { return l.print(c.Context(), caller, f, w) }
+				look := func(to, talk io.Writer) error { return l.print(c.Context(), o, caller, f, most, to, talk) }
 				if f.watch {
-					return o.watched(c.Context(), look)
+					return o.watch(c.Context(), look)
 				}
-				return look(o.stdout)
+				return look(o.stdout, o.stderr)
 			})
 		},
 	}
 	f.flags(c)
-	f.watchFlag(c)
+	c.Flags().BoolVar(&f.watch, "watch", false, "show it again whenever it changes, until interrupted; 50 entries, or --limit")
+	c.Flags().IntVar(&most, "limit", 0, "only so many, the first ones; all of them when absent")
 	return c
 }
 
 // print shows every page as one list.
-func (l listing[In, Item]) print(ctx context.Context, c admin.Caller, f output, w io.Writer) error {
+func (l listing[In, Item]) print(ctx context.Context, o *office, c admin.Caller, f output, most int, to, talk io.Writer) error {
 	in, err := l.query(ctx, c)
 	if err != nil {
 		return err
 	}
-	first, err := admin.Call(ctx, c, l.of, in)
+	if most == 0 {
+		most = longestList
+	}
+	all, err := admin.All(ctx, c, l.of, in, most)
 	if err != nil {
 		return err
 	}
-	all := first.Value.Items
-	if next := first.Value.Next; next != "" {
-		l.next(&in, next)
-		rest, err := admin.All(ctx, c, l.of, in, l.next, longestList)
+	if f.format == formatJSON {
+		text, err := json.Marshal(all, json.Deterministic(true))
 		if err != nil {
-			return err
+			return err // unreachable: what was read marshals
 		}
-		all = append(all, rest...)
-		if first.Raw, err = json.Marshal(admin.Page[Item]{Items: all}, json.Deterministic(true)); err != nil {
-			return err
-		}
-		first.Raw = append(first.Raw, '\n')
-	}
-	if f.format == "json" {
-		_, err := w.Write(first.Raw)
+		_, err = to.Write(append(text, '\n'))
 		return err
 	}
-	t := newTable(w, l.head...)
-	for _, item := range all {
+	if len(all.Items) == 0 {
+		_, err := fmt.Fprintln(talk, l.none)
+		return err
+	}
+	t := newTable(o.width(), l.head...)
+	for _, item := range all.Items {
 		t.add(l.row(item)...)
 	}
-	return t.flush()
+	if err := t.print(to); err != nil || all.Next == "" || f.watch {
+		return err
+	}
+	_, err = fmt.Fprintf(talk, "These are the first %d; there are more.\n", len(all.Items))
+	return err
 }
 
 func nothing(context.Context, admin.Caller) (admin.None, error) { return admin.None{}, nil }
 
-// table is aligned text, without anything a terminal would act on.
-type table struct{ to *tabwriter.Writer }
+const watchEvery = 2 * time.Second
 
-func newTable(w io.Writer, head ...string) table {
-	t := table{tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)}
-	fmt.Fprintln(t.to, strings.Join(head, "\t"))
-	return t
-}
-
-func (t table) add(cells ...string) {
-	for i, c := range cells {
-		cells[i] = dash(visible(c))
-	}
-	fmt.Fprintln(t.to, strings.Join(cells, "\t"))
-}
-
-func (t table) flush() error { return t.to.Flush() }
-
-// visible is text of strangers as it may stand in a table: what has no shape,
-// or would move the cursor, is shown by its number.
-func visible(s string) string {
-	var b strings.Builder
-	for _, r := range s {
-		if unicode.IsGraphic(r) {
-			b.WriteRune(r)
-			continue
+// watch calls look again and again, and shows what it gives when that is
+// another than before. Its end by a signal is a good one.
+func (o *office) watch(ctx context.Context, look func(to, talk io.Writer) error) error {
+	var shown []byte
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		var now bytes.Buffer
+		err := look(&now, &now)
+		if ctx.Err() != nil {
+			return nil
 		}
-		fmt.Fprintf(&b, "<U+%04X>", r)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(now.Bytes(), shown) {
+			if err := o.redraw(shown != nil, now.String()); err != nil {
+				return err
+			}
+			shown = now.Bytes()
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
 	}
-	return b.String()
 }
 
-func dash(s string) string {
-	if s == "" {
-		return "-"
+// redraw clears a terminal; anything else gets an empty line in between.
+func (o *office) redraw(again bool, text string) error {
+	between := ""
+	switch {
+	case terminal(o.stdout):
+		between = "\x1b[H\x1b[2J"
+	case again:
+		between = "\n"
 	}
-	return s
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "-"
-	}
-	return t.UTC().Format(time.RFC3339)
-}
-
-func yesNo(yes bool) string {
-	if yes {
-		return "yes"
-	}
-	return "no"
-}
-
-// facts are the lines of one thing.
-func facts(w io.Writer, pairs ...string) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for i := 0; i+1 < len(pairs); i += 2 {
-		fmt.Fprintf(t, "%s\t%s\n", pairs[i], dash(visible(pairs[i+1])))
-	}
-	return t.Flush()
+	_, err := io.WriteString(o.stdout, between+text)
+	return err
 }

@@ -1,18 +1,16 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/postern-mcp/postern/authserver"
 	"github.com/postern-mcp/postern/authserver/admin"
@@ -22,33 +20,41 @@ import (
 // configuration, or at a running server.
 type office struct {
 	program
-	config, url, tokenFile string
+	config, state, url, tokenFile string
 }
 
 // open gives work the API, with everything allowed or with a token.
 func (o *office) open(ctx context.Context, work func(admin.Caller) error) error {
-	if o.url != "" {
+	if o.url != "" && o.state == "" {
 		caller, err := o.remote(o.url)
 		if err != nil {
 			return err
 		}
 		return plain(work(caller))
 	}
-	return o.withConfiguredAuthserver(ctx, o.config, func(conf setup, s *authserver.Server) error {
+	at, err := o.place()
+	if err != nil {
+		return err
+	}
+	return at.withConfiguredAuthserver(ctx, at.config, func(conf setup, s *authserver.Server) error {
 		h, err := s.OperatorAPI()
 		if err != nil {
 			return err
 		}
-		return plain(work(admin.Caller{Base: conf.file.AuthServer.Issuer + admin.Prefix, Via: admin.Inside{Handler: h}}))
+		issuer := conf.file.AuthServer.Issuer
+		if at.says != "" {
+			fmt.Fprintf(o.stderr, "The issuer is %s, %s.\n", issuer, at.says)
+		}
+		return plain(work(admin.Caller{Base: issuer + admin.Prefix, Via: admin.Inside{Handler: h}}))
 	})
 }
 
 // here is for work that only the machine can do.
-func (o *office) here() error {
+func (o *office) here() (place, error) {
 	if o.url == "" {
-		return nil
+		return o.place()
 	}
-	return usageError{errors.New("this needs the database and its secrets: run it on the server's machine, with -c FILE and without --url")}
+	return place{}, usageError{errors.New("this needs the database and its secrets: run it on the server's machine, without --url")}
 }
 
 // plain puts the member in front of what the API says of it.
@@ -66,75 +72,72 @@ func plain(err error) error {
 
 // output is how a command shows what it found.
 type output struct {
-	format string
+	format format
 	watch  bool
 }
 
 func (f *output) flags(c *cobra.Command) {
-	c.Flags().StringVarP(&f.format, "output", "o", "table", "table, or json: what the API answers")
+	f.format = formatTable
+	c.Flags().VarP(&f.format, "output", "o", "table, or json: what the API answers")
 }
 
-// watchFlag is for lists.
-func (f *output) watchFlag(c *cobra.Command) {
-	c.Flags().BoolVar(&f.watch, "watch", false, "show it again whenever it changes, until interrupted")
-}
+// format is a flag.
+type format string
 
-func (f *output) check() error {
-	if f.format == "table" || f.format == "json" {
-		return nil
+const (
+	formatTable format = "table"
+	formatJSON  format = "json"
+)
+
+func (f *format) String() string { return string(*f) }
+
+// Type is what help calls the value.
+func (f *format) Type() string { return "format" }
+
+// Set takes one of the formats there are.
+func (f *format) Set(text string) error {
+	*f = format(text)
+	if *f != formatTable && *f != formatJSON {
+		return errors.New("must be one of: table, json")
 	}
-	return usageError{errors.New("--output must be one of: table, json")}
+	return nil
 }
 
 // show prints JSON as it came, or what table makes.
 func (o *office) show(f output, raw []byte, table func(io.Writer) error) error {
-	if f.format == "json" {
+	if f.format == formatJSON {
 		_, err := o.stdout.Write(raw)
 		return err
 	}
 	return table(o.stdout)
 }
 
-const watchEvery = 2 * time.Second
-
-// watched calls look again and again, and shows what it gives when that is
-// another than before. Its end by a signal is a good one.
-func (o *office) watched(ctx context.Context, look func(io.Writer) error) error {
-	shown := ""
-	tick := time.NewTicker(watchEvery)
-	defer tick.Stop()
-	for {
-		var now strings.Builder
-		if err := look(&now); err != nil && ctx.Err() == nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if now.String() != shown {
-			if err := o.redraw(shown != "", now.String()); err != nil {
+// answer is a command that shows what one operation answers.
+func answer[Out any](o *office, c *cobra.Command, print func(io.Writer, Out) error,
+	ask func(ctx context.Context, c admin.Caller, args []string) (admin.Answer[Out], error)) *cobra.Command {
+	var f output
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return o.open(c.Context(), func(caller admin.Caller) error {
+			a, err := ask(c.Context(), caller, args)
+			if err != nil {
 				return err
 			}
-			shown = now.String()
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-		}
+			return o.show(f, a.Raw, func(w io.Writer) error { return print(w, a.Value) })
+		})
 	}
+	f.flags(c)
+	return c
 }
 
-// redraw clears a terminal; anything else gets an empty line in between.
-func (o *office) redraw(again bool, text string) error {
-	between := ""
-	switch {
-	case terminal(o.stdout):
-		between = "\x1b[H\x1b[2J"
-	case again:
-		between = "\n"
+// silently prints nothing of an answer.
+func silently[Out any](io.Writer, Out) error { return nil }
+
+// printOnce prints a secret that was made, on a line of its own.
+func printOnce(w io.Writer, secret string) error {
+	if secret == "" {
+		return nil
 	}
-	_, err := io.WriteString(o.stdout, between+text)
+	_, err := fmt.Fprintln(w, secret)
 	return err
 }
 
@@ -143,112 +146,14 @@ func terminal(v any) bool {
 	return ok && isatty.IsTerminal(f.Fd())
 }
 
-// sure asks whoever is at the terminal to type a word before something is
-// destroyed; --yes answers for scripts.
-func (o *office) sure(yes bool, what, word string) error {
-	if yes {
-		return nil
+// width is that of the terminal that tables go to, 0 when they go elsewhere.
+func (o *office) width() int {
+	if !terminal(o.stdout) {
+		return 0
 	}
-	if !terminal(o.stdin) {
-		return usageError{fmt.Errorf("this would %s: say --yes, because there is no terminal to ask at", what)}
+	size, err := unix.IoctlGetWinsize(int(o.stdout.(*os.File).Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 0
 	}
-	fmt.Fprintf(o.stderr, "This will %s.\nType %s to go on: ", what, word)
-	line, err := bufio.NewReader(io.LimitReader(o.stdin, 4096)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if strings.TrimRight(line, "\r\n") != word {
-		return errors.New("nothing was done: that was another word")
-	}
-	return nil
-}
-
-func yesFlag(c *cobra.Command, yes *bool) {
-	c.Flags().BoolVar(yes, "yes", false, "do not ask")
-}
-
-// progress says on a terminal how far work that takes longer has come.
-type progress struct {
-	to    io.Writer // nil when nobody looks
-	began time.Time
-	said  bool
-}
-
-func (o *office) progress() *progress {
-	p := &progress{began: time.Now()}
-	if terminal(o.stderr) {
-		p.to = o.stderr
-	}
-	return p
-}
-
-// at shows the words, once the work has taken a second.
-func (p *progress) at(format string, args ...any) {
-	if p.to == nil || time.Since(p.began) < time.Second {
-		return
-	}
-	fmt.Fprintf(p.to, "\r\x1b[K"+format, args...)
-	p.said = true
-}
-
-func (p *progress) end() {
-	if p.said {
-		fmt.Fprint(p.to, "\r\x1b[K")
-	}
-}
-
-// each does something for every name, and says how far it has come.
-func (o *office) each(names []string, done string, do func(string) error) error {
-	p := o.progress()
-	defer p.end()
-	for i, name := range names {
-		if err := do(name); err != nil {
-			return err
-		}
-		p.at("%d of %d %s", i+1, len(names), done)
-	}
-	return nil
-}
-
-// word is what has to be typed before these are destroyed.
-func word(names []string) string {
-	if len(names) == 1 {
-		return names[0]
-	}
-	return fmt.Sprintf("%d", len(names))
-}
-
-func quoted(names []string) string {
-	all := make([]string, len(names))
-	for i, n := range names {
-		all[i] = fmt.Sprintf("%q", n)
-	}
-	return strings.Join(slices.Compact(all), ", ")
-}
-
-// someFlag, atMostOneFlag and exactlyOneFlag demand so many of these flags.
-func someFlag(c *cobra.Command, names ...string) { flagsBetween(c, 1, len(names), names) }
-
-func atMostOneFlag(c *cobra.Command, names ...string) { flagsBetween(c, 0, 1, names) }
-
-func exactlyOneFlag(c *cobra.Command, names ...string) { flagsBetween(c, 1, 1, names) }
-
-func flagsBetween(c *cobra.Command, least, most int, names []string) {
-	check := c.Args
-	c.Args = func(c *cobra.Command, args []string) error {
-		given := 0
-		for _, n := range names {
-			if c.Flags().Changed(n) {
-				given++
-			}
-		}
-		list := "--" + strings.Join(names, ", --")
-		if given < least {
-			return usageError{fmt.Errorf("%s needs one of %s\nSee: %s --help", c.CommandPath(), list, c.CommandPath())}
-		}
-		if given > most {
-			return usageError{fmt.Errorf("%s takes only one of %s\nSee: %s --help", c.CommandPath(), list, c.CommandPath())}
-		}
-		return check(c, args)
-	}
+	return int(size.Col)
 }

@@ -21,42 +21,29 @@ browsers the person used before do not count.`
 func (o *office) riskExplain() *cobra.Command {
 	var q admin.RiskQuery
 	var user string
-	var f output
 	c := &cobra.Command{
 		Use:     "explain --user NAME --address IP --agent USER_AGENT",
 		Short:   "Say what a sign-in would get, and why",
 		Long:    riskLong,
 		Example: `  postern admin risk explain --user ada --address 192.0.2.99 --agent "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"`,
 		Args:    noArguments,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
-			}
+		PreRunE: func(c *cobra.Command, _ []string) error {
 			if user == "" || q.Address == "" || !c.Flags().Changed("agent") {
 				return usageError{errors.New("--user, --address and --agent are required: they are what is judged")}
 			}
-			return o.open(c.Context(), func(caller admin.Caller) error { return o.explainRisk(c.Context(), caller, f, user, q) })
+			return nil
 		},
 	}
 	c.Flags().StringVar(&user, "user", "", "who signs in, by name")
 	c.Flags().StringVar(&q.Address, "address", "", "from which IP address")
 	c.Flags().StringVar(&q.Agent, "agent", "", `with which User-Agent header; "" for none`)
 	c.Flags().StringVar(&q.At, "at", "", "when, such as 2026-11-21T12:00:00Z; now, if absent")
-	f.flags(c)
-	return c
-}
-
-func (o *office) explainRisk(ctx context.Context, c admin.Caller, f output, user string, q admin.RiskQuery) error {
-	u, err := person(ctx, c, user)
-	if err != nil {
-		return err
-	}
-	q.ID = u.Value.ID
-	a, err := admin.Call(ctx, c, admin.ExplainSignIn, q)
-	if err != nil {
-		return err
-	}
-	return o.show(f, a.Raw, func(w io.Writer) error { return printRisk(w, a.Value) })
+	return answer(o, c, o.printRisk, func(ctx context.Context, c admin.Caller, _ []string) (admin.Answer[admin.Risk], error) {
+		return ofPerson(admin.ExplainSignIn, func(u admin.User) admin.RiskQuery {
+			q.ID = u.ID
+			return q
+		})(ctx, c, []string{user})
+	})
 }
 
 // verdicts are the outcomes in words.
@@ -66,7 +53,7 @@ var verdicts = map[string]string{
 	"refuse":  "refused",
 }
 
-func printRisk(w io.Writer, v admin.Risk) error {
+func (o *office) printRisk(w io.Writer, v admin.Risk) error {
 	network := v.Network
 	if v.Place != "" {
 		network += " in " + v.Place
@@ -78,9 +65,9 @@ func printRisk(w io.Writer, v admin.Risk) error {
 		return err
 	}
 	fmt.Fprintln(w)
-	t := newTable(w, "REASON", "POINTS", "MEANING")
+	t := newTable(o.width(), "REASON", "POINTS", "MEANING…")
 	for _, f := range v.Findings {
 		t.add(f.Reason, strconv.Itoa(f.Points), f.Words)
 	}
-	return t.flush()
+	return t.print(w)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,10 +15,10 @@ import (
 
 func (o *office) roleList() *cobra.Command {
 	return listCommand(o, listing[admin.None, admin.Role]{
-		use: "list", short: "List the roles there are (authserver.roles)", of: admin.ListRoles, query: nothing,
-		head: []string{"NAME", "SCOPES", "EVERYONE", "SECOND FACTOR", "DESCRIPTION"},
+		use: "list", short: "List the roles there are (authserver.roles)", of: admin.ListRoles, query: nothing, none: "No roles.",
+		head: []string{"NAME", "SCOPES…", "EVERYONE", "SECOND FACTOR", "DESCRIPTION…"},
 		row: func(r admin.Role) []string {
-			return []string{r.Name, strings.Join(r.Scopes, " "), yesNo(r.Everyone), yesNo(r.Factor), r.Description}
+			return []string{r.Name, words(r.Scopes), yesNo(r.Everyone), yesNo(r.Factor), r.Description}
 		},
 	})
 }
@@ -36,10 +37,10 @@ func (o *office) roleHolders() *cobra.Command {
 			}
 			return q, nil
 		},
-		next: (*admin.HolderQuery).From,
-		head: []string{"KIND", "ID", "NAME", "SOURCE", "SINCE"},
+		none: "Nobody was given this role.",
+		head: []string{"KIND", "ID", "NAME…", "WHERE FROM", "SINCE"},
 		row: func(h admin.Holder) []string {
-			return []string{h.Kind, h.ID, h.Name, h.Source, stamp(h.Since)}
+			return []string{h.Kind, h.ID, h.Name, sourceWords(h.Source), minute(h.Since)}
 		},
 	})
 	c.Flags().StringVar(&q.Role, "role", "", "the role")
@@ -47,72 +48,119 @@ func (o *office) roleHolders() *cobra.Command {
 	return c
 }
 
-// add and drop are what becomes of a set of roles.
-func add(roles []string, role string) []string {
-	if slices.Contains(roles, role) {
-		return roles
-	}
-	return append(roles, role)
-}
+// holder is whom a role is given to or taken from: a user, or a client.
+type holder struct{ user, client string }
 
-func drop(roles []string, role string) []string {
-	return slices.DeleteFunc(slices.Clone(roles), func(r string) bool { return r == role })
-}
-
-// roleChange gives a role, or takes it: what others change at the same time is
-// not lost, but refused.
-func (o *office) roleChange(verb, short string, change func(roles []string, role string) []string) *cobra.Command {
-	var user, client string
-	c := &cobra.Command{
-		Use:   verb + " ROLE (--user NAME | --client CLIENT_ID)",
-		Short: short,
-		Args:  oneName,
-		RunE: func(c *cobra.Command, args []string) error {
-			return o.open(c.Context(), func(caller admin.Caller) error {
-				if client != "" {
-					return changeClientRoles(c.Context(), caller, client, func(r []string) []string { return change(r, args[0]) })
-				}
-				return changeUserRoles(c.Context(), caller, user, func(r []string) []string { return change(r, args[0]) })
-			})
-		},
-	}
-	c.Flags().StringVar(&user, "user", "", "the user, by name")
-	c.Flags().StringVar(&client, "client", "", "the client, by its client_id")
+func (h *holder) flags(c *cobra.Command) {
+	c.Flags().StringVar(&h.user, "user", "", "the user, by name")
+	c.Flags().StringVar(&h.client, "client", "", "the client, by its client_id")
 	exactlyOneFlag(c, "user", "client")
-	return c
 }
 
-func changeUserRoles(ctx context.Context, c admin.Caller, name string, change func([]string) []string) error {
-	u, err := person(ctx, c, name)
-	if err != nil {
-		return err
+// held is a holder as they are: what they are called, whether they have a
+// second factor, and what sets their roles unless somebody else does meanwhile.
+type held struct {
+	called     string
+	unfactored bool // a person without a second factor
+	roles      []string
+	set        func(ctx context.Context, roles []string) ([]byte, error)
+}
+
+func (h holder) find(ctx context.Context, c admin.Caller) (held, error) {
+	if h.client != "" {
+		return clientAsHeld(ctx, c, h.client)
 	}
-	var assigned []string
+	u, err := person(ctx, c, h.user)
+	v := held{called: called(u.Value), unfactored: len(u.Value.Factors) == 0}
 	for _, r := range u.Value.Roles {
-		if r.Source == "assigned" {
-			assigned = append(assigned, r.Role)
+		if r.Source == assigned {
+			v.roles = append(v.roles, r.Role)
 		}
 	}
-	roles := append([]string{}, change(assigned)...)
-	_, err = admin.Call(ctx, c, admin.SetUserRoles, admin.UserRoles{UserRef: admin.UserRef{ID: u.Value.ID}, IfMatch: u.Value.Tag(), Roles: roles})
-	return err
-}
-
-func changeClientRoles(ctx context.Context, c admin.Caller, id string, change func([]string) []string) error {
-	v, err := application(ctx, c, id)
-	if err != nil {
-		return err
-	}
-	roles := append([]string{}, change(v.Value.Roles)...)
-	_, err = admin.Call(ctx, c, admin.SetClientRoles, admin.ClientRoles{ClientRef: admin.ClientRef{ID: id}, IfMatch: v.Value.Tag(), Roles: roles})
-	return err
-}
-
-// application finds a client.
-func application(ctx context.Context, c admin.Caller, id string) (admin.Answer[admin.Client], error) {
-	v, err := admin.Call(ctx, c, admin.GetClient, admin.ClientRef{ID: id})
-	if admin.ReasonOf(err) == admin.NotFound {
-		return v, fmt.Errorf("there is no %q; see the list command beside this one", id)
+	v.set = func(ctx context.Context, roles []string) ([]byte, error) {
+		a, err := admin.Call(ctx, c, admin.SetUserRoles, admin.UserRoles{UserRef: refOf(u.Value), IfMatch: u.Value.Tag(), Roles: roles})
+		return a.Raw, err
 	}
 	return v, err
+}
+
+func clientAsHeld(ctx context.Context, c admin.Caller, id string) (held, error) {
+	was, err := client(ctx, c, id)
+	set := func(ctx context.Context, roles []string) ([]byte, error) {
+		a, err := admin.Call(ctx, c, admin.SetClientRoles, admin.ClientRoles{ClientRef: admin.ClientRef{ID: id}, IfMatch: was.Value.Tag(), Roles: roles})
+		return a.Raw, err
+	}
+	return held{called: id + " (" + was.Value.Name + ")", roles: was.Value.Roles, set: set}, err
+}
+
+func (o *office) roleGive() *cobra.Command {
+	var h holder
+	var yes bool
+	c := &cobra.Command{Use: "give ROLE (--user NAME | --client CLIENT_ID)", Short: "Give a role to a user or a client", Args: oneName}
+	h.flags(c)
+	yesFlag(c, &yes)
+	return o.changing(c, &h, func(ctx context.Context, c admin.Caller, v held, name string) ([]string, error) {
+		role, err := roleNamed(ctx, c, name)
+		if err == nil && powerful(role) && !yes {
+			err = o.confirmGiving(ctx, role, v, cmp.Or(h.user, h.client))
+		}
+		if err != nil {
+			return nil, err
+		}
+		if role.Factor && v.unfactored {
+			fmt.Fprintf(o.stderr, "%s has no second factor, and the role %s counts with one only: they set it up at %s/account/security.\n",
+				visible(v.called), role.Name, strings.TrimSuffix(c.Base, admin.Prefix))
+		}
+		return slices.Compact(slices.Sorted(slices.Values(append(v.roles, name)))), nil
+	})
+}
+
+func (o *office) roleTake() *cobra.Command {
+	var h holder
+	c := &cobra.Command{Use: "take ROLE (--user NAME | --client CLIENT_ID)", Short: "Take a role from a user or a client", Args: oneName}
+	h.flags(c)
+	return o.changing(c, &h, func(_ context.Context, _ admin.Caller, v held, name string) ([]string, error) {
+		return slices.DeleteFunc(slices.Clone(v.roles), func(r string) bool { return r == name }), nil
+	})
+}
+
+// changing sets the roles that change makes of those that were assigned.
+func (o *office) changing(c *cobra.Command, h *holder, change func(ctx context.Context, c admin.Caller, v held, role string) ([]string, error)) *cobra.Command {
+	return answer(o, c, silently[admin.None], func(ctx context.Context, c admin.Caller, args []string) (a admin.Answer[admin.None], err error) {
+		v, err := h.find(ctx, c)
+		if err != nil {
+			return a, err
+		}
+		roles, err := change(ctx, c, v, args[0])
+		if err != nil {
+			return a, err
+		}
+		a.Raw, err = v.set(ctx, append([]string{}, roles...))
+		return a, err
+	})
+}
+
+// roleNamed is a role of the configuration; of one that is not there, the API
+// says so when it is given.
+func roleNamed(ctx context.Context, c admin.Caller, name string) (admin.Role, error) {
+	all, err := admin.Call(ctx, c, admin.ListRoles, admin.None{})
+	for _, r := range all.Value.Items {
+		if r.Name == name {
+			return r, nil
+		}
+	}
+	return admin.Role{}, err
+}
+
+// powerful says whether a role opens the administration.
+func powerful(r admin.Role) bool { return slices.ContainsFunc(r.Scopes, administrative) }
+
+func administrative(scope string) bool { return strings.HasPrefix(scope, "postern:") }
+
+func (o *office) confirmGiving(ctx context.Context, r admin.Role, v held, word string) error {
+	if err := o.askable(false, "let "+v.called+" administer this server"); err != nil {
+		return err
+	}
+	opens := words(slices.DeleteFunc(slices.Clone(r.Scopes), func(s string) bool { return !administrative(s) }))
+	return o.ask(ctx, fmt.Sprintf("This will give the role %s to:\n  %s\nIt lets them administer this server, with %s.", r.Name, visible(v.called), opens), word)
 }

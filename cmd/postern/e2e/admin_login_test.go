@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unicode/utf8"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -54,7 +55,7 @@ func startWith(t *testing.T, environment []string, name string, args ...string) 
 // the file of one machine, until the role goes.
 func TestAdminAtARunningServer(t *testing.T) {
 	o := openBureau(t, "")
-	o.fine(t, "role", "give", "registrar", "--user", "ada")
+	o.fine(t, "role", "give", "registrar", "--user", "ada", "--yes")
 	p := o.signInByDevice(t)
 	if code := p.exit(t); code != 0 {
 		t.Fatalf("exit %d\n%s", code, p.out.String())
@@ -99,11 +100,14 @@ func TestAdminAtARunningServer(t *testing.T) {
 	}
 }
 
-// atTerminal runs a command at a terminal of its own, types what it is asked
-// for, and gives what that shows.
+// atTerminal runs a command at a terminal of its own, a hundred columns wide,
+// types what it is asked for, and gives what that shows.
 func (o *bureau) atTerminal(t *testing.T, typed string, args ...string) (code int, shown string) {
 	t.Helper()
 	master, slave := terminalPair(t)
+	if err := unix.IoctlSetWinsize(int(slave.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 40, Col: 100}); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.Command(binary, append([]string{"admin", "-c", o.config}, args...)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
@@ -114,16 +118,20 @@ func (o *bureau) atTerminal(t *testing.T, typed string, args ...string) (code in
 	end := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer end.Stop()
 	from := bufio.NewReader(master)
-	before, err := from.ReadString(':') // the question ends so
-	if err != nil {
-		t.Fatalf("%v\n%s", err, before)
+	before := ""
+	for typed != "" && !strings.HasSuffix(before, " to go on: ") {
+		r, _, err := from.ReadRune()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, before)
+		}
+		before += string(r)
 	}
-	if _, err := io.WriteString(master, typed+"\n"); err != nil {
+	if _, err := io.WriteString(master, typed); err != nil {
 		t.Fatal(err)
 	}
 	rest, _ := io.ReadAll(from) // ends with EIO when the command does
 	_ = cmd.Wait()              // its exit status says it
-	return cmd.ProcessState.ExitCode(), before + string(rest)
+	return cmd.ProcessState.ExitCode(), strings.ReplaceAll(before+string(rest), "\r\n", "\n")
 }
 
 func terminalPair(t *testing.T) (master, slave *os.File) {
@@ -148,25 +156,63 @@ func terminalPair(t *testing.T) (master, slave *os.File) {
 	return master, slave
 }
 
-// What destroys asks whoever is at the terminal for the name.
+// What ends or opens much asks whoever is at the terminal, and says whom it is
+// about and what ends.
 func TestAdminAsksBeforeItDestroys(t *testing.T) {
 	o := openBureau(t, "")
-	o.fine(t, "user", "create", "eve", "--no-password")
+	o.public = o.register(t, deskCallback, "refresh_token")
+	o.code(t, o.public) // ada has a session and a grant
+	o.fine(t, "user", "create", "eve", "--no-password", "--full-name", "Eve A", "--role", "registrar")
+	kid := strings.Fields(o.fine(t, "key", "list"))[6]
 	for _, row := range []struct {
-		typed, says string
-		code        int
-		left        bool
+		typed string
+		args  []string
+		says  string
+		code  int
 	}{
-		{"yes", "nothing was done: that was another word", 1, true},
-		{"", "nothing was done: that was another word", 1, true},
-		{"eve", `This will delete "eve" with all they have.`, 0, false},
+		{"yes\n", []string{"user", "delete", "eve"}, "nothing was done: that was another word", 1},
+		{"\n", []string{"user", "delete", "eve"}, "nothing was done: that was another word", 1},
+		{"\x03", []string{"user", "delete", "eve"}, "nothing was done: interrupted", 1},
+		{"2\n", []string{"user", "update", "ada", "--disabled"}, "  ada: 1 session, 1 grant\nThey cannot sign in, and every session, grant and token of theirs ends.", 1},
+		{"x\n", []string{"session", "end", "--user", "ada"}, "This will end all sessions of:\n  ada: 1 session, 1 grant\n", 1},
+		{"x\n", []string{"client", "delete", o.public}, "This will delete:\n  " + o.public + " (suite, application): 1 grant\n", 1},
+		{"x\n", []string{"grant", "revoke", "one", "two"}, "This will revoke these grants:\n  one\n  two\nEvery token of theirs ends", 1},
+		{"x\n", []string{"key", "revoke", kid}, "This will take back the key " + kid + ", which signs now.\nEvery token it signed is refused", 1},
+		{"x\n", []string{"role", "give", "registrar", "--user", "ada"}, "This will give the role registrar to:\n  ada\nIt lets them administer this server, with postern:read postern:users.\n", 1},
+		{"ada\n", []string{"role", "give", "registrar", "--user", "ada"}, "Type ada to go on:", 0},
+		{"eve\n", []string{"user", "delete", "eve"}, "This will delete, for good:\n  eve (Eve A): 0 sessions, 0 grants, roles registrar\n", 0},
 	} {
-		code, shown := o.atTerminal(t, row.typed, "user", "delete", "eve")
-		if code != row.code || !strings.Contains(shown, row.says) || !strings.Contains(shown, "Type eve to go on:") {
-			t.Errorf("%q: exit %d\n%s", row.typed, code, shown)
+		code, shown := o.atTerminal(t, row.typed, row.args...)
+		if code != row.code || !strings.Contains(shown, row.says) {
+			t.Errorf("%q %v: exit %d\n%s\nwant\n%s", row.typed, row.args, code, shown, row.says)
 		}
-		if left := strings.Contains(o.fine(t, "user", "list"), "eve"); left != row.left {
-			t.Errorf("%q: left %v", row.typed, left)
+		left := strings.Contains(o.fine(t, "user", "list"), "eve ")
+		if ends := row.code == 0 && row.args[1] == "delete"; left == ends {
+			t.Errorf("%q %v: left %v", row.typed, row.args, left)
 		}
+	}
+}
+
+// Tables fit a terminal of a hundred columns, and are whole anywhere else.
+func TestAdminTablesFitATerminal(t *testing.T) {
+	o := openBureau(t, "")
+	o.public = o.register(t, deskCallback, "refresh_token")
+	o.code(t, o.public)
+	o.fine(t, "user", "create", "bartholomew", "--no-password", "--full-name", "Bartholomew Longfellow-Featherstonehaugh",
+		"--email", "bartholomew.longfellow@subsidiary.example.com", "--role", "registrar")
+	o.fine(t, "client", "create", "a machine with quite a long name for what it does", "--scope", "everything,postern:read")
+	for _, list := range []string{"user list", "role list", "role holders --role registrar", "client list", "grant list --user ada", "session list", "sign-in list", "key list", "token list --user ada", "invitation list"} {
+		code, shown := o.atTerminal(t, "", strings.Fields(list)...)
+		if code != 0 {
+			t.Errorf("%s: exit %d\n%s", list, code, shown)
+		}
+		for line := range strings.Lines(shown) {
+			if n := utf8.RuneCountInString(strings.TrimRight(line, "\n")); n > 100 {
+				t.Errorf("%s: %d columns\n%s", list, n, shown)
+			}
+		}
+	}
+	if out := o.fine(t, "user", "list"); !strings.Contains(out, "bartholomew.longfellow@subsidiary.example.com") {
+		t.Errorf("cut without a terminal:\n%s", out)
 	}
 }

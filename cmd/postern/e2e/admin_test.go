@@ -80,7 +80,7 @@ var changing = []struct {
 	{regexp.MustCompile(`client_[\w-]{22}`), "CLIENT"},
 	{regexp.MustCompile(`session_[\w-]{43}`), "SESSION"},
 	{regexp.MustCompile(`pcs_[\w-]{43}`), "SECRET"},
-	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z`), "TIME"},
 	{regexp.MustCompile(`ticket=[\w-]{43}`), "ticket=TICKET"},
 	{regexp.MustCompile(`(?m)^[\w-]{43}  `), "KID  "},
 	{regexp.MustCompile(`(?m)  +`), "  "},
@@ -124,38 +124,35 @@ func TestAdminCommands(t *testing.T) {
 
 func everydayWork(t *testing.T, o *bureau) {
 	client := strings.Fields(o.fine(t, "client", "create", "robot", "--scope", "everything"))[1]
+	people := "NAME  FULL NAME  EMAIL  ROLES  SECOND FACTORS  STATE  LAST SIGN-IN\n"
+	eve := "eve  Eve Adams  eve@example.com  registrar  -  no password  -\n"
 	for _, step := range []struct {
 		args []string
 		want string
 	}{
 		{[]string{"user", "create", "eve", "--no-password", "--full-name", "Eve Adams", "--email", "eve@example.com", "--role", "registrar"}, ""},
-		{[]string{"user", "list"}, "ID  NAME  FULL NAME  EMAIL  ROLES  SECOND FACTORS  STATE  CREATED\n" +
-			"USER  ada  -  -  -  -  active  TIME\n" +
-			"USER  eve  Eve Adams  eve@example.com  registrar  -  no password  TIME\n"},
-		{[]string{"user", "list", "--search", "e"}, "ID  NAME  FULL NAME  EMAIL  ROLES  SECOND FACTORS  STATE  CREATED\n" +
-			"USER  eve  Eve Adams  eve@example.com  registrar  -  no password  TIME\n"},
-		{[]string{"user", "update", "eve", "--email-verified", "--disabled"}, "ID  USER\nName  eve\nFull name  Eve Adams\nEmail  eve@example.com\n" +
-			"State  disabled\nRoles  registrar\nSecond factors  -\nCreated  TIME\nPassword set  -\nDisabled  TIME\n"},
+		{[]string{"user", "list"}, people + "ada  -  -  -  -  active  -\n" + eve},
+		{[]string{"user", "list", "--search", "ADAMS"}, people + eve},
+		{[]string{"user", "list", "--search", "e@example"}, people + eve},
+		{[]string{"user", "update", "eve", "--email-verified", "--disabled", "--yes"}, "ID  USER\nName  eve\nFull name  Eve Adams\nEmail  eve@example.com\n" +
+			"State  disabled\nRoles  registrar, given by an administrator\nSecond factors  -\nLast sign-in  -\nCreated  TIME\nPassword set  -\nDisabled  TIME\n"},
 		{[]string{"user", "update", "eve", "--disabled=false", "--email", ""}, "ID  USER\nName  eve\nFull name  Eve Adams\nEmail  -\n" +
-			"State  no password\nRoles  registrar\nSecond factors  -\nCreated  TIME\nPassword set  -\nDisabled  -\n"},
+			"State  no password\nRoles  registrar, given by an administrator\nSecond factors  -\nLast sign-in  -\nCreated  TIME\nPassword set  -\nDisabled  -\n"},
 		{[]string{"role", "list"}, "NAME  SCOPES  EVERYONE  SECOND FACTOR  DESCRIPTION\neverybody  *  yes  no  -\n" +
 			"registrar  postern:read postern:users  no  no  People who let others in\n"},
-		{[]string{"role", "give", "registrar", "--user", "ada"}, ""},
+		{[]string{"role", "give", "registrar", "--user", "ada", "--yes"}, ""},
 		{[]string{"role", "take", "registrar", "--user", "eve"}, ""},
-		{[]string{"role", "holders", "--role", "registrar"}, "KIND  ID  NAME  SOURCE  SINCE\nuser  USER  ada  assigned  TIME\n"},
+		{[]string{"role", "holders", "--role", "registrar"}, "KIND  ID  NAME  WHERE FROM  SINCE\nuser  USER  ada  given by an administrator  TIME\n"},
 		{[]string{"role", "give", "everybody", "--client", client}, ""},
-		{[]string{"client", "list", "--registered=false"}, "CLIENT ID  NAME  MADE  PROVES ITSELF BY  GRANTS  SCOPES  ROLES  CREATED\n" +
-			"CLIENT  robot  by an operator  client_secret_basic  client_credentials  everything  everybody  TIME\n"},
-		{[]string{"client", "update", client, "--name", "Robot"}, "Client ID  CLIENT\nName  Robot\nMade  by an operator\nProves itself by  client_secret_basic\n" +
-			"Grants  client_credentials\nScopes  everything\nOnly these  yes\nRoles  everybody\nRedirects  -\nResources  -\nDPoP required  no\nCreated  TIME\nOld secret until  -\n"},
+		{[]string{"client", "list", "--registered=false", "--search", "ROB"}, "CLIENT ID  NAME  KIND  SCOPES  ROLES  CREATED\n" +
+			"CLIENT  robot  machine  everything  everybody  TIME\n"},
+		{[]string{"client", "update", client, "--name", "Robot"}, "Client ID  CLIENT\nName  Robot\nKind  machine\nMade  by an administrator\nProves itself by  client_secret_basic\n" +
+			"Grants  client_credentials\nScopes  everything (and no others)\nRoles  everybody\nRedirects  -\nResources  -\nDPoP required  no\nCreated  TIME\nOld secret until  -\n"},
 		{[]string{"client", "rotate-secret", client, "--overlap", "1h"}, "client_id CLIENT\nclient_secret SECRET\n"},
-		{[]string{"grant", "list", "--user", "ada"}, "ID  USER  CLIENT ID  RESOURCE  SCOPES  CREATED  UNTIL\n"},
-		{[]string{"token", "list", "--client", client}, "ID  CLIENT ID  SUBJECT  GRANT  RESOURCE  SCOPES  UNTIL\n"},
-		{[]string{"session", "list"}, "ID  USER  SIGNED IN BY  SINCE  SEEN  UNTIL  ADDRESS  BROWSER\n"},
-		{[]string{"sign-in", "list"}, "TIME  USER  OUTCOME  REASONS  BY  ADDRESS  CLIENT ID  BROWSER\n"},
-		{[]string{"key", "list"}, "KID  ALGORITHM  STATE  SIGNS FROM  UNTIL\nKID  ES256  signs  TIME  TIME\n"},
+		{[]string{"key", "list"}, "KID  ALG  STATE  SIGNS FROM  UNTIL\nKID  ES256  signs  TIME  TIME\n"},
 		{[]string{"invite", "--role", "registrar"}, "ISSUER/sign-up?ticket=TICKET\n"},
 		{[]string{"user", "reset-link", "ada"}, "ISSUER/reset?ticket=TICKET\n"},
+		{[]string{"user", "remove-factor", "--yes", "ada"}, ""},
 		{[]string{"user", "delete", "--yes", "eve"}, ""},
 		{[]string{"client", "delete", "--yes", client}, ""},
 	} {
@@ -168,6 +165,29 @@ func everydayWork(t *testing.T, o *bureau) {
 		}
 		if len(step.args) > 1 && step.args[1] == "list" {
 			aligned(t, out)
+		}
+	}
+	o.nothingListed(t)
+}
+
+// nothingListed: an empty list says so, and not where data goes.
+func (o *bureau) nothingListed(t *testing.T) {
+	t.Helper()
+	for _, row := range []struct{ args, says string }{
+		{"user list --search nobody", "No users.\n"},
+		{"role holders --role everybody", "Nobody was given this role.\n"},
+		{"client list --registered", "No clients.\n"},
+		{"grant list --user ada", "No grants.\n"},
+		{"grant list --user ada --client x", "No grants.\n"},
+		{"token list --client x", "No live access tokens.\n"},
+		{"session list", "No sessions.\n"},
+		{"sign-in list --outcome failed", "No sign-ins.\n"},
+	} {
+		if code, out, errs := o.run(t, strings.Fields(row.args)...); code != 0 || out != "" || errs != row.says {
+			t.Errorf("%s: exit %d %q %q", row.args, code, out, errs)
+		}
+		if out := o.fine(t, append(strings.Fields(row.args), "-o", "json")...); out != `{"items":[]}`+"\n" {
+			t.Errorf("%s: %q", row.args, out)
 		}
 	}
 }
@@ -183,12 +203,28 @@ func TestAdminCommandsThatFail(t *testing.T) {
 		{[]string{"user", "create", "ada"}, 1, `postern: there is a user "ada" already`},
 		{[]string{"user", "create", "eve", "--role", "king"}, 1, `There is no role "king"`},
 		{[]string{"user", "create", "eve", "--email", "x"}, 1, "email is no address"},
-		{[]string{"user", "show", "nobody"}, 1, `there is no "nobody"; see the list command beside this one`},
+		{[]string{"user", "show", "nobody"}, 1, `there is no user "nobody"; see: postern admin user list`},
 		{[]string{"user", "update", "ada"}, 2, "needs one of --"},
-		{[]string{"user", "list", "-o", "xml"}, 2, "--output must be one of: table, json"},
-		{[]string{"user", "delete", "ada"}, 2, `this would delete "ada" with all they have: say --yes, because there is no terminal to ask at`},
+		{[]string{"user", "list", "-o", "xml"}, 2, "must be one of: table, json"},
+		{[]string{"user", "delete", "ada"}, 2, `this would delete, for good "ada": say --yes, because there is no terminal to ask at`},
+		{[]string{"user", "update", "ada", "--disabled"}, 2, `this would disable "ada", with all sessions, grants and tokens: say --yes`},
+		{[]string{"user", "password", "ada"}, 2, `this would end the password and all sessions of "ada": say --yes`},
+		{[]string{"user", "remove-factor", "ada"}, 2, `this would remove second factors of "ada": say --yes`},
+		{[]string{"role", "give", "registrar", "--user", "ada"}, 2, "this would let ada administer this server: say --yes"},
+		{[]string{"role", "give", "king", "--user", "ada"}, 1, `There is no role "king"`},
+		{[]string{"client", "delete", "x"}, 2, `this would delete "x": say --yes`},
+		{[]string{"client", "rotate-secret", "x"}, 2, `this would end the secret of "x" at once: say --yes`},
+		{[]string{"grant", "revoke", "x", "y"}, 2, `this would revoke these grants "x", "y": say --yes`},
+		{[]string{"token", "revoke", "x"}, 2, "say --yes"},
+		{[]string{"session", "end", "x"}, 2, "say --yes"},
+		{[]string{"session", "end", "--user", "ada"}, 2, `this would end all sessions of "ada": say --yes`},
+		{[]string{"session", "end"}, 2, "name sessions, or say --user NAME"},
+		{[]string{"invitation", "cancel", "x"}, 2, "say --yes"},
+		{[]string{"user", "delete", "--yes", "ghost", "ada"}, 1, `ghost: there is no user "ghost"; see: postern admin user list; 0 of 2 were deleted before`},
+		{[]string{"user", "list", "--limit", "-1"}, 2, "--limit must be from 1 to 100000"},
+		{[]string{"sign-in", "list", "--outcome", "odd"}, 1, "outcome must be one of allow, step_up, refuse, failed"},
 		{[]string{"user", "delete"}, 2, "takes one name or more"},
-		{[]string{"client", "delete", "--yes", "nothing"}, 1, `there is no "nothing"`},
+		{[]string{"client", "delete", "--yes", "nothing"}, 1, `there is no client "nothing"`},
 		{[]string{"role", "give", "registrar"}, 2, "needs one of --"},
 		{[]string{"grant", "list"}, 2, "needs one of --"},
 		{[]string{"key", "revoke", "x"}, 2, "say --yes"},
@@ -238,7 +274,7 @@ func TestAdminJSONIsTheAPIs(t *testing.T) {
 		}
 	}
 	code, _, errs := o.run(t, "client", "delete", "--yes", "x", "--url", o.issuer, "--token-file", file)
-	if code != 1 || !strings.Contains(errs, `there is no "x"`) {
+	if code != 1 || !strings.Contains(errs, `there is no client "x"`) {
 		t.Errorf("exit %d %s", code, errs)
 	}
 	code, _, errs = o.run(t, "key", "rotate", "--url", o.issuer, "--token-file", file)
@@ -250,26 +286,42 @@ func TestAdminJSONIsTheAPIs(t *testing.T) {
 // A list that is watched shows what changes, until it is interrupted.
 func TestAdminWatch(t *testing.T) {
 	o := openBureau(t, "")
-	p := start(t, binary, "admin", "-c", o.config, "user", "list", "--watch")
-	shows := func(word string) {
-		t.Helper()
-		eventually(t, func() error {
-			if text := p.out.String(); !strings.Contains(text, word) {
-				return fmt.Errorf("no %s in\n%s", word, text)
-			}
-			return nil
-		})
+	o.public = o.register(t, deskCallback, "refresh_token")
+	watches := map[string]*process{}
+	for list, first := range map[string]string{
+		"user": "ada", "session": "No sessions.", "sign-in": "No sign-ins.", "grant": "No grants.",
+	} {
+		args := []string{"admin", "-c", o.config, list, "list", "--watch"}
+		if list == "grant" {
+			args = append(args, "--user", "ada")
+		}
+		watches[list] = start(t, binary, args...)
+		shows(t, watches[list], first)
 	}
-	shows("ada")
 	o.fine(t, "user", "create", "eve")
-	shows("eve")
-	p.signal(syscall.SIGINT)
-	if code := p.exit(t); code != 0 {
-		t.Errorf("exit %d", code)
+	o.code(t, o.public) // somebody signs in, and allows a client something
+	for list, then := range map[string]string{"user": "eve", "session": "session_", "sign-in": "allow", "grant": "grant_"} {
+		shows(t, watches[list], then)
 	}
-	if n := strings.Count(p.out.String(), "FULL NAME"); n != 2 {
-		t.Errorf("shown %d times:\n%s", n, p.out.String())
+	for list, p := range watches {
+		p.signal(syscall.SIGINT)
+		if code := p.exit(t); code != 0 || strings.Contains(p.out.String(), "postern:") {
+			t.Errorf("%s: exit %d\n%s", list, code, p.out.String())
+		}
 	}
+	if n := strings.Count(watches["user"].out.String(), "FULL NAME"); n < 2 || n > 3 {
+		t.Errorf("shown %d times:\n%s", n, watches["user"].out.String())
+	}
+}
+
+func shows(t *testing.T, p *process, word string) {
+	t.Helper()
+	eventually(t, func() error {
+		if text := p.out.String(); !strings.Contains(text, word) {
+			return fmt.Errorf("no %s in\n%s", word, text)
+		}
+		return nil
+	})
 }
 
 // The document is good OpenAPI to a validator nobody here wrote.
