@@ -22,6 +22,7 @@ type driver struct {
 	paths  map[string]any
 	schema *jsonschema.Compiler
 	driven map[string]bool // by method and path of the document
+	sent   map[string]bool // by those, and the name of a query parameter
 }
 
 const documentAt = "https://postern.test/openapi.json"
@@ -29,7 +30,7 @@ const documentAt = "https://postern.test/openapi.json"
 func newDriver(t *testing.T) *driver {
 	t.Helper()
 	g := newRig(t, func(c *Config) { c.SignUp = SignUpInvitation })
-	d := &driver{rig: g, token: g.adminToken(allScopes...), schema: jsonschema.NewCompiler(), driven: map[string]bool{}}
+	d := &driver{rig: g, token: g.adminToken(allScopes...), schema: jsonschema.NewCompiler(), driven: map[string]bool{}, sent: map[string]bool{}}
 	text := g.api("", "GET", "/openapi.json", "")
 	doc, err := jsonschema.UnmarshalJSON(strings.NewReader(text.body))
 	if err != nil {
@@ -61,8 +62,14 @@ func (d *driver) ask(method, pattern, body string, status int, values ...string)
 	}
 	a := d.api(d.token, method, path+"?"+query.Encode(), body)
 	d.driven[strings.ToLower(method)+" "+pattern] = true
+	for name := range query {
+		d.sent[strings.ToLower(method)+" "+pattern+" "+name] = true
+	}
 	if a.status != status {
 		d.t.Fatalf("%s %s: %d %s", method, path, a.status, a.body)
+	}
+	for _, lack := range lacks(d.paths[pattern], method, status, slices.Collect(maps.Keys(query)), pattern) {
+		d.t.Errorf("%s %s: the document has no %s", method, pattern, lack)
 	}
 	d.conforms(method, pattern, a)
 	var fields map[string]any
@@ -72,6 +79,35 @@ func (d *driver) ask(method, pattern, body string, status int, values ...string)
 		}
 	}
 	return fields
+}
+
+// lacks is what the document does not say of a request that was answered: the
+// operation, its status, or a parameter.
+func lacks(item any, method string, status int, query []string, pattern string) (all []string) {
+	operations, _ := item.(map[string]any)
+	operation, ok := operations[strings.ToLower(method)].(map[string]any)
+	if !ok {
+		return []string{"operation"}
+	}
+	if _, ok := operation["responses"].(map[string]any)[strconv.Itoa(status)]; !ok {
+		all = append(all, "status "+strconv.Itoa(status))
+	}
+	known := map[string]bool{}
+	parameters, _ := operation["parameters"].([]any)
+	for _, p := range parameters {
+		known[p.(map[string]any)["in"].(string)+" "+p.(map[string]any)["name"].(string)] = true
+	}
+	for _, name := range query {
+		if !known["query "+name] {
+			all = append(all, "parameter "+name)
+		}
+	}
+	for part := range strings.SplitSeq(pattern, "/") {
+		if name, ok := strings.CutPrefix(part, "{"); ok && !known["path "+strings.TrimSuffix(name, "}")] {
+			all = append(all, "parameter "+part)
+		}
+	}
+	return all
 }
 
 // conforms holds an answer to the schema that the document has for its status.
@@ -116,12 +152,20 @@ func TestAPIAnswersAsItsDocumentSays(t *testing.T) {
 	d.driveUsers(eve)
 	d.driveClients(client)
 	d.driveRecords()
+	d.driveParameters(client, eve)
 	d.ask("DELETE", "/users/{user}", "", 204, "{user}", eve)
 
 	for pattern, item := range d.paths {
-		for method := range item.(map[string]any) {
+		for method, operation := range item.(map[string]any) {
 			if !d.driven[method+" "+pattern] {
 				t.Errorf("nobody asked for %s %s", method, pattern)
+			}
+			parameters, _ := operation.(map[string]any)["parameters"].([]any)
+			for _, p := range parameters {
+				name := p.(map[string]any)["name"].(string)
+				if p.(map[string]any)["in"] == "query" && !d.sent[method+" "+pattern+" "+name] {
+					t.Errorf("nobody sent %s to %s %s", name, method, pattern)
+				}
 			}
 		}
 	}
@@ -204,6 +248,69 @@ func (d *driver) driveRecords() {
 	key := d.ask("GET", "/keys", "", 200)["items"].([]any)[1].(map[string]any)["kid"].(string)
 	d.ask("GET", "/status", "", 200)
 	d.ask("POST", "/keys/{key}/revoke", "", 200, "{key}", key)
+}
+
+// driveParameters sends every parameter that chooses from a list.
+func (d *driver) driveParameters(client, user string) {
+	d.t.Helper()
+	for _, row := range []struct {
+		pattern string
+		values  []string
+	}{
+		{"/users", []string{"search", "EVE", "name", "eve", "email", "eve@example.com", "limit", "1"}},
+		{"/clients", []string{"search", "Suite", "registered", "true", "limit", "1"}},
+		{"/roles/{role}/holders", []string{"{role}", "admin", "kind", "client", "limit", "1"}},
+		{"/grants", []string{"user", user, "client", client, "limit", "1"}},
+		{"/tokens", []string{"user", user, "client", client, "limit", "1"}},
+		{"/sessions", []string{"user", user, "limit", "1"}},
+		{"/sign-ins", []string{"user", user, "outcome", "allow", "limit", "1"}},
+	} {
+		d.ask("GET", row.pattern, "", 200, row.values...)
+		d.ask("GET", row.pattern, "", 400, append(row.values, "after", "!")...)
+	}
+	d.ask("GET", "/users/{user}/risk", "", 200, "{user}", user, "address", "192.0.2.9", "agent", "x", "at", "2026-11-21T12:00:00Z")
+	d.ask("GET", "/sign-ins", "", 400, "outcome", "odd")
+}
+
+// What the document would leave out is found: a parameter, a status, a member.
+func TestGapsOfTheDocumentAreFound(t *testing.T) {
+	d := newDriver(t)
+	item := d.paths["/users/{user}"].(map[string]any)
+	operation := item["get"].(map[string]any)
+	if got := lacks(item, "GET", 200, nil, "/users/{user}"); got != nil {
+		t.Errorf("%v", got)
+	}
+	for _, row := range []struct {
+		method string
+		status int
+		query  []string
+		want   string
+	}{
+		{"GET", 200, []string{"x"}, "parameter x"}, {"GET", 418, nil, "status 418"}, {"PUT", 200, nil, "operation"},
+	} {
+		if got := lacks(item, row.method, row.status, row.query, "/users/{user}"); !slices.Equal(got, []string{row.want}) {
+			t.Errorf("%v, want %s", got, row.want)
+		}
+	}
+	delete(operation, "parameters")
+	if got := lacks(item, "GET", 200, nil, "/users/{user}"); !slices.Equal(got, []string{"parameter {user}"}) {
+		t.Errorf("%v", got)
+	}
+	user := d.ask("POST", "/users", `{"name":"eve"}`, 201)["user"].(map[string]any)
+	s, err := d.schema.Compile(documentAt + "#/components/schemas/User")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Validate(user); err != nil {
+		t.Error(err)
+	}
+	if user["unheard"] = true; s.Validate(user) == nil {
+		t.Error("a member that is not in the document")
+	}
+	delete(user, "unheard")
+	if delete(user, "roles"); s.Validate(user) == nil {
+		t.Error("without a member that the document demands")
+	}
 }
 
 // The document and its page are for everybody, and load nothing.

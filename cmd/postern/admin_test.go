@@ -60,7 +60,7 @@ func TestTablesShowWhatIsInvisible(t *testing.T) {
 	if err := table.print(&out); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := out.String(), "NAME                           STATE\na<U+001B>[2J<U+202E>b<U+0009>c  -\n"; got != want {
+	if got, want := out.String(), "NAME                            STATE\na<U+001B>[2J<U+202E>b<U+0009>c  -\n"; got != want {
 		t.Errorf("%q", got)
 	}
 }
@@ -73,9 +73,9 @@ func TestTablesFitTheirTerminal(t *testing.T) {
 		want  string
 	}{
 		{"wide enough", 36, "ID       NAME                SCOPES\n1234567  Ada Lovelace-Byron  a:b c:d\n"},
-		{"a column gives way", 30, "ID       NAME        SCOPES\n1234567  Ada Lovel…  a:b c:d\n"},
-		{"both do", 26, "ID       NAME     SCOPES\n1234567  Ada Lo…  a:b c:d\n"},
-		{"as far as they can", 10, "ID       NAME     SCOPES\n1234567  Ada Lo…  a:b c:d\n"},
+		{"a column gives way", 30, "ID       NAME          SCOPES\n1234567  Ada Lovelac…  a:b c:d\n"},
+		{"as far as it can", 25, "ID       NAME     SCOPES\n1234567  Ada Lo…  a:b c:d\n"},
+		{"no farther", 10, "ID       NAME     SCOPES\n1234567  Ada Lo…  a:b c:d\n"},
 		{"to a file", 0, "ID       NAME                SCOPES\n1234567  Ada Lovelace-Byron  a:b c:d\n"},
 	} {
 		var out strings.Builder

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -20,12 +21,18 @@ func (o *office) inviteCommand() *cobra.Command {
 	c := &cobra.Command{Use: "invite", Short: "Print a link to create one account with, such as the first administrator's", Long: inviteLong, Args: noArguments}
 	c.Flags().StringVar(&n.Email, "email", "", "the account's address")
 	c.Flags().StringSliceVar(&n.Roles, "role", nil, "a role the account gets; repeat it, or separate by commas")
-	return answer(o, c, printLink, func(ctx context.Context, c admin.Caller, _ []string) (admin.Answer[admin.Link], error) {
+	return answer(o, c, o.printLink, func(ctx context.Context, c admin.Caller, _ []string) (admin.Answer[admin.Link], error) {
 		return admin.Call(ctx, c, admin.Invite, n)
 	})
 }
 
-func printLink(w io.Writer, l admin.Link) error { return printOnce(w, l.URL) }
+// printLink says on which issuer's pages the link is, where that may surprise.
+func (o *office) printLink(w io.Writer, l admin.Link) error {
+	if o.says != "" {
+		fmt.Fprint(o.stderr, o.says)
+	}
+	return printOnce(w, l.URL)
+}
 
 func (o *office) invitationList() *cobra.Command {
 	return listCommand(o, listing[admin.None, admin.Invitation]{

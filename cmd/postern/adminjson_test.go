@@ -14,7 +14,7 @@ import (
 const (
 	clientMembers = "bounded created_at dpop_bound grant_types id name redirect_uris registered resources roles scopes token_endpoint_auth_method"
 	userMembers   = "created_at disabled email email_verified factors full_name has_password id name roles"
-	keyMembers    = "alg kid signs_from state until"
+	keyMembers    = "alg kid signs_from state"
 )
 
 // shapes are all commands in an order in which they work, and the members of

@@ -21,6 +21,7 @@ import (
 type office struct {
 	program
 	config, state, url, tokenFile string
+	says                          string // where the issuer of links is from, when it is not the configuration alone
 }
 
 // open gives work the API, with everything allowed or with a token.
@@ -43,7 +44,7 @@ func (o *office) open(ctx context.Context, work func(admin.Caller) error) error 
 		}
 		issuer := conf.file.AuthServer.Issuer
 		if at.says != "" {
-			fmt.Fprintf(o.stderr, "The issuer is %s, %s.\n", issuer, at.says)
+			o.says = fmt.Sprintf("The issuer is %s, %s.\n", issuer, at.says)
 		}
 		return plain(work(admin.Caller{Base: issuer + admin.Prefix, Via: admin.Inside{Handler: h}}))
 	})

@@ -61,12 +61,12 @@ no_second_factor  0       The person has no second factor that could be asked fo
 		{"refused, as JSON", []string{"--user", "ada", "--address", "::ffff:10.66.1.1", "--agent", "", "--at", at, "-o", "json"}, exitFine, `{"user_id":"ID","user_name":"ada","at":"2026-11-21T12:00:00Z","address":"::ffff:10.66.1.1","network":"10.66.1.0/24","agent":"Unknown browser",` +
 			`"known":false,"has_second_factor":false,"outcome":"refuse","points":0,"step_up_from":40,"refuse_from":90,` +
 			`"findings":[{"reason":"denied_network","points":0,"words":"Nobody may sign in from this network."}]}` + "\n", ""},
-		{"nobody", []string{"--user", "eve", "--address", "203.0.113.9", "--agent", ""}, exitFindings, "", `there is no "eve"`},
+		{"nobody", []string{"--user", "eve", "--address", "203.0.113.9", "--agent", ""}, exitFindings, "", `there is no user "eve"`},
 		{"no address", []string{"--user", "ada", "--agent", ""}, exitUsage, "", "--user, --address and --agent are required"},
 		{"no browser", []string{"--user", "ada", "--address", "203.0.113.9"}, exitUsage, "", "--user, --address and --agent are required"},
 		{"a name for an address", []string{"--user", "ada", "--address", "home", "--agent", ""}, exitFindings, "", "address must be an IP address"},
 		{"an odd time", []string{"--user", "ada", "--address", "203.0.113.9", "--agent", "", "--at", "noon"}, exitFindings, "", "at must be a time such as"},
-		{"an odd format", []string{"--user", "ada", "--address", "203.0.113.9", "--agent", "", "-o", "xml"}, exitUsage, "", "--output must be one of: table, json"},
+		{"an odd format", []string{"--user", "ada", "--address", "203.0.113.9", "--agent", "", "-o", "xml"}, exitUsage, "", "must be one of: table, json"},
 	} {
 		code, out, errs := runIn(t, append([]string{"admin", "-c", config, "risk", "explain"}, row.args...)...)
 		out = anID.ReplaceAllString(out, "ID")

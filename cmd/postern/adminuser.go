@@ -315,7 +315,7 @@ func (o *office) userPassword() *cobra.Command {
 // userResetLink is for somebody who forgot their password.
 func (o *office) userResetLink() *cobra.Command {
 	c := &cobra.Command{Use: "reset-link NAME", Short: "Print a link with which a user chooses a new password; it works once, for a day", Args: oneName}
-	return answer(o, c, printLink, ofPerson(admin.ResetLink, refOf))
+	return answer(o, c, o.printLink, ofPerson(admin.ResetLink, refOf))
 }
 
 func (o *office) userRemoveFactor() *cobra.Command {
