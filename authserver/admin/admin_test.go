@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -180,5 +181,38 @@ func TestProblems(t *testing.T) {
 	}
 	if p := problemOf(&Error{Reason: "made up"}, ""); p.Status != 500 {
 		t.Errorf("%+v", p)
+	}
+}
+
+// Every operation has its place on the page, once, and so has every address
+// that the page or a problem leads to.
+func TestPageNamesEveryOperationOnce(t *testing.T) {
+	text, err := render("https://as.example" + Prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, ids := string(text), map[string]int{}
+	for _, m := range regexp.MustCompile(` id="([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		ids[m[1]]++
+	}
+	for _, m := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(page, -1) {
+		if ids[m[1]] == 0 {
+			t.Errorf("#%s leads nowhere", m[1])
+		}
+	}
+	for _, o := range table {
+		if id := o.facts().id; !strings.Contains(page, `<details id="`+id+`">`) {
+			t.Errorf("the page does not have %s", id)
+		}
+	}
+	for _, k := range problems {
+		if ids[string(k.reason)] != 1 {
+			t.Errorf("%s: %d", k.reason, ids[string(k.reason)])
+		}
+	}
+	for id, n := range ids {
+		if n > 1 {
+			t.Errorf("%s is there %d times", id, n)
+		}
 	}
 }

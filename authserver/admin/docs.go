@@ -56,13 +56,16 @@ func render(base string) ([]byte, error) {
 		return nil, err
 	}
 	p := docsPage{Base: base, Style: style.EscapedPath(), Scopes: ScopeWords}
+	at := map[string]int{}
 	for _, o := range table {
 		f := o.facts()
-		if len(p.Groups) == 0 || p.Groups[len(p.Groups)-1].Name != f.tag() {
+		i, known := at[f.tag()]
+		if !known {
+			i = len(p.Groups)
+			at[f.tag()] = i
 			p.Groups = append(p.Groups, docsGroup{Name: f.tag(), Title: f.title()})
 		}
-		last := &p.Groups[len(p.Groups)-1]
-		last.Rows = append(last.Rows, f.words())
+		p.Groups[i].Rows = append(p.Groups[i].Rows, f.words())
 	}
 	for _, k := range problems {
 		p.Problems = append(p.Problems, docsProblem{k.reason, k.status, k.title, k.fix})

@@ -57,10 +57,7 @@ func oauth(issuer string) object {
 // tag groups operations by the first word of their path, and title is it in words.
 func (f facts) tag() string { return f.segments()[0] }
 
-func (f facts) title() string {
-	words := strings.ReplaceAll(f.tag(), "-", " ")
-	return strings.ToUpper(words[:1]) + words[1:]
-}
+func (f facts) title() string { return strings.ToUpper(f.tag()[:1]) + f.tag()[1:] }
 
 func tags() []object {
 	var all []object
