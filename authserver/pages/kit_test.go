@@ -86,7 +86,7 @@ func TestNavigationShowsWhatIsOpen(t *testing.T) {
 
 func TestMethodsInWords(t *testing.T) {
 	for methods, want := range map[string]string{
-		"": "", "pwd": "by password", "pwd otp mfa": "by password and code from an app", "pwd recovery mfa": "by password and recovery code", "hwk user mfa": "by passkey", "hwk swk": "by passkey", "xyz": "",
+		"": "", "pwd": "by password", "pwd otp mfa": "by password and code", "pwd recovery mfa": "by password and recovery code", "hwk user mfa": "by passkey", "hwk swk": "by passkey", "xyz": "",
 	} {
 		if got := MethodWords(strings.Fields(methods)); got != want {
 			t.Errorf("%q: %q", methods, got)

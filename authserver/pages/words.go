@@ -47,7 +47,7 @@ func reasonWords(reason string) string {
 
 // methods in words (RFC 8176).
 var methods = map[string]string{
-	"pwd": "password", "otp": "code from an app", "recovery": "recovery code", "hwk": "passkey", "swk": "passkey", "pop": "passkey",
+	"pwd": "password", "otp": "code", "recovery": "recovery code", "hwk": "passkey", "swk": "passkey", "pop": "passkey",
 	"fed": "another provider",
 }
 
