@@ -17,7 +17,7 @@ build:
 # skipped test fails, and so does one that docs/security.md names and did not run.
 # What takes longest begins first; one package more than cores, because they wait.
 test: deps vet
-	bash -o pipefail -c '$(GO) test -race -p $$(($$(nproc) + 1)) -timeout 45m -json ./cmd/postern/e2e ./authserver ./... | $(GO) run ./.ci/tested docs/security.md'
+	bash -o pipefail -c 'GORACE=atexit_sleep_ms=20 $(GO) test -race -p $$(($$(nproc) + 1)) -timeout 45m -json ./cmd/postern/e2e ./authserver ./... | $(GO) run ./.ci/tested docs/security.md'
 
 # The official MCP conformance suite, with the proxy and without it, check by
 # check; and its authorization mode against the authorization server.

@@ -11,8 +11,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // landing is where browsers are sent back to: clients on loopback may listen at
@@ -140,8 +138,10 @@ func inWindow(name string, steps ...step) []step {
 // oidc-provider and back: somebody new, somebody who links, roles by claims,
 // levels by acr, and a no.
 func TestPeopleSignInAtOIDCProvider(t *testing.T) {
-	for name, database := range map[string]string{"sqlite": "", "postgres": postgrestest.Database(t, postgrestest.Start(t))} {
+	t.Parallel()
+	for name, database := range map[string]string{"sqlite": "", "postgres": databases.empty(t)} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := openAbroad(t, database, map[string]string{"corp": loginProvider(t)})
 			d.somebodyNew(t)
 			d.somebodyWhoLinks(t)

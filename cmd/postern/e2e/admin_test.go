@@ -14,8 +14,6 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // adminRoles are roles that a password is enough for.
@@ -115,7 +113,7 @@ func TestAdminCommands(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address := ""
 			if shared {
-				address = postgrestest.Database(t, postgrestest.Start(t))
+				address = databases.empty(t)
 			}
 			everydayWork(t, openBureau(t, address))
 		})

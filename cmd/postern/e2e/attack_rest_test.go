@@ -112,6 +112,7 @@ func TestIssuerAnswersToItsOwnNames(t *testing.T) {
 // TestClientDocumentsAreNotFetchedFromInside: a client that names itself by an
 // address of this machine or network makes nobody look there.
 func TestClientDocumentsAreNotFetchedFromInside(t *testing.T) {
+	t.Parallel()
 	d := front.get(t)
 	var knocks atomic.Int64
 	ln, err := net.Listen("tcp", "127.0.0.1:0")

@@ -50,8 +50,7 @@ func TestBackupAndRestore(t *testing.T) {
 		soundFile(t, filepath.Join(d.dir, "authserver.db"))
 	})
 	t.Run("postgres", func(t *testing.T) {
-		server := postgrestest.Start(t)
-		first, second := postgrestest.Database(t, server), postgrestest.Database(t, server)
+		first, second := databases.empty(t), databases.empty(t)
 		d := deskOnDatabase(t, first)
 		backUp(t, d, func() { d.shell(t, backupPostgres, "URL="+first) }, func() {
 			d.shell(t, restorePostgres, "NEW_URL="+second)

@@ -19,8 +19,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	_ "modernc.org/sqlite" // the driver named "sqlite"
-
-	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // crashing is how long an authorization server is killed over and over, on
@@ -37,7 +35,7 @@ func TestKilledWhileWriting(t *testing.T) {
 		soundFile(t, filepath.Join(d.dir, "authserver.db"))
 	})
 	t.Run("postgres", func(t *testing.T) {
-		killOverAndOver(t, deskOnDatabase(t, postgrestest.Database(t, postgrestest.Start(t))))
+		killOverAndOver(t, deskOnDatabase(t, databases.empty(t)))
 	})
 }
 

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // Two processes on one database are one authorization server.
@@ -19,7 +17,7 @@ func TestTwoProcessesOnOneDatabase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address := ""
 			if shared {
-				address = postgrestest.Database(t, postgrestest.Start(t))
+				address = databases.empty(t)
 			}
 			d := deskOnDatabase(t, address)
 			raceProcesses(t, d)

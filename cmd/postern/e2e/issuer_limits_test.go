@@ -217,6 +217,7 @@ func TestFetchStorm(t *testing.T) {
 // TestBombs: what is small to send and much to read is refused by its size,
 // before anybody reads it.
 func TestBombs(t *testing.T) {
+	t.Parallel()
 	d := crowded(t)
 	public := d.register(t, deskCallback, "refresh_token")
 	modulus := func(bits int) string { return encode([]byte(strings.Repeat("\xff", bits/8))) }

@@ -19,8 +19,6 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
-
-	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // aFile is the database of an office in its own folder.
@@ -246,7 +244,8 @@ func (c *throng) meets(t *testing.T, kid string) {
 // TestNoTokenIsRefusedWhileKeysRotate: two instances, two proxies, and the key
 // changes again and again, as quickly as it may.
 func TestNoTokenIsRefusedWhileKeysRotate(t *testing.T) {
-	for name, database := range map[string]string{"sqlite": aFile, "postgres": postgrestest.Database(t, postgrestest.Start(t))} {
+	t.Parallel()
+	for name, database := range map[string]string{"sqlite": aFile, "postgres": databases.empty(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it waits, mostly
 			rotateUnderLoad(t, keyOffice(t, 2, database, ""))
@@ -286,6 +285,7 @@ func rotateUnderLoad(t *testing.T, o *office) {
 // TestRevokedSigningKeyIsRefused: everywhere within seconds, though nothing
 // else is wrong with the tokens it signed.
 func TestRevokedSigningKeyIsRefused(t *testing.T) {
+	t.Parallel()
 	o := keyOffice(t, 2, aFile, "")
 	up := newUpstream(t, echo)
 	first, second := o.proxy(t, up, ""), o.proxy(t, up, "")

@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/otp"
-	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 // house is everything that people meet: an authorization server whose issuer has
@@ -59,7 +58,8 @@ func openHouse(t *testing.T, database string) *house {
 // TestPeople: everything people do, through Chromium without a mouse, against
 // the running programs on both databases.
 func TestPeople(t *testing.T) {
-	for name, database := range map[string]string{"sqlite": "", "postgres": postgrestest.Database(t, postgrestest.Start(t))} {
+	t.Parallel()
+	for name, database := range map[string]string{"sqlite": "", "postgres": databases.empty(t)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h := openHouse(t, database)

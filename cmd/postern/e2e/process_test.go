@@ -9,9 +9,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/postern-mcp/postern/authserver/store/postgrestest"
 )
 
 const patience = 30 * time.Second // for things that must happen some time
@@ -138,15 +141,71 @@ func within(limit time.Duration, what func() error) error {
 	}
 }
 
-// freePort is a port nobody listened on a moment ago.
+// postgres is one PostgreSQL for all tests, started by the first who needs it.
+type postgres struct {
+	once sync.Once
+	url  string // of the superuser
+	end  func()
+	err  error
+}
+
+var databases postgres
+
+// empty is the URL of a new database.
+func (p *postgres) empty(t *testing.T) string {
+	t.Helper()
+	p.once.Do(func() { p.url, p.end, p.err = postgrestest.Serve() })
+	if p.err != nil {
+		t.Fatal(p.err)
+	}
+	return postgrestest.Database(t, p.url)
+}
+
+func (p *postgres) stop() {
+	if p.end != nil {
+		p.end()
+	}
+}
+
+// Ports are given out one after the other, below those that the kernel gives to
+// connections: until its program listens, nobody else takes one.
+const (
+	firstPort = 15_000
+	somePorts = 17_000
+)
+
+var givenPorts atomic.Uint32
+
+// freePort is a port that nobody listens on.
 func freePort(t *testing.T) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer ln.Close()
-	return ln.Addr().(*net.TCPAddr).Port
+	return port
+}
+
+// freePorts is the first of some neighbours nobody listens on.
+func freePorts(n int) (int, error) {
+	for range 100 {
+		last := int(givenPorts.Add(uint32(n))) % somePorts
+		if base := firstPort + last - n; last >= n && allFree(base, n) {
+			return base, nil
+		}
+	}
+	return 0, fmt.Errorf("no %d free ports in a row", n)
+}
+
+func allFree(base, n int) bool {
+	for port := base; port < base+n; port++ {
+		ln, err := net.Listen("tcp", loopback(port))
+		if err != nil {
+			return false
+		}
+		ln.Close()
+	}
+	return true
 }
 
 func loopback(port int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(port)) }

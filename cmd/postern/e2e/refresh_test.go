@@ -196,6 +196,7 @@ func TestTenRefreshesAtOnce(t *testing.T) {
 // TestRefreshAfterTheGrace: who comes with the old token later is a second
 // holder, and nobody of the family is let on.
 func TestRefreshAfterTheGrace(t *testing.T) {
+	t.Parallel()
 	d := front.get(t)
 	h := &holder{desk: d, client: machine{ID: d.public}}
 	first := h.signsIn(t)

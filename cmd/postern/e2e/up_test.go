@@ -43,33 +43,6 @@ type machine struct {
 	Secret string `json:"client_secret"`
 }
 
-// freePorts is the first of upPorts neighbours nobody listened on a moment ago.
-func freePorts() (int, error) {
-	for range 100 {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return 0, err
-		}
-		base := ln.Addr().(*net.TCPAddr).Port
-		ln.Close()
-		if base+upPorts < 65536 && allFree(base) {
-			return base, nil
-		}
-	}
-	return 0, errors.New("no five free ports in a row")
-}
-
-func allFree(base int) bool {
-	for port := base; port < base+upPorts; port++ {
-		ln, err := net.Listen("tcp", loopback(port))
-		if err != nil {
-			return false
-		}
-		ln.Close()
-	}
-	return true
-}
-
 func upArgs(state string, base int) []string {
 	return []string{"up", "--state", state, "--port-base", strconv.Itoa(base)}
 }
@@ -134,7 +107,7 @@ func (s *sharedUp) start() {
 	if s.state, s.err = os.MkdirTemp("", "postern-up-"); s.err != nil {
 		return
 	}
-	if base, s.err = freePorts(); s.err != nil {
+	if base, s.err = freePorts(upPorts); s.err != nil {
 		return
 	}
 	var p *process
@@ -306,7 +279,7 @@ func TestUpNamesATakenPort(t *testing.T) {
 
 func mustFreePorts(t *testing.T) int {
 	t.Helper()
-	base, err := freePorts()
+	base, err := freePorts(upPorts)
 	if err != nil {
 		t.Fatal(err)
 	}
