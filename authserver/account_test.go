@@ -98,7 +98,7 @@ func TestAccountPagesAskWhoItIs(t *testing.T) {
 func TestOverviewGreets(t *testing.T) {
 	g := newRig(t)
 	page := g.get(g.visitor(), "/account").words()
-	for _, words := range []string{"Hello, " + testUser, "1 browser", "0 applications", "only your password protects you"} {
+	for _, words := range []string{"Hello, " + testUser, "Signed in atthis browser only", "Applications you let innone", "only your password protects you"} {
 		if !strings.Contains(page, words) {
 			t.Errorf("the page does not say %q: %s", words, page)
 		}

@@ -67,7 +67,7 @@ func (s *Server) askEndOthers(w http.ResponseWriter, r *http.Request, v store.Se
 	}
 	return f.Confirm(w, http.StatusOK, pages.Confirm{
 		At: "/account/sessions", Title: "Sign out everywhere else?",
-		Effects: []string{"You stay signed in in this browser.", "All other browsers have to sign in again.", "What applications may do stays as it is."},
+		Effects: []string{"You stay signed in here.", "All other browsers have to sign in again.", "What applications may do stays as it is."},
 		Button:  "Sign out everywhere else", Path: "/account/sessions/end-others", Back: pages.Link{Text: "Signed-in browsers", Path: "/account/sessions"},
 	})
 }

@@ -94,15 +94,22 @@ func (p Overview) news() []Section {
 }
 
 func (p Overview) summary() Section {
-	factor := Cell{Text: "none", Tags: []Tag{{"only your password protects you", Warn}}, Path: "/account/security"}
+	factor := Cell{Text: "none: set one up", Tags: []Tag{{"only your password protects you", Warn}}, Path: "/account/security"}
 	if len(p.Factors) > 0 {
 		factor = Cell{Text: strings.Join(p.Factors, ", "), Path: "/account/security"}
+	}
+	browsers, applications := "this browser only", Cell{Text: "none"}
+	if p.Sessions > 1 {
+		browsers = count(p.Sessions, "browser")
+	}
+	if p.Applications > 0 {
+		applications = Cell{Text: count(p.Applications, "application"), Path: "/account/applications", Under: holdingNow(p.Tokens)}
 	}
 	return Section{ID: "summary", Title: "At a glance", Facts: []Fact{
 		{"User name", Cell{Text: p.Name}},
 		{"Second factor", factor},
-		{"Signed in at", Cell{Text: count(p.Sessions, "browser"), Path: "/account/sessions"}},
-		{"Applications you let in", Cell{Text: count(p.Applications, "application"), Path: "/account/applications", Under: holdingNow(p.Tokens)}},
+		{"Signed in at", Cell{Text: browsers, Path: "/account/sessions"}},
+		{"Applications you let in", applications},
 		{"Roles", Cell{Chips: p.Roles}},
 	}}
 }
@@ -133,7 +140,7 @@ func (f Frame) Profile(w http.ResponseWriter, status int, p Profile) error {
 	}
 	return f.Sheet(w, status, Sheet{Title: "Profile", Lead: "Applications learn your name and address only when you let them.", Notices: p.Notices,
 		Sections: []Section{
-			{ID: "now", Title: "Who you are here", Facts: []Fact{{"User name", Cell{Text: p.Name, Under: "You sign in with it. An administrator can change it."}}, {"Full name", Cell{Text: p.FullName}}, {"E-mail address", address}}},
+			{ID: "now", Title: "Who you are here", Facts: []Fact{{"User name", Cell{Text: p.Name, Under: "You sign in with it. It stays as it is."}}, {"Full name", Cell{Text: p.FullName}}, {"E-mail address", address}}},
 			{ID: "change", Title: "Change it", Forms: []Form{{Path: "/account/profile", Button: "Save", Inputs: []Input{
 				{Name: "full_name", Label: "Full name", Value: p.FullName, Kind: "text", Complete: "name", Max: 200, Hint: "As you want to be called. You may leave it empty."},
 				{Name: "email", Label: "E-mail address", Value: p.Email, Kind: "email", Complete: "email", Max: 254, Problem: p.Problem, Hint: "A new address counts as not verified."},

@@ -113,9 +113,9 @@ type TrustedBrowser struct {
 // Security is how somebody signs in.
 type Security struct {
 	Now             time.Time
-	Done            string // what was just done, as a word
-	Wanted          string // the level that what they came from wants, or ""
-	GoOn, Then      string // where that goes on, under the base; and as it comes back with forms
+	Done            string   // what was just done, as a word
+	Wanted          string   // the level that what they came from wants, or ""
+	GoOn, Then      string   // where that goes on, under the base; and as it comes back with forms
 	Roles           []string // of the person, that count with a second factor only
 	HasPassword     bool
 	PasswordAt      time.Time
