@@ -98,3 +98,44 @@ func TestUsersByTheAPI(t *testing.T) {
 	refusedFor(t, c, admin.GetUser, admin.UserRef{ID: made.User.ID}, admin.NotFound)
 	refusedFor(t, c, admin.Invite, admin.NewInvitation{}, admin.Conflict) // sign-up is closed
 }
+
+// People and clients are found by a part of what they are called, and the last
+// sign-in is said without anybody having changed by it.
+func TestSearchByTheAPI(t *testing.T) {
+	g := newRig(t)
+	c := g.caller(g.adminToken(allScopes...))
+	made := called(t, c, admin.CreateUser, admin.NewUser{Name: "eve", FullName: "Eve Adams", Email: "eve@corp.example", SignIn: admin.WithNothing})
+	robot := called(t, c, admin.CreateClient, admin.NewClient{Name: "Build Robot", Scopes: []string{"calc:basic"}}).Client.ID
+	for _, row := range []struct {
+		search string
+		want   int
+	}{{"EVE", 1}, {"adam", 1}, {"@corp", 1}, {"adams eve", 0}, {"%", 0}} {
+		if page := called(t, c, admin.ListUsers, admin.UserQuery{Search: row.search}); len(page.Items) != row.want {
+			t.Errorf("%q: %+v", row.search, page)
+		}
+	}
+	for _, row := range []struct {
+		search string
+		want   int
+	}{{"d rob", 1}, {robot, 1}, {robot[:12], 0}, {"calc:", 0}} {
+		if page := called(t, c, admin.ListClients, admin.ClientQuery{Search: row.search}); len(page.Items) != row.want {
+			t.Errorf("%q: %+v", row.search, page)
+		}
+	}
+	before := called(t, c, admin.ListUsers, admin.UserQuery{Name: testUser}).Items[0]
+	g.tokens(g.publicClient())
+	after := called(t, c, admin.GetUser, admin.UserRef{ID: before.ID})
+	if !before.SignedInAt.IsZero() || after.SignedInAt.IsZero() || after.Tag() != before.Tag() || !made.User.SignedInAt.IsZero() {
+		t.Errorf("%+v, then %+v", before, after)
+	}
+	signIns := called(t, c, admin.ListSignIns, admin.SignInQuery{User: before.ID, Outcome: "allow"})
+	if len(signIns.Items) != 1 || !signIns.Items[0].At.Equal(after.SignedInAt) {
+		t.Errorf("%+v", signIns)
+	}
+	for _, q := range []admin.SignInQuery{{User: before.ID, Outcome: "refuse"}, {User: made.User.ID}} {
+		if page := called(t, c, admin.ListSignIns, q); len(page.Items) != 0 {
+			t.Errorf("%+v: %+v", q, page)
+		}
+	}
+	refusedFor(t, c, admin.ListSignIns, admin.SignInQuery{Outcome: "odd"}, admin.BadParameter)
+}

@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Every row can be asked for, and everything a desk can do has its row.
@@ -101,6 +102,9 @@ func TestMatches(t *testing.T) {
 		if err := Matches(row.given, row.tag); (err == nil) != row.ok {
 			t.Errorf("%s: %v", row.given, err)
 		}
+	}
+	if (User{ID: "1"}).Tag() != (User{ID: "1", SignedInAt: time.Unix(1, 0)}).Tag() {
+		t.Error("a sign-in changes what administrators can change")
 	}
 	a, b := User{ID: "1"}, User{ID: "1", Roles: []HeldRole{{Role: "admin"}}}
 	if a.Tag() == b.Tag() || a.Tag() != a.Tag() || (Client{}).Tag() == (Client{Name: "x"}).Tag() {

@@ -67,8 +67,13 @@ func (l listing[In, Item]) print(ctx context.Context, o *office, c admin.Caller,
 	if most == 0 {
 		most = longestList
 	}
-	all, err := admin.All(ctx, c, l.of, in, most)
-	if err != nil {
+	var all admin.Page[Item]
+	p := o.progress()
+	err = p.during("reading", func() (err error) {
+		all, err = admin.All(ctx, c, l.of, in, most)
+		return err
+	})
+	if p.end(); err != nil {
 		return err
 	}
 	if f.format == formatJSON {

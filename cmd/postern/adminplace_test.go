@@ -56,6 +56,15 @@ func TestAdminFollowsUp(t *testing.T) {
 	}
 }
 
+// Whoever starts everything is told how to administer it.
+func TestUpSaysHowToAdministerIt(t *testing.T) {
+	var out strings.Builder
+	summary{Servers: map[string]string{"a": "http://127.0.0.1:8080/a/mcp"}}.print(&out, "/srv/.postern")
+	if !strings.Contains(out.String(), "\n  postern admin --state /srv/.postern user list\n") {
+		t.Error(out.String())
+	}
+}
+
 // Where nothing says which configuration is meant, the mistake names every way.
 func TestAdminWithoutAConfiguration(t *testing.T) {
 	v := newVault(t)

@@ -53,6 +53,7 @@ func (s summary) print(w io.Writer, folder string) {
 	fmt.Fprintf(w, "Sign in as    %s  password %s\n", s.User.Username, s.User.Password)
 	fmt.Fprintf(w, "Administrator %s  password %s\n", s.Boss.Username, s.Boss.Password)
 	fmt.Fprintf(w, "Machine       client_id %s\n              client_secret %s\n\n", s.Client.ID, s.Client.Secret)
+	fmt.Fprintf(w, "Administer it:\n\n  postern admin --state %s user list\n\n", folder)
 	fmt.Fprintf(w, "Paste into an MCP client:\n\n%s\n\n", s.clientConfig())
 	first := s.Servers[s.names()[0]]
 	fmt.Fprintf(w, "See the challenge:\n\n  curl -i %s\n\n", first)
