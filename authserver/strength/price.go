@@ -7,12 +7,12 @@ import (
 )
 
 const (
-	perCharacter = 4.0 // bits of one that no pattern explains
-	perSeam      = 1.0 // of each place where two patterns meet
-	perSpace     = 1.5 // of a space or a dash between words
-	disguise     = 2.0 // of a word that is not written as it is in the list
-	maxPiece     = 24  // characters of a word of the lists, at most
-	maxBlock     = 16  // characters that are repeated, at most
+	perCharacter = 4.0  // bits of one that no pattern explains
+	perSpace     = 1.5  // of a space or a dash between words
+	perCopy      = 3.0  // of what stood there before
+	perDate      = 16.0 // of a day of a year
+	disguise     = 2.0  // of a word that is not written as it is in the list
+	maxPiece     = 24   // characters of a word of the lists, at most
 )
 
 // piece is a part of the password that has a price as a whole.
@@ -24,8 +24,10 @@ type piece struct {
 
 // way is the cheapest way to a place in the password.
 type way struct {
-	bits float64
-	by   map[Problem]int // how many characters were explained by what
+	bits  float64
+	parts int             // pieces; characters that no pattern explains are one together
+	loose bool            // the last is such characters
+	by    map[Problem]int // how many characters were explained by what
 }
 
 // price is the cheapest way through the whole password, and what most of it is.
@@ -33,7 +35,7 @@ func price(password []rune, own map[string]bool) (bits float64, mostly Problem) 
 	if len(password) > maxPriced {
 		password = password[:maxPriced]
 	}
-	end := cheapest(password, own, true)
+	end := cheapest(password, own)
 	mostly, most := Weak, len(password)/2
 	for kind, n := range end.by {
 		if n > most {
@@ -43,34 +45,49 @@ func price(password []rune, own map[string]bool) (bits float64, mostly Problem) 
 	return end.bits, mostly
 }
 
-func cheapest(password []rune, own map[string]bool, repeats bool) way {
+func cheapest(password []rune, own map[string]bool) way {
 	ways := make([]way, len(password)+1)
 	for i := range ways[1:] {
 		ways[i+1].bits = math.Inf(1)
 	}
+	read := readings(password)
 	for i := range password {
-		rest := password[i:]
-		for _, p := range pieces(rest, own) {
-			ways[i+p.length].take(ways[i], p, i > 0)
-		}
-		if repeats {
-			for _, p := range repeated(rest, own) {
-				ways[i+p.length].take(ways[i], p, i > 0)
-			}
+		for _, p := range append(pieces(password[i:], own), copied(read[0], i), saying(read, i)) {
+			ways[i+p.length].take(ways[i], p)
 		}
 	}
 	return ways[len(password)]
 }
 
-func (w *way) take(from way, p piece, seam bool) {
+// readings are the password in lower case, and with the letters its characters
+// stand for.
+func readings(password []rune) [][]rune {
+	lower := make([]rune, len(password))
+	for i, r := range password {
+		lower[i] = unicode.ToLower(r)
+	}
+	all := [][]rune{lower}
+	for _, plain := range unmasked(string(lower)) {
+		all = append(all, []rune(plain))
+	}
+	return all
+}
+
+// take goes on with p, where that is cheaper. Whoever guesses does not know in
+// which order the parts come: each has as many places as there are parts.
+func (w *way) take(from way, p piece) {
+	loose, parts := p.length == 1, from.parts
+	if !loose || !from.loose {
+		parts++
+	}
 	bits := from.bits + p.bits
-	if seam && p.length > 1 {
-		bits += perSeam
+	if parts > from.parts {
+		bits += math.Log2(float64(parts))
 	}
 	if bits >= w.bits {
 		return
 	}
-	w.bits, w.by = bits, map[Problem]int{p.kind: p.length}
+	*w = way{bits, parts, loose, map[Problem]int{p.kind: p.length}}
 	for kind, n := range from.by {
 		w.by[kind] += n
 	}
@@ -108,6 +125,9 @@ func word(w string, length int, extra float64, own map[string]bool) []piece {
 	var all []piece
 	if own[w] {
 		all = append(all, piece{length, 1 + extra, Yours})
+	}
+	if famous()[w] {
+		all = append(all, piece{length, perFamous + extra, Weak})
 	}
 	if rank, ok := lists().ranks[w]; ok {
 		all = append(all, piece{length, math.Log2(float64(rank)+1) + extra, Weak})
@@ -170,7 +190,7 @@ func walk(rest []rune) piece {
 	if longest < 3 {
 		return piece{1, perCharacter, Weak}
 	}
-	return piece{longest, 8 + math.Log2(float64(longest)), Pattern}
+	return piece{longest, 5 + math.Log2(float64(longest)), Pattern}
 }
 
 // along is how far rest goes with keys, wherever in them it begins.
@@ -186,37 +206,83 @@ func along(rest, keys []rune) int {
 	return longest
 }
 
-// dates are years, and days of a year, however written with digits alone.
+// dates are years, and days of a year, however written.
 func dates(rest []rune) []piece {
 	var all []piece
-	digits := 0
-	for digits < len(rest) && digits < 8 && rest[digits] >= '0' && rest[digits] <= '9' {
-		digits++
-	}
+	digits := leadingDigits(rest)
 	if digits >= 4 && (rest[0] == '1' && rest[1] == '9' || rest[0] == '2' && rest[1] == '0') {
 		all = append(all, piece{4, 7, Pattern})
 	}
 	// Any two, four, six or eight digits: at most as many as there are numbers.
 	for _, n := range []int{2, 4, 6, 8} {
 		if n <= digits {
-			all = append(all, piece{n, min(3.33*float64(n), 16), Pattern})
+			all = append(all, piece{n, min(3.33*float64(n), perDate), Pattern})
 		}
+	}
+	if n := dated(rest); n > 0 {
+		all = append(all, piece{n, perDate, Pattern})
 	}
 	return all
 }
 
-// repeated are blocks that come twice or more.
-func repeated(rest []rune, own map[string]bool) []piece {
-	var all []piece
-	for block := 1; block <= min(maxBlock, len(rest)/2); block++ {
-		times := 1
-		for (times+1)*block <= len(rest) && string(rest[times*block:(times+1)*block]) == string(rest[:block]) {
-			times++
+func leadingDigits(rest []rune) (n int) {
+	for n < len(rest) && n < 8 && rest[n] >= '0' && rest[n] <= '9' {
+		n++
+	}
+	return n
+}
+
+// dated is the length of a date with something between its three numbers, such
+// as 24.12.1985 or 1985-12-24, 0 where there is none.
+func dated(rest []rune) int {
+	at, digits := 0, 0
+	for i := range 3 {
+		n := leadingDigits(rest[at:])
+		if n == 0 || n == 3 || n > 4 {
+			return 0
 		}
-		if times > 1 {
-			once := cheapest(rest[:block], own, false)
-			all = append(all, piece{times * block, once.bits + math.Log2(float64(times)) + 1, Pattern})
+		at, digits = at+n, digits+n
+		if i == 2 {
+			break
+		}
+		if at == len(rest) || !strings.ContainsRune("-./ _", rest[at]) {
+			return 0
+		}
+		at++
+	}
+	if digits > 8 {
+		return 0
+	}
+	return at
+}
+
+// copied is what stood in the password before, once or over and over.
+func copied(lower []rune, at int) piece {
+	longest := 0
+	for from := range at {
+		n := 0
+		for at+n < len(lower) && lower[from+n] == lower[at+n] {
+			n++
+		}
+		longest = max(longest, n)
+	}
+	if longest < 3 {
+		return piece{1, perCharacter, Weak}
+	}
+	return piece{longest, perCopy, Pattern}
+}
+
+// saying is a part of a phrase that many know.
+func saying(read [][]rune, at int) piece {
+	best := piece{1, perCharacter, Weak}
+	for i, plain := range read {
+		bits := perPhrase
+		if i > 0 {
+			bits += disguise
+		}
+		if n := quoted(plain[at:]); n > best.length {
+			best = piece{n, bits, Famous}
 		}
 	}
-	return all
+	return best
 }

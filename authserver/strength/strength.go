@@ -1,18 +1,21 @@
 // Package strength says whether a password would be guessed soon.
 //
 // It has no rules about kinds of characters. It prices a password as a guesser
-// would build it: out of the most used passwords, words and names, the person's
-// own name, runs along the keyboard, sequences, dates and repetitions, whichever
-// way is cheapest, and asks for 2^27 guesses. The work is bounded whatever the
-// password is: only its first 64 characters are priced, and more of it cannot
-// be guessed with less.
+// would build it: out of the most used passwords, words and names, phrases that
+// many know, the names of the person and the place, runs along the keyboard,
+// sequences, dates and repetitions, whichever way is cheapest, and asks for 2^31
+// guesses: two words that people use are not enough, and eight characters of a
+// generator are. The work is bounded whatever the password is: only its first 64 characters are
+// priced, and more of it cannot be guessed with less.
 //
-// The lists are those of a Go port of zxcvbn. Its estimator is not used: reading
-// the lists at each start takes it 50 ms and 18 MB, and a password of 1 KiB a minute.
+// The lists are those of a Go port of zxcvbn, and one of our own of what they
+// lack. The port's estimator is not used: reading the lists at each start of the
+// program takes it 50 ms and 18 MB, and a password of 1 KiB a minute.
 package strength
 
 import (
 	"strings"
+	"unicode"
 )
 
 // The bounds of a password, in bytes.
@@ -22,7 +25,7 @@ const (
 )
 
 const (
-	enough    = 27 // bits
+	enough    = 31 // bits
 	maxPriced = 64 // characters
 )
 
@@ -37,7 +40,8 @@ const (
 	TooShort Problem = "A password has at least 8 characters. Three or four words that have nothing to do with each other are easy to remember and hard to guess."
 	TooLong  Problem = "A password has at most 1024 bytes. Leave out some of it."
 	Common   Problem = "This is one of the most used passwords, or one with little changed: whoever guesses begins with these. Take three or four words that have nothing to do with each other."
-	Yours    Problem = "This is little more than your own name, which whoever guesses tries first. Add two or three words that have nothing to do with you."
+	Famous   Problem = "This is a phrase that many people know, and soon guessed. Take three or four words that have nothing to do with each other."
+	Yours    Problem = "This is little more than your own name, or that of the place, which whoever guesses tries first. Add two or three words that have nothing to do with either."
 	Pattern  Problem = "This is a row of keys, a sequence, a date or a repetition, and soon guessed. Add two or three words that have nothing to do with each other."
 	Weak     Problem = "This would be guessed soon. Add one or two more words that have nothing to do with each other."
 )
@@ -65,23 +69,29 @@ func Check(password string, about ...string) error {
 // mostUsed: one of the list, also in capitals, with letters exchanged, or with
 // something before and after it that people add so that it counts.
 func mostUsed(password string) bool {
-	known := lists().passwords
-	for _, plain := range unmasked(strings.ToLower(password)) {
-		if known[plain] || known[strings.TrimFunc(plain, isOrnament)] {
+	lower := strings.ToLower(password)
+	bare := strings.TrimFunc(lower, isOrnament)
+	for _, written := range append(append(unmasked(lower), unmasked(bare)...), lower, bare) {
+		if isListed(written) || isListed(strings.TrimFunc(written, isOrnament)) {
 			return true
 		}
 	}
-	lower := strings.ToLower(password)
-	return known[lower] || known[strings.TrimFunc(lower, isOrnament)]
+	return false
 }
+
+func isListed(word string) bool { return lists().passwords[word] || famous()[word] }
 
 func isOrnament(r rune) bool { return r < 'a' && r < 128 || strings.ContainsRune("{|}~", r) }
 
-// own are the words of what is known about somebody.
+func isNoWord(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }
+
+// own are the words of what is known about somebody, with the digits in them
+// and without.
 func own(about []string) map[string]bool {
 	words := map[string]bool{}
 	for _, a := range about {
-		for _, w := range strings.FieldsFunc(strings.ToLower(a), isOrnament) {
+		lower := strings.ToLower(a)
+		for _, w := range append(strings.FieldsFunc(lower, isOrnament), strings.FieldsFunc(lower, isNoWord)...) {
 			if len([]rune(w)) >= 3 {
 				words[w] = true
 			}
