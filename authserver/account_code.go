@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/otp"
@@ -18,7 +19,10 @@ type setup struct {
 	Expires int64  `json:"expires"`
 }
 
-const setupLife = 15 * time.Minute
+const (
+	setupLife        = 15 * time.Minute
+	usedRecoveryPath = "/account/security/recovery/used"
+)
 
 // codePage shows a new generator, as a QR code and as text.
 func (s *Server) codePage(w http.ResponseWriter, r *http.Request, v store.Session, f factors) error {
@@ -43,7 +47,7 @@ func (s *Server) showGenerator(w http.ResponseWriter, r *http.Request, status in
 		return err
 	}
 	return frame.Generator(w, status, pages.Generator{
-		Setup: sealed, Key: g.Key(), QRSize: qr.Size, QRPath: qr.Path, Replaces: f.generator, Then: then, Problem: problem,
+		Site: s.site.name(), User: v.UserName, Setup: sealed, Key: g.Key(), QRSize: qr.Size, QRPath: qr.Path, Replaces: f.generator, Then: then, Problem: problem,
 	})
 }
 
@@ -69,10 +73,11 @@ func (s *Server) setCode(w http.ResponseWriter, r *http.Request, v store.Session
 		return err
 	}
 	s.audit(r, "factor.added", "subject", v.UserID, "factor", "code", "replaced", f.generator)
-	if err := s.strengthened(w, r, v, !f.any(), amrCode); err != nil {
+	v, err = s.strengthened(w, r, v, !f.any(), amrCode)
+	if err != nil {
 		return err
 	}
-	return s.secured(w, form, "code-on")
+	return s.factorAdded(w, r, v, f, form, "code-on")
 }
 
 func (s *Server) openSetup(text string, v store.Session) (otp.Generator, error) {
@@ -120,11 +125,25 @@ func (s *Server) lessFactors(r *http.Request, v store.Session, left factors) err
 	return errors.Join(s.store.SetRecoveryCodes(r.Context(), v.UserID, nil), s.store.ForgetBrowsers(r.Context(), v.UserID, store.Hash{}))
 }
 
+// factorAdded goes back to the page about signing in, saying what was done.
+// Whoever has no recovery codes sees theirs first: the day they are missed is
+// too late to make them.
+func (s *Server) factorAdded(w http.ResponseWriter, r *http.Request, v store.Session, f factors, form params, done string) error {
+	if f.recovery > 0 {
+		return s.secured(w, form, done)
+	}
+	return s.showNewRecovery(w, r, v, form["then"], done)
+}
+
 // makeRecovery makes recovery codes and shows them, this once.
 func (s *Server) makeRecovery(w http.ResponseWriter, r *http.Request, v store.Session, f factors, form params) error {
 	if !f.any() {
 		return s.secured(w, form, "factor-first")
 	}
+	return s.showNewRecovery(w, r, v, form["then"], "")
+}
+
+func (s *Server) showNewRecovery(w http.ResponseWriter, r *http.Request, v store.Session, then, done string) error {
 	codes := otp.NewRecoveryCodes()
 	var hashes []store.Hash
 	for _, c := range codes {
@@ -134,10 +153,45 @@ func (s *Server) makeRecovery(w http.ResponseWriter, r *http.Request, v store.Se
 	if err := s.store.SetRecoveryCodes(r.Context(), v.UserID, hashes); err != nil {
 		return err
 	}
-	s.audit(r, "recovery_codes.made", "subject", v.UserID, "replaced", f.recovery)
+	s.audit(r, "recovery_codes.made", "subject", v.UserID)
 	frame, err := s.securityFrame(r, v)
 	if err != nil {
 		return err
 	}
-	return frame.RecoveryCodes(w, http.StatusOK, pages.RecoveryCodes{Codes: codes, Site: s.site.name(), User: v.UserName, Then: form["then"]})
+	return frame.RecoveryCodes(w, http.StatusOK, pages.RecoveryCodes{Codes: codes, Site: s.site.name(), User: v.UserName, Then: then, Done: done})
+}
+
+// usedRecovery is where somebody who signed in with a recovery code comes by on
+// the way on: how many are left, and what to do.
+func (s *Server) usedRecovery(w http.ResponseWriter, r *http.Request, v store.Session) error {
+	q, err := newParams(r.URL.Query())
+	if err != nil {
+		return err
+	}
+	left, err := s.store.RecoveryCodes(r.Context(), v.UserID)
+	if err != nil {
+		return err
+	}
+	_, goOn := s.wantedFor(r, q["then"], v)
+	if goOn == "" {
+		goOn = accountPath
+	}
+	frame, err := s.securityFrame(r, v)
+	if err != nil {
+		return err
+	}
+	return frame.RecoveryUsed(w, http.StatusOK, pages.RecoveryUsed{Left: left, GoOn: goOn})
+}
+
+// wayOn is where a finished sign-in leads to: by usedRecovery, where a recovery
+// code was used.
+func (s *Server) wayOn(r *http.Request, e entry) (pending, error) {
+	if !e.Recovery {
+		return e.To, nil
+	}
+	then, err := s.sealRequest(e.To, s.cookie(r, browserCookie))
+	if err != nil {
+		return pending{}, err
+	}
+	return pending{Next: usedRecoveryPath + "?" + url.Values{"then": {then}}.Encode()}, nil
 }

@@ -143,28 +143,29 @@ func (s *Server) secured(w http.ResponseWriter, form params, done string) error 
 // strengthened: what the person has just shown counts for this session too,
 // under a new id, and sessions that were signed in with less end: a second
 // factor that is set up holds for all of them.
-func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Session, first bool, methods ...string) error {
+// The session as it is from now on is what comes back.
+func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Session, first bool, methods ...string) (store.Session, error) {
 	id := newSecret("")
 	before := s.cookie(r, sessionCookie)
 	v.Hash, v.Methods = hashOf(id), addMethods(v.Methods, methods...)
 	if err := s.store.StartSession(r.Context(), v, hashOf(before)); err != nil {
-		return err
+		return store.Session{}, err
 	}
 	s.setCookie(w, sessionCookie, id, v.ExpiresAt.Sub(s.config.Now()))
 	if err := s.rememberAs(w, r, v.UserID); err != nil {
-		return err
+		return store.Session{}, err
 	}
 	if !first {
-		return nil
+		return v, nil
 	}
 	if err := s.forgetContexts(r, v.UserID); err != nil {
-		return err
+		return store.Session{}, err
 	}
 	ended, err := s.store.EndSessions(r.Context(), v.UserID, v.Hash)
 	if err == nil && ended > 0 {
 		s.audit(r, "sessions.ended", "subject", v.UserID, "number", ended, "because", "a second factor was set up")
 	}
-	return err
+	return v, err
 }
 
 // forgetBrowser asks for a second factor at remembered browsers again.

@@ -4,9 +4,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/passkey"
+	"github.com/postern-mcp/postern/authserver/risk"
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
@@ -37,7 +39,7 @@ func (s *Server) showEnrol(w http.ResponseWriter, r *http.Request, status int, v
 	if err != nil {
 		return err
 	}
-	return frame.NewPasskey(w, status, pages.NewPasskey{Passkey: *page, Then: then, Problem: problem})
+	return frame.NewPasskey(w, status, pages.NewPasskey{Passkey: *page, Name: nameFor(r, f.passkeys), Then: then, Problem: problem})
 }
 
 // addPasskey registers what the browser made.
@@ -53,10 +55,11 @@ func (s *Server) addPasskey(w http.ResponseWriter, r *http.Request, v store.Sess
 		return err
 	}
 	s.audit(r, "factor.added", "subject", v.UserID, "factor", "passkey", "passkey", base64.RawURLEncoding.EncodeToString(key.ID))
-	if err := s.strengthened(w, r, v, !f.any(), howPasskey(key)); err != nil {
+	v, err = s.strengthened(w, r, v, !f.any(), howPasskey(key))
+	if err != nil {
 		return err
 	}
-	return s.secured(w, form, "passkey-on")
+	return s.factorAdded(w, r, v, f, form, "passkey-on")
 }
 
 func (s *Server) enrolled(r *http.Request, v store.Session, f factors, form params) (passkey.Key, error) {
@@ -78,7 +81,11 @@ func (s *Server) enrolled(r *http.Request, v store.Session, f factors, form para
 	if err != nil {
 		return passkey.Key{}, err
 	}
-	kept := store.Passkey{ID: key.ID, UserID: v.UserID, Name: passkeyName(form["name"]), Credential: string(key.Credential), Counter: key.Counter, CreatedAt: s.config.Now()}
+	name := form["name"]
+	if oneLine(name) == "" {
+		name = nameFor(r, f.passkeys)
+	}
+	kept := store.Passkey{ID: key.ID, UserID: v.UserID, Name: passkeyName(name), Credential: string(key.Credential), Counter: key.Counter, CreatedAt: s.config.Now()}
 	err = s.store.AddPasskey(r.Context(), kept)
 	if errors.Is(err, store.ErrExists) {
 		return passkey.Key{}, refuse(PasskeyExists)
@@ -94,6 +101,20 @@ func passkeyName(name string) string {
 		return "Passkey"
 	}
 	return string(runes[:min(len(runes), maxPasskeyName)])
+}
+
+// nameFor is what a passkey is called that gets no name: after the browser, and
+// as none of the others.
+func nameFor(r *http.Request, keys []store.Passkey) string {
+	name, taken := risk.ReadAgent(r.UserAgent()).String(), map[string]bool{}
+	for _, k := range keys {
+		taken[k.Name] = true
+	}
+	free := name
+	for n := 2; taken[free]; n++ {
+		free = name + " " + strconv.Itoa(n)
+	}
+	return free
 }
 
 // passkeyForm is one passkey of the person: its page, to rename or remove it.

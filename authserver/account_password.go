@@ -62,7 +62,7 @@ func (s *Server) exchangePassword(r *http.Request, user store.User, form params)
 			return "", err
 		}
 	}
-	return s.chosenPassword(r, form, user.Name, user.FullName, user.Email)
+	return s.chosenPassword(r, form, user.PasswordHash, user.Name, user.FullName, user.Email)
 }
 
 func (s *Server) passwordFailed(w http.ResponseWriter, r *http.Request, v store.Session, user store.User, cause error) error {
@@ -72,7 +72,7 @@ func (s *Server) passwordFailed(w http.ResponseWriter, r *http.Request, v store.
 	setRetryAfter(w.Header(), retryAfter(cause))
 	problem := problemOf(cause)
 	if reasonOf(cause) == WrongPassword {
-		problem = "This is not your password of now."
+		problem = "This is not your password: type the one you sign in with now."
 	}
 	frame, err := s.securityFrame(r, v)
 	if err != nil {

@@ -243,7 +243,7 @@ func TestContextsOfPeople(t *testing.T) {
 }
 
 // A second factor makes network and browser known, and the sign-in is one
-// line, from the question to its end.
+// line, from the question to its end, beside that of a wrong code.
 func TestSecondFactorMakesKnown(t *testing.T) {
 	g := newSeats(t)
 	made := g.setUpCodes(newBrowser(t))
@@ -260,12 +260,12 @@ func TestSecondFactorMakesKnown(t *testing.T) {
 	if a := answer("000000"); in(a) {
 		t.Fatal("any code will do")
 	}
-	g.recorded("step_up", "new_network new_agent")
+	g.waitFor("the wrong code", func() bool { return len(g.lately(100)) == lines+1 })
 	if a := answer(made.Code(g.clock.Now())); !in(a) {
 		t.Fatalf("with the code: %d %s", a.status, a.body)
 	}
 	g.recorded("allow", "new_network new_agent")
-	if v := g.last(); len(g.lately(100)) != lines || !slices.Equal(v.Methods, []string{"pwd", "otp", "mfa"}) {
+	if v := g.last(); len(g.lately(100)) != lines+1 || !slices.Equal(v.Methods, []string{"pwd", "otp", "mfa"}) {
 		t.Errorf("%d lines, then %d; the last %+v", lines, len(g.lately(100)), v)
 	}
 	if a := g.seat(atHotel, firefox).signIn(testPassword); !in(a) {

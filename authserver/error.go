@@ -136,6 +136,7 @@ const (
 	NameTaken           Reason = "name_taken"
 	BadName             Reason = "bad_name"
 	WeakPassword        Reason = "weak_password"
+	SamePassword        Reason = "same_password"
 	PasswordsDiffer     Reason = "passwords_differ"
 	NetworkDenied       Reason = "network_denied"
 	SignInRefused       Reason = "sign_in_refused"
@@ -278,6 +279,7 @@ var answers = map[Reason]answer{
 	NameTaken:           {400, "invalid_request", "Somebody has this user name: choose another one."},
 	BadName:             {400, "invalid_request", "A user name has 1 to 100 visible characters and no space at its ends."},
 	WeakPassword:        {400, "invalid_request", "This password would be guessed soon: choose another one."},
+	SamePassword:        {400, "invalid_request", "This is the password the account has now: choose another one."},
 	PasswordsDiffer:     {400, "invalid_request", "The two passwords are not the same: type them again."},
 	WrongPassword:       {403, "access_denied", wrongOrUnusual},
 	UnusualSignIn:       {403, "access_denied", "Too much about this sign-in is unusual: sign in from where you did before, or try again in an hour."},

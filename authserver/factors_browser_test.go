@@ -123,7 +123,9 @@ func TestBrowserSignsUpByInvitation(t *testing.T) {
 	c.types("#new_password", goodPassword)
 	c.types("#repeat_password", goodPassword)
 	c.key("Enter", "\r")
-	c.saying("Hello, Grace Hopper")
+	c.saying("counts only when you sign in with a second factor")
+	c.keep("security-newcomer")
+	c.fits()
 }
 
 func TestBrowserResetsThePassword(t *testing.T) {
@@ -136,6 +138,12 @@ func TestBrowserResetsThePassword(t *testing.T) {
 	c.types("#new_password", goodPassword)
 	c.types("#repeat_password", goodPassword)
 	c.key("Enter", "\r")
+	c.saying("Your new password is set.")
+	c.keep("reset-done")
+	c.fits()
+	if c.eval(`document.querySelector("#username").value`) != testUser {
+		t.Error("the user name has to be typed")
+	}
 	c.signInByKeys(goodPassword)
 	c.saying("Hello, ada")
 }
@@ -174,8 +182,7 @@ func TestBrowserSetsUpCodesAndUsesThem(t *testing.T) {
 	c.keep("generator-problem")
 	c.types("#code", made.Code(g.clock.Now()))
 	c.key("Enter", "\r")
-	c.saying("Codes from your app are set up.")
-	c.press(`form[action="/account/security/recovery"] button`)
+	c.saying("Your authenticator app is set up.")
 	c.saying("Your recovery codes")
 	c.keep("recovery")
 	c.fits()
@@ -213,9 +220,12 @@ func TestBrowserSetsUpCodesAndUsesThem(t *testing.T) {
 	c.open(g.url + "/authorize?" + authorization(id).Encode())
 	c.signInByKeys(testPassword)
 	c.saying("One more step")
-	c.press("summary")
-	c.types("#recovery", recovery)
+	c.types("#code", recovery)
 	c.key("Enter", "\r")
+	c.saying("You have 9 recovery codes left.")
+	c.keep("recovery-used")
+	c.fits()
+	c.press(`a[href^="/consent"]`)
 	c.at("button[name=decision]")
 }
 
@@ -232,10 +242,12 @@ func TestBrowserUsesPasskeys(t *testing.T) {
 	c.types("#name", "Laptop")
 	c.key("Enter", "\r")
 	c.saying("Your passkey is added.")
+	c.press(`a.button`)
+	c.saying("10 codes left")
 	c.keep("security-passkey")
 	c.fits()
 	c.press(`a[href^="/account/security/passkey/one"]`)
-	c.saying("only second step")
+	c.saying("only second factor")
 	c.keep("passkey-one")
 	c.fits()
 	id := g.publicClient()

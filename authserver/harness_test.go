@@ -34,7 +34,7 @@ const (
 	database   = "https://mcp.example/database"
 
 	testUser     = "ada"
-	testPassword = "correct horse battery"
+	testPassword = "walnut harbor tangerine"
 	callback     = "http://127.0.0.1:7777/cb"
 	verifier     = "a-verifier-of-the-length-that-rfc-7636-asks-for-0123"
 )

@@ -96,10 +96,20 @@ func (p *passwords) matches(ctx context.Context, encoded, password string) (bool
 // strength.Problem when it would be guessed soon. about is what others know of
 // the person.
 func (s *Server) newPassword(ctx context.Context, password string, about ...string) (hash string, err error) {
-	if err := strength.Check(password, append(about, s.site.origin)...); err != nil {
+	if err := s.checkStrength(password, about...); err != nil {
 		return "", err
 	}
 	return s.passwords.hash(ctx, password)
+}
+
+// checkStrength is nil or a strength.Problem. Whoever guesses knows the person,
+// and the place: its addresses, and what it is.
+func (s *Server) checkStrength(password string, about ...string) error {
+	about = append(about, s.site.origin, "postern mcp oauth server proxy gateway")
+	for _, r := range s.config.Resources {
+		about = append(about, r.URL, r.Name)
+	}
+	return strength.Check(password, about...)
 }
 
 var phcPrefix = fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$", argon2.Version, argonMemory, argonPasses, argonLanes)

@@ -18,7 +18,7 @@ func (s *Server) resetPage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return s.pages("").Reset(w, http.StatusOK, pages.Reset{Ticket: q["ticket"], Username: user.Name})
+	return s.pages("").Reset(w, http.StatusOK, pages.Reset{Ticket: q["ticket"], Site: s.site.name(), Username: user.Name})
 }
 
 // resetting is whose password a link is for.
@@ -48,7 +48,7 @@ func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	hash, err := s.chosenPassword(r, form, user.Name, user.FullName, user.Email)
+	hash, err := s.chosenPassword(r, form, user.PasswordHash, user.Name, user.FullName, user.Email)
 	if err != nil {
 		return s.resetFailed(w, form, user, err)
 	}
@@ -63,8 +63,8 @@ func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
 	if err := s.forgetContexts(r, user.ID); err != nil {
 		return err
 	}
-	seeOther(w, s.site.local(accountPath))
-	return nil
+	to := pending{ID: newSecret(""), Next: accountPath, Expires: s.config.Now().Add(requestLife).Unix()}
+	return s.showLogin(w, http.StatusOK, client{}, to, s.browser(w, r), pages.Login{Username: user.Name, Done: "Your new password is set. Sign in with it."})
 }
 
 func (s *Server) resetFailed(w http.ResponseWriter, form params, user store.User, cause error) error {
@@ -72,5 +72,5 @@ func (s *Server) resetFailed(w http.ResponseWriter, form params, user store.User
 		return cause
 	}
 	setRetryAfter(w.Header(), retryAfter(cause))
-	return s.pages("").Reset(w, answerTo(cause).status, pages.Reset{Ticket: form["ticket"], Username: user.Name, Problem: problemOf(cause), Field: fieldOf(cause)})
+	return s.pages("").Reset(w, answerTo(cause).status, pages.Reset{Ticket: form["ticket"], Site: s.site.name(), Username: user.Name, Problem: problemOf(cause), Field: fieldOf(cause)})
 }

@@ -44,6 +44,7 @@ func (s *Server) routes() http.Handler {
 		s.site.local(securityPath + "/code"):              {get: s.guarded(s.codePage), post: s.sent(s.setCode), page: true},
 		s.site.local(securityPath + "/code/remove"):       {get: s.guarded(s.removeCodePage), post: s.sent(s.removeCode), page: true},
 		s.site.local(securityPath + "/recovery"):          {post: s.sent(s.makeRecovery), page: true},
+		s.site.local(usedRecoveryPath):                    {get: s.forVisitor(visit{}, s.usedRecovery), page: true},
 		s.site.local(securityPath + "/passkey"):           {get: s.guarded(s.passkeyPage), post: s.sent(s.addPasskey), page: true},
 		s.site.local(securityPath + "/passkey/one"):       {get: s.guarded(s.passkeyForm), post: s.sent(s.renamePasskey), page: true},
 		s.site.local(securityPath + "/passkey/remove"):    {post: s.sent(s.removePasskey), page: true},

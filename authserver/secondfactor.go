@@ -53,9 +53,6 @@ type factors struct {
 // who copied it does not get by with the password.
 func (f factors) any() bool { return f.generator || len(f.passkeys) > 0 }
 
-// open: something of it can be shown.
-func (f factors) open() bool { return f.generator || f.resistant() || f.recovery > 0 }
-
 // resistant: there is a passkey that opens something.
 func (f factors) resistant() bool { return len(f.usable()) > 0 }
 
@@ -167,7 +164,7 @@ func (s *Server) showSecond(w http.ResponseWriter, r *http.Request, status int, 
 	if page.Passkey, err = s.askPasskey(e, f, browser); err != nil {
 		return err
 	}
-	if !f.open() && problem == "" {
+	if problem == "" && !f.generator && !f.resistant() {
 		page.Problem = describe(refuse(PasskeyCloned))
 	}
 	return s.pages(e.To.Redirect).Second(w, status, page)
@@ -191,7 +188,7 @@ func (s *Server) second(w http.ResponseWriter, r *http.Request) error {
 	}
 	methods, err := s.checkSecond(r, e, form)
 	if err != nil {
-		return s.secondFailed(w, r, e, err)
+		return s.secondFailed(w, r, e, form, err)
 	}
 	e = e.with(methods)
 	if form["remember"] == "yes" && s.config.SecondFactor.Remember > 0 {
@@ -211,16 +208,28 @@ func (s *Server) checkSecond(r *http.Request, e entry, form params) (methods []s
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case form["recovery"] != "":
-		methods, err = []string{recordedRecovery}, s.checkRecovery(r, e.UserID, form["recovery"])
-	default:
-		methods, err = []string{amrCode}, s.takeCode(r.Context(), e.UserID, form["code"])
+	methods = []string{amrCode}
+	if code := recoveryTyped(form); code != "" {
+		methods, err = []string{recordedRecovery}, s.checkRecovery(r, e.UserID, code)
+	} else {
+		err = s.takeCode(r.Context(), e.UserID, form["code"])
 	}
 	if reasonOf(err) != WrongSecond {
 		giveBack()
 	}
 	return methods, err
+}
+
+// recoveryTyped is the recovery code of a form, in whichever of the fields, ""
+// when there is none.
+func recoveryTyped(form params) string {
+	if form["answer"] != "" {
+		return ""
+	}
+	if otp.IsRecovery(form["code"]) {
+		return form["code"]
+	}
+	return form["recovery"]
 }
 
 // paidPasskey checks a passkey. It cannot be guessed: its tries are those of
@@ -294,8 +303,10 @@ func (s *Server) checkRecovery(r *http.Request, userID, code string) error {
 	return err
 }
 
+const wrongRecovery = "That is not one of your recovery codes, or it was used before: each works once."
+
 // secondFailed shows the page again with what went wrong.
-func (s *Server) secondFailed(w http.ResponseWriter, r *http.Request, e entry, cause error) error {
+func (s *Server) secondFailed(w http.ResponseWriter, r *http.Request, e entry, form params, cause error) error {
 	if answerTo(cause).status >= http.StatusInternalServerError {
 		return cause
 	}
@@ -311,5 +322,9 @@ func (s *Server) secondFailed(w http.ResponseWriter, r *http.Request, e entry, c
 	if !f.any() {
 		return refuse(BadRequestState) // they were taken away meanwhile
 	}
-	return s.showSecond(w, r, answerTo(cause).status, e, f, describe(cause))
+	problem := describe(cause)
+	if reasonOf(cause) == WrongSecond && recoveryTyped(form) != "" {
+		problem = wrongRecovery
+	}
+	return s.showSecond(w, r, answerTo(cause).status, e, f, problem)
 }

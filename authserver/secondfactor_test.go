@@ -67,11 +67,25 @@ func (g *rig) setUpCodes(b *http.Client) otp.Generator {
 	page := g.visit(b, "/account/security/code")
 	made := generatorOf(g.t, page.body)
 	a := g.submit(b, "/account/security/code", url.Values{"token": {value(g.t, page.body, "token")}, "setup": {value(g.t, page.body, "setup")}, "code": {made.Code(g.clock.Now())}})
-	if a.status != 303 || a.header.Get("Location") != "/account/security?done=code-on" {
+	if !added(a) {
 		g.t.Fatalf("set up: %d %q %s", a.status, a.header.Get("Location"), a.body)
 	}
 	g.clock.forward(30 * time.Second) // the code is used
 	return made
+}
+
+// added says whether a second factor was taken: the first one is answered with
+// recovery codes, others with the way back.
+func added(a answerOf) bool {
+	return a.status == 200 && len(recoveryIn(a)) == otp.HowMany || a.status == 303 && strings.HasSuffix(a.header.Get("Location"), "-on")
+}
+
+// recoveryIn are the recovery codes that a page shows.
+func recoveryIn(a answerOf) (codes []string) {
+	for _, m := range regexp.MustCompile(`<li><code>([a-z0-9-]+)</code>`).FindAllStringSubmatch(a.body, -1) {
+		codes = append(codes, m[1])
+	}
+	return codes
 }
 
 // halfway signs in by password, up to the page of the second factor.
@@ -247,21 +261,21 @@ func TestRecoveryCodesWorkOnce(t *testing.T) {
 	g.setUpCodes(home)
 	page = g.visit(home, "/account/security")
 	a := g.submit(home, "/account/security/recovery", url.Values{"token": {value(t, page.body, "token")}})
-	codes := regexp.MustCompile(`<li><code>([a-z0-9-]+)</code>`).FindAllStringSubmatch(a.body, -1)
+	codes := recoveryIn(a)
 	if a.status != 200 || len(codes) != 10 {
 		t.Fatalf("got %d, %d codes", a.status, len(codes))
 	}
-	if again := g.visit(home, "/account/security"); strings.Contains(again.body, codes[0][1]) || !strings.Contains(again.body, "10 codes left") {
+	if again := g.visit(home, "/account/security"); strings.Contains(again.body, codes[0]) || !strings.Contains(again.body, "10 codes left") {
 		t.Error("the codes show again, or their number does not")
 	}
 	id := g.publicClient()
 	b := newBrowser(t)
 	entry := g.halfway(b, authorization(id))
-	if a := g.second(b, entry, "recovery", strings.ToUpper(codes[3][1])); a.status != 303 {
+	if a := g.second(b, entry, "recovery", strings.ToUpper(codes[3])); a.status != 303 {
 		t.Fatalf("got %d %s", a.status, a.body)
 	}
-	for name, code := range map[string]string{"again": codes[3][1], "no code": "aaaa-bbbb-cccc", "half": codes[4][1][:7]} {
-		if a := g.second(b, entry, "recovery", code); a.status != 403 {
+	for name, code := range map[string]string{"again": codes[3], "no code": "aaaa-bbbb-cccc", "half": codes[4][:7]} {
+		if a := g.second(b, entry, "recovery", code); a.status != 403 || !strings.Contains(a.body, "not one of your recovery codes") {
 			t.Errorf("%s: got %d", name, a.status)
 		}
 	}
@@ -269,9 +283,66 @@ func TestRecoveryCodesWorkOnce(t *testing.T) {
 		t.Error("the used one still counts")
 	}
 	for _, c := range codes {
-		if strings.Contains(g.log.String(), c[1]) {
+		if strings.Contains(g.log.String(), c) {
 			t.Error("a recovery code is in the log")
 		}
+	}
+}
+
+// The first second factor comes with recovery codes; another one leaves them.
+func TestFirstFactorComesWithRecoveryCodes(t *testing.T) {
+	g := newRig(t, named, asking)
+	b := newBrowser(t)
+	page := g.visit(b, "/account/security/code")
+	made := generatorOf(t, page.body)
+	form := url.Values{"token": {value(t, page.body, "token")}, "setup": {value(t, page.body, "setup")}, "code": {made.Code(g.clock.Now())}}
+	a := g.submit(b, "/account/security/code", form)
+	if len(recoveryIn(a)) != 10 || !strings.Contains(a.words(), "Your authenticator app is set up") || !strings.Contains(a.body, `href="/account/security">I saved them`) {
+		t.Fatalf("got %d %s", a.status, a.words())
+	}
+	g.enrol(b, "Laptop")
+	if f, err := g.s.factorsOf(t.Context(), g.userID()); err != nil || f.recovery != 10 || len(f.passkeys) != 1 {
+		t.Errorf("got %+v, %v", f, err)
+	}
+	id := g.publicClient()
+	other := newBrowser(t)
+	if a := g.second(other, g.halfway(other, authorization(id)), "recovery", recoveryIn(a)[0]); a.status != 303 {
+		t.Errorf("the codes shown first: %d", a.status)
+	}
+}
+
+// A recovery code is taken where the code of the app is typed, under the same
+// limit, and whoever used one hears how many are left before they go on.
+func TestRecoveryCodeInTheFieldOfTheApp(t *testing.T) {
+	g := newRig(t, asking)
+	home := newBrowser(t)
+	g.setUpCodes(home)
+	page := g.get(home, "/account/security")
+	codes := recoveryIn(g.submit(home, "/account/security/recovery", url.Values{"token": {value(t, page.body, "token")}}))
+	id := g.publicClient()
+	for n, left := range []string{"9 recovery codes left. Cross out", "8 recovery codes left", "7 recovery codes left", "6 recovery codes left", "5 recovery codes left", "4 recovery codes left", "only 3 recovery codes left. Make new ones now"} {
+		b := newBrowser(t)
+		a := g.second(b, g.halfway(b, authorization(id)), "code", " "+strings.ToUpper(codes[n]))
+		if a.status != 303 || !strings.HasPrefix(a.header.Get("Location"), "/account/security/recovery/used?then=") {
+			t.Fatalf("got %d %q %s", a.status, a.header.Get("Location"), a.words())
+		}
+		page := g.get(b, a.header.Get("Location"))
+		if !strings.Contains(page.words(), left) {
+			t.Errorf("want %s: %s", left, page.words())
+		}
+		if v := g.goOn(b, answerOf{status: 303, header: http.Header{"Location": {member(t, page.body, `href="(/consent\?request=[^"]+)"`)}}}); v.Get("code") == "" {
+			t.Errorf("it leads to %v", v)
+		}
+	}
+	thief := newBrowser(t)
+	entry := g.halfway(thief, authorization(id))
+	for range 5 {
+		if a := g.second(thief, entry, "code", "aaaa-bbbb-cccc"); a.status != 403 || !strings.Contains(a.body, "not one of your recovery codes") {
+			t.Errorf("a guess: %d %s", a.status, a.words())
+		}
+	}
+	if a := g.second(thief, entry, "code", codes[9]); a.status != 429 {
+		t.Errorf("after five guesses: %d", a.status)
 	}
 }
 
@@ -379,7 +450,11 @@ func TestForgottenBrowsersAskAgain(t *testing.T) {
 			return g.submit(b, "/account/security/browsers", url.Values{"token": {value(g.t, page, "token")}, "browser": {"all"}})
 		},
 		"by a new password": func(g *rig, b *http.Client, page string) answerOf {
-			return g.submit(b, "/account/security/password", url.Values{"token": {value(g.t, page, "token")}, "password": {testPassword}, "new_password": {testPassword}, "repeat_password": {testPassword}})
+			form := url.Values{"token": {value(g.t, page, "token")}, "password": {testPassword}, "new_password": {goodPassword}, "repeat_password": {goodPassword}}
+			if a := g.submit(b, "/account/security/password", form); a.status != 303 {
+				return a
+			}
+			return g.submit(b, "/account/security/password", with(form, "password", goodPassword, "new_password", testPassword, "repeat_password", testPassword))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -413,13 +488,13 @@ func TestMissingFactorIsSetUpOnTheWay(t *testing.T) {
 		t.Fatalf("got %d %q", a.status, a.header.Get("Location"))
 	}
 	page = g.get(b, a.header.Get("Location"))
-	if !strings.Contains(page.body, "needs a second step") {
+	if !strings.Contains(page.body, "needs a second factor") {
 		t.Error("the page does not say why")
 	}
 	page = g.get(b, member(t, page.body, `href="(/account/security/code\?then=[^"]+)"`))
 	made := generatorOf(t, page.body)
 	a = g.submit(b, "/account/security/code", url.Values{"token": {value(t, page.body, "token")}, "setup": {value(t, page.body, "setup")}, "then": {value(t, page.body, "then")}, "code": {made.Code(g.clock.Now())}})
-	page = g.get(b, a.header.Get("Location"))
+	page = g.get(b, member(t, a.body, `href="(/account/security\?then=[^"]+)">I saved them`))
 	page = g.get(b, member(t, page.body, `href="(/consent\?request=[^"]+)"`))
 	v := g.redirected(g.submit(b, "/consent", url.Values{"request": {formRequest(t, page.body)}, "decision": {"allow"}}))
 	if c := g.verified(g.post("/token", redemption(id, v.Get("code")))); c.ACR != "mfa" {

@@ -186,7 +186,11 @@ func (s *Server) letIn(w http.ResponseWriter, r *http.Request, e entry, user sto
 		return err
 	}
 	s.audit(r, "login.ok", "user", user.Name, "subject", user.ID, "amr", e.Methods)
-	return s.goOn(w, e.To, s.cookie(r, browserCookie))
+	to, err := s.wayOn(r, e)
+	if err != nil {
+		return err
+	}
+	return s.goOn(w, to, s.cookie(r, browserCookie))
 }
 
 const maxAgent = 300

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/strength"
@@ -35,7 +36,39 @@ func (s *Server) signUpPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.browser(w, r) // the session that follows belongs to it
-	return s.pages("").SignUp(w, http.StatusOK, pages.SignUp{Ticket: q["ticket"], Request: q["request"], Email: t.Email, Roles: t.Roles})
+	return s.pages("").SignUp(w, http.StatusOK, s.signUpShown(r, t, q))
+}
+
+// signUpShown is the page for whoever has this ticket, if any, with what they
+// typed before.
+func (s *Server) signUpShown(r *http.Request, t store.Ticket, typed params) pages.SignUp {
+	p := pages.SignUp{Ticket: typed["ticket"], Request: typed["request"], Site: s.site.name(), Username: typed["username"], FullName: typed["full_name"]}
+	if typed["ticket"] == "" {
+		return p
+	}
+	p.Email, p.InvitedBy, p.Until = t.Email, s.inviter(r, t.CreatedBy), pages.WhenOf(t.ExpiresAt, s.config.Now())
+	for _, name := range t.Roles {
+		role, _ := s.roles.Find(name)
+		p.Roles = append(p.Roles, pages.GivenRole{Name: name, Words: role.Description, Factor: role.Factor})
+	}
+	return p
+}
+
+// inviter is the name of the person who made an invitation, "" when it was the
+// operator, a program, or somebody who is gone.
+func (s *Server) inviter(r *http.Request, by string) string {
+	kind, id, _ := strings.Cut(by, " ")
+	if kind != admin.KindPerson {
+		return ""
+	}
+	u, err := s.store.UserByID(r.Context(), id)
+	if err != nil {
+		return ""
+	}
+	if u.FullName != "" {
+		return u.FullName + " (" + u.Name + ")"
+	}
+	return u.Name
 }
 
 // maySignUp is the invitation, or the zero ticket where none is needed. An
@@ -63,7 +96,7 @@ func (s *Server) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	to := pending{Next: accountPath}
+	to := pending{Next: s.firstPage(t.Roles)}
 	if form["request"] != "" {
 		if to, err = s.openRequest(form["request"], s.cookie(r, browserCookie)); err != nil {
 			return err
@@ -77,6 +110,17 @@ func (s *Server) signUp(w http.ResponseWriter, r *http.Request) error {
 	return s.proven(w, r, s.newEntry(to, user, amrPassword))
 }
 
+// firstPage is where somebody with these roles begins: those that count only
+// with a second factor, where one is set up.
+func (s *Server) firstPage(roles []string) string {
+	for _, name := range roles {
+		if role, _ := s.roles.Find(name); role.Factor {
+			return securityPath
+		}
+	}
+	return accountPath
+}
+
 func (s *Server) createAccount(r *http.Request, t store.Ticket, form params) (store.User, error) {
 	if err := checkUsername(form["username"]); err != nil {
 		return store.User{}, refuseFor(BadName, err)
@@ -86,7 +130,7 @@ func (s *Server) createAccount(r *http.Request, t store.Ticket, form params) (st
 		return store.User{}, err
 	}
 	full := oneLine(form["full_name"])
-	hash, err := s.chosenPassword(r, form, form["username"], full, t.Email)
+	hash, err := s.chosenPassword(r, form, "", form["username"], full, t.Email)
 	if err != nil {
 		giveBack()
 		return store.User{}, err
@@ -119,29 +163,38 @@ func oneLine(s string) string {
 	return string(runes[:min(len(runes), maxFullName)])
 }
 
-// chosenPassword is the hash of the password of a form, typed twice the same
-// and not soon guessed. about is what others know of the person.
-func (s *Server) chosenPassword(r *http.Request, form params, about ...string) (hash string, err error) {
-	if form["new_password"] != form["repeat_password"] {
+// chosenPassword is the hash of the password of a form, typed twice the same,
+// not soon guessed, and another than the one whose hash is was, "" for none.
+// about is what others know of the person.
+func (s *Server) chosenPassword(r *http.Request, form params, was string, about ...string) (hash string, err error) {
+	password := form["new_password"]
+	if password != form["repeat_password"] {
 		return "", refuse(PasswordsDiffer)
 	}
-	hash, err = s.newPassword(r.Context(), form["new_password"], about...)
-	if _, weak := errors.AsType[strength.Problem](err); weak {
+	if err := s.checkStrength(password, about...); err != nil {
 		return "", refuseFor(WeakPassword, err)
 	}
-	return hash, err
+	if was != "" {
+		same, err := s.passwords.matches(r.Context(), was, password)
+		if err != nil {
+			return "", err
+		}
+		if same {
+			return "", refuse(SamePassword)
+		}
+	}
+	return s.passwords.hash(r.Context(), password)
 }
 
 // signUpFailed shows the form again, with everything but the passwords.
-func (s *Server) signUpFailed(w http.ResponseWriter, _ *http.Request, t store.Ticket, form params, cause error) error {
+func (s *Server) signUpFailed(w http.ResponseWriter, r *http.Request, t store.Ticket, form params, cause error) error {
 	if reasonOf(cause) == BadTicket || answerTo(cause).status >= http.StatusInternalServerError && reasonOf(cause) != Busy {
 		return cause
 	}
 	setRetryAfter(w.Header(), retryAfter(cause))
-	return s.pages("").SignUp(w, answerTo(cause).status, pages.SignUp{
-		Ticket: form["ticket"], Request: form["request"], Email: t.Email, Roles: t.Roles,
-		Username: form["username"], FullName: form["full_name"], Problem: problemOf(cause), Field: fieldOf(cause),
-	})
+	p := s.signUpShown(r, t, form)
+	p.Problem, p.Field = problemOf(cause), fieldOf(cause)
+	return s.pages("").SignUp(w, answerTo(cause).status, p)
 }
 
 // problemOf is the sentence about a password that is not good enough, which
@@ -153,13 +206,18 @@ func problemOf(err error) string {
 	return describe(err)
 }
 
-// fieldOf is the field of a form that has to be typed anew.
+// fieldOf is the field of a form that a refusal is about, "" when it is about
+// none of them.
 func fieldOf(err error) string {
 	switch reasonOf(err) {
 	case NameTaken, BadName:
 		return "username"
 	case WrongPassword:
 		return "password"
+	case WeakPassword, SamePassword:
+		return "new_password"
+	case PasswordsDiffer:
+		return "repeat_password"
 	}
-	return "new_password"
+	return ""
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/role"
 )
 
@@ -50,7 +51,7 @@ func TestInvitedPersonCreatesAnAccount(t *testing.T) {
 	b := newBrowser(t)
 	form := g.newcomer(b, path)
 	a := g.submit(b, "/sign-up", form)
-	if a.status != 303 || a.header.Get("Location") != "/account" || !in(a) {
+	if a.status != 303 || a.header.Get("Location") != "/account/security" || !in(a) {
 		t.Fatalf("got %d %q %s", a.status, a.header.Get("Location"), a.body)
 	}
 	u, err := g.s.store.User(t.Context(), "grace")
@@ -104,6 +105,88 @@ func TestSignUpSaysWhatIsMissing(t *testing.T) {
 	}
 	if a := g.submit(b, "/sign-up", form); !in(a) {
 		t.Errorf("at last: %d %s", a.status, a.body)
+	}
+}
+
+// Whoever is invited reads where to, by whom, what they get, and what comes next.
+func TestInvitationSaysWhatItIs(t *testing.T) {
+	g := newRig(t, func(c *Config) {
+		c.Roles = []role.Role{{Name: "guard", Description: "Opens the gate", Factor: true}, {Name: "guest", Description: "Looks at the gate", Everyone: true}}
+	})
+	ada, err := g.s.store.User(t.Context(), testUser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, row := range map[string]struct {
+		of    Invitation
+		says  []string
+		never string
+	}{
+		"by a person":     {Invitation{Email: "grace@example.com", Roles: []string{"guard"}, By: "person " + ada.ID}, []string{"ada invites you", g.s.site.name(), "grace@example.com", "guard Opens the gate", "set up a second factor", pages.WhenOf(g.clock.Now().Add(InvitationLife), g.clock.Now()).Exact}, "Whoever runs"},
+		"by an operator":  {Invitation{Roles: []string{"guest"}, By: "operator"}, []string{"Whoever runs", g.s.site.name(), "guest Looks at the gate", "you are signed in."}, "second factor"},
+		"by one who left": {Invitation{By: "person user_gone"}, []string{"Whoever runs"}, "user_gone"},
+	} {
+		words := g.get(newBrowser(t), g.invite(row.of)).words()
+		for _, want := range row.says {
+			if !strings.Contains(words, want) {
+				t.Errorf("%s: %q is not in: %s", name, want, words)
+			}
+		}
+		if strings.Contains(words, row.never) {
+			t.Errorf("%s: %q is in: %s", name, row.never, words)
+		}
+	}
+}
+
+// What went wrong stands beside its field, and what was right stays.
+func TestSignUpNamesTheField(t *testing.T) {
+	g := newRig(t)
+	b := newBrowser(t)
+	form := g.newcomer(b, g.invite(Invitation{}))
+	for field, pairs := range map[string][]string{
+		"username": {"username", testUser}, "new_password": {"new_password", "Password1", "repeat_password", "Password1"}, "repeat_password": {"repeat_password", "else"},
+	} {
+		a := g.submit(b, "/sign-up", with(form, pairs...))
+		_, after, _ := strings.Cut(a.body, `<input id="`+field+`"`)
+		input, after, _ := strings.Cut(after, ">")
+		if !strings.Contains(input, `aria-invalid="true"`) || !strings.HasPrefix(strings.TrimSpace(after), `<span class="fault" id="fault"`) {
+			t.Errorf("%s: %s", field, a.body)
+		}
+		if strings.Count(a.body, `aria-invalid`) != 1 || !strings.Contains(a.body, `value="Grace  Hopper"`) {
+			t.Errorf("%s: another field is blamed, or the name is gone", field)
+		}
+	}
+}
+
+// Whoever sends passwords all at once waits for each other, on every form that
+// takes one, and nothing is used up by a refusal.
+func TestPasswordStormsAreBounded(t *testing.T) {
+	g := newRig(t)
+	home, guest := newBrowser(t), newBrowser(t)
+	page := g.visit(home, "/account/security/password")
+	change := url.Values{"token": {value(t, page.body, "token")}, "password": {testPassword}, "new_password": {goodPassword}, "repeat_password": {goodPassword}}
+	join := g.newcomer(guest, g.invite(Invitation{}))
+	page = g.get(guest, g.resetLink())
+	reset := url.Values{"ticket": {value(t, page.body, "ticket")}, "new_password": {goodPassword}, "repeat_password": {goodPassword}}
+	p := g.s.passwords
+	for range cap(p.tickets) {
+		p.tickets <- struct{}{}
+	}
+	for name, a := range map[string]answerOf{
+		"sign-up": g.submit(guest, "/sign-up", join), "reset": g.submit(guest, "/reset", reset), "change": g.submit(home, "/account/security/password", change),
+	} {
+		if a.status != 503 || a.header.Get("Retry-After") == "" || !strings.Contains(a.words(), "Too much to do right now") {
+			t.Errorf("%s: %d %s", name, a.status, a.words())
+		}
+	}
+	for range cap(p.tickets) {
+		<-p.tickets
+	}
+	if a := g.submit(home, "/account/security/password", change); a.status != 303 {
+		t.Errorf("change, later: %d %s", a.status, a.words())
+	}
+	if a := g.submit(guest, "/sign-up", join); !in(a) {
+		t.Errorf("sign-up, later: %d %s", a.status, a.words())
 	}
 }
 
@@ -207,8 +290,12 @@ func TestPasswordIsReset(t *testing.T) {
 	if a := g.submit(b, "/reset", with(form, "new_password", "12345678", "repeat_password", "12345678")); a.status != 400 || !strings.Contains(a.body, "most used") {
 		t.Errorf("a common one: %d", a.status)
 	}
-	if a := g.submit(b, "/reset", form); a.status != 303 || in(a) {
-		t.Fatalf("got %d, signed in %v: %s", a.status, in(a), a.body)
+	if a := g.submit(b, "/reset", with(form, "new_password", testPassword, "repeat_password", testPassword)); a.status != 400 || !strings.Contains(a.body, "the password the account has now") {
+		t.Errorf("the same one: %d %s", a.status, a.words())
+	}
+	done := g.submit(b, "/reset", form)
+	if done.status != 200 || in(done) || !strings.Contains(done.words(), "Your new password is set") || !strings.Contains(done.body, `name="username" type="text" value="ada"`) {
+		t.Fatalf("got %d, signed in %v: %s", done.status, in(done), done.body)
 	}
 	if a := g.submit(b, "/reset", form); a.status != 400 {
 		t.Errorf("again: %d", a.status)
@@ -241,8 +328,8 @@ func TestPasswordIsChanged(t *testing.T) {
 		pairs []string
 		says  string
 	}{
-		"another old one": {[]string{"password", "wrong"}, "not your password of now"}, "no old one": {[]string{"password", ""}, "not your password of now"},
-		"two new ones": {[]string{"repeat_password", "x"}, "not the same"}, "a weak one": {[]string{"new_password", "qwertyuiop", "repeat_password", "qwertyuiop"}, "most used"},
+		"another old one": {[]string{"password", "wrong"}, "This is not your password"}, "no old one": {[]string{"password", ""}, "This is not your password"},
+		"two new ones": {[]string{"repeat_password", "x"}, "not the same"}, "the same again": {[]string{"new_password", testPassword, "repeat_password", testPassword}, "the password the account has now"}, "a weak one": {[]string{"new_password", "qwertyuiop", "repeat_password", "qwertyuiop"}, "most used"},
 	} {
 		if a := g.submit(b, "/account/security/password", with(form, row.pairs...)); a.status < 400 || !strings.Contains(a.body, row.says) {
 			t.Errorf("%s: %d %s", name, a.status, a.body)

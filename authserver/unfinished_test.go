@@ -90,7 +90,7 @@ func TestContextsOfThievesAreForgotten(t *testing.T) {
 			page := g.do(owner.b, g.request("GET", "/account/security/code", "", "", owner.edits()...))
 			made := generatorOf(g.t, page.body)
 			form := url.Values{"token": {value(g.t, page.body, "token")}, "setup": {value(g.t, page.body, "setup")}, "code": {made.Code(g.clock.Now())}}
-			if a := g.submit(owner.b, "/account/security/code", form, owner.edits()...); a.status != 303 {
+			if a := g.submit(owner.b, "/account/security/code", form, owner.edits()...); !added(a) {
 				g.t.Fatalf("set up: %d %s", a.status, a.body)
 			}
 		},

@@ -159,3 +159,11 @@ func TestRecoveryCodes(t *testing.T) {
 		}
 	}
 }
+
+func TestIsRecovery(t *testing.T) {
+	for code, want := range map[string]bool{"k3px-7mwq-d9rt": true, " K3PX 7MWQ D9RT": true, "123456": false, "234567234567": true, "123 456": false, "": false, "k3px-7mwq": false} {
+		if got := IsRecovery(code); got != want {
+			t.Errorf("%q: got %v", code, got)
+		}
+	}
+}

@@ -38,13 +38,22 @@ func random(n int) string {
 	return string(s)
 }
 
+// IsRecovery says whether somebody typed a recovery code, and no code of an app.
+func IsRecovery(code string) bool {
+	plain := bare(code)
+	return len(plain) == group*groups && strings.Trim(plain, letters) == ""
+}
+
+// bare is a code without what does not count: capitals, spaces and dashes.
+func bare(code string) string {
+	return strings.NewReplacer("-", "", " ", "").Replace(strings.ToLower(code))
+}
+
 // Recovery is what to keep of a code: a hash that is worth nothing for another
-// account. ok is false when it has not the form of one. Capitals, spaces and
-// dashes do not count.
+// account. ok is false when it has not the form of one.
 func Recovery(account, code string) (hash [32]byte, ok bool) {
-	plain := strings.NewReplacer("-", "", " ", "").Replace(strings.ToLower(code))
-	if len(plain) != group*groups || strings.Trim(plain, letters) != "" {
+	if !IsRecovery(code) {
 		return hash, false
 	}
-	return sha256.Sum256([]byte("recovery\x00" + account + "\x00" + plain)), true
+	return sha256.Sum256([]byte("recovery\x00" + account + "\x00" + bare(code))), true
 }

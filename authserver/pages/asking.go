@@ -11,6 +11,7 @@ type Login struct {
 	Again    bool   // the last sign-in is too long ago for what is asked
 	Ended    bool   // whoever was signed in here is no more
 	Problem  string // why the last try failed, or ""
+	Done     string // what was done just before, or ""
 	Ways     []Way  // other providers at which people sign in
 	Without  string // the one of them that is not offered, or ""
 	Linking  string // the provider whose account is linked by signing in, or ""

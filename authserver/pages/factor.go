@@ -17,7 +17,7 @@ type Second struct {
 	Entry        string // sealed sign-in that is not finished
 	User         string
 	Unusual      bool // something about the sign-in made us ask
-	Code         bool // there is a generator of codes
+	Code         bool // there is an authenticator app
 	Recovery     bool // there are recovery codes
 	Passkey      *Passkey
 	RememberDays int // that the browser can be remembered for, 0 for not at all
@@ -30,33 +30,10 @@ func (f Frame) Second(w http.ResponseWriter, status int, p Second) error {
 	return f.write(w, status, "second.html", view{f, "One more step", p})
 }
 
-// SignUp asks for what an account needs.
-type SignUp struct {
-	Ticket, Request             string
-	Email                       string // of the invitation, or ""
-	Roles                       []string
-	Username, FullName, Problem string
-	Field                       string // that has to be typed anew
-}
-
-// SignUp writes the page that creates an account.
-func (f Frame) SignUp(w http.ResponseWriter, status int, p SignUp) error {
-	return f.write(w, status, "signup.html", view{f, "Create your account", p})
-}
-
-// Reset asks for a new password.
-type Reset struct {
-	Ticket, Username, Problem string
-	Field                     string // that has to be typed anew
-}
-
-// Reset writes the page of a link that sets a password.
-func (f Frame) Reset(w http.ResponseWriter, status int, p Reset) error {
-	return f.write(w, status, "reset.html", view{f, "Choose a new password", p})
-}
-
 // Generator shows a new generator of codes.
 type Generator struct {
+	Site     string // and User: what the app calls it
+	User     string
 	Setup    string // sealed
 	Key      string // to type into an app
 	QRSize   int
@@ -69,25 +46,13 @@ type Generator struct {
 // Generator writes the page that sets one up.
 func (f Frame) Generator(w http.ResponseWriter, status int, p Generator) error {
 	f.Script = true
-	return f.write(w, status, "generator.html", view{f, "Codes from an app", p})
-}
-
-// RecoveryCodes are shown once.
-type RecoveryCodes struct {
-	Codes      []string
-	Site, User string
-	Then       string
-}
-
-// RecoveryCodes writes them.
-func (f Frame) RecoveryCodes(w http.ResponseWriter, status int, p RecoveryCodes) error {
-	f.Script = true
-	return f.write(w, status, "recovery.html", view{f, "Your recovery codes", p})
+	return f.write(w, status, "generator.html", view{f, "Set up an authenticator app", p})
 }
 
 // NewPasskey asks the browser for a new passkey.
 type NewPasskey struct {
 	Passkey
+	Name          string // that it gets when the person gives none
 	Then, Problem string
 }
 
@@ -104,7 +69,7 @@ type KeptPasskey struct {
 	Cloned      bool
 }
 
-// TrustedBrowser is one where no second step is asked for.
+// TrustedBrowser is one where no second factor is asked for.
 type TrustedBrowser struct {
 	ID, Agent    string
 	Since, Until time.Time
@@ -131,16 +96,16 @@ type Security struct {
 }
 
 var doneWords = map[string]string{
-	"code-on":           "Codes from your app are set up. Other browsers were signed out.",
-	"code-off":          "Codes from your app are switched off.",
-	"passkey-on":        "Your passkey is added. You can sign in with it alone, or as the second step.",
+	"code-on":           "Your authenticator app is set up. Other browsers were signed out.",
+	"code-off":          "The authenticator app is removed. It may still show codes: they open nothing.",
+	"passkey-on":        "Your passkey is added. You can sign in with it alone, or use it as your second factor.",
 	"passkey-off":       "The passkey is removed. It may still be on your device: remove it there too.",
 	"passkey-renamed":   "The passkey has its new name.",
 	"password-changed":  "Your password is changed. You were signed out everywhere else.",
 	"stranger":          "You are signed out everywhere else. Look through what lets you in here, and remove what is not yours.",
 	"linked":            "The account is linked: it lets you in from now on.",
 	"unlinked":          "The account is unlinked: it lets you in no more. You were signed out everywhere else.",
-	"browser-forgotten": "You are asked for the second step there again.",
+	"browser-forgotten": "You are asked for your second factor there again.",
 }
 
 func (p Security) notices() []Notice {
@@ -149,7 +114,7 @@ func (p Security) notices() []Notice {
 		all = append(all, Notice{Good, words, Link{}})
 	}
 	if p.Done == "factor-first" {
-		all = append(all, Notice{Bad, "Recovery codes stand in for a second step. Set one up first.", Link{}})
+		all = append(all, Notice{Bad, "Recovery codes stand in for a second factor. Set one up first.", Link{}})
 	}
 	if len(p.Roles) > 0 && !p.Generator && len(p.Passkeys) == 0 {
 		all = append(all, Notice{Warn, p.idleRoles(), Link{}})
@@ -158,12 +123,12 @@ func (p Security) notices() []Notice {
 	case p.Wanted == "phr":
 		all = append(all, Notice{Warn, "What you came for needs a passkey. Add one below, then go on.", Link{}})
 	case p.Wanted != "":
-		all = append(all, Notice{Warn, "What you came for needs a second step. Set one up below, then go on.", Link{}})
+		all = append(all, Notice{Warn, "What you came for needs a second factor: a passkey or an authenticator app. Set one up below, then go on.", Link{}})
 	case p.GoOn != "":
 		all = append(all, Notice{Good, "That is all you need.", Link{"Go on where you were", p.GoOn}})
 	}
-	if p.stepless() {
-		all = append(all, Notice{Note, "Only your password protects this account. With a second step, somebody who learns it still cannot get in.", Link{}})
+	if p.factorless() && len(p.Roles) == 0 {
+		all = append(all, Notice{Note, "Only your password protects this account. With a second factor, somebody who learns it still cannot get in.", Link{}})
 	}
 	return all
 }
@@ -176,7 +141,7 @@ func (p Security) idleRoles() string {
 	return "Your roles “" + strings.Join(p.Roles, "”, “") + "” count only when you sign in with a second factor: they give you nothing until you have set one up."
 }
 
-func (p Security) stepless() bool { return !p.Generator && len(p.Passkeys) == 0 && p.Wanted == "" }
+func (p Security) factorless() bool { return !p.Generator && len(p.Passkeys) == 0 && p.Wanted == "" }
 
 func (p Security) then() []Hidden {
 	if p.Then == "" {
@@ -233,15 +198,15 @@ func (p Security) passkeys() Section {
 }
 
 func (p Security) generator() Section {
-	s := Section{ID: "code", Title: "Codes from an app", Lead: "An app on your phone shows a new code of six digits every half minute. " + p.whenAsked()}
+	s := Section{ID: "code", Title: "Authenticator app", Lead: "An app on your phone, such as Google Authenticator or Aegis, shows a new code of six digits every half minute. " + p.whenAsked()}
 	if !p.Generator {
-		s.Acts = []Act{{Text: "Set up codes", Path: withThen("/account/security/code", p.Then)}}
+		s.Acts = []Act{{Text: "Set up an authenticator app", Path: withThen("/account/security/code", p.Then)}}
 		return s
 	}
 	s.Facts = []Fact{{"Set up", Cell{When: WhenOf(p.GeneratorAt, p.Now), Tags: []Tag{{"on", Good}}}}}
 	s.Acts = []Act{
 		{Text: "Set up on another phone", Path: withThen("/account/security/code", p.Then)},
-		{Text: "Switch off", About: "codes from an app", Path: "/account/security/code/remove", Danger: true},
+		{Text: "Remove", About: "the authenticator app", Path: "/account/security/code/remove", Danger: true},
 	}
 	return s
 }
@@ -254,33 +219,33 @@ func (p Security) whenAsked() string {
 	return "We ask for one when a sign-in is unusual, or when what you do needs it."
 }
 
-// RemoveCode asks before codes are switched off.
+// RemoveCode asks before the authenticator app is removed.
 type RemoveCode struct {
-	Last bool // they are the only second step
+	Last bool // it is the only second factor
 }
 
 // RemoveCode writes the page that asks.
 func (f Frame) RemoveCode(w http.ResponseWriter, status int, p RemoveCode) error {
-	points := []string{"The app still shows codes, and they open nothing."}
+	points := []string{"The app still shows codes, but they open nothing. Delete the entry there, too."}
 	if p.Last {
-		points = append(points, onlyStep)
+		points = append(points, onlyFactor)
 	}
-	return f.Sheet(w, status, Sheet{Title: "Switch off codes from an app?", Trail: []Link{{"Security", "/account/security"}}, Sections: []Section{{
-		Danger: true, Points: points, Forms: []Form{{Path: "/account/security/code/remove", Button: "Switch them off", Danger: true}},
-		Acts: []Act{{Text: "Keep them", Path: "/account/security"}},
+	return f.Sheet(w, status, Sheet{Title: "Remove the authenticator app?", Trail: []Link{{"Security", "/account/security"}}, Sections: []Section{{
+		Danger: true, Points: points, Forms: []Form{{Path: "/account/security/code/remove", Button: "Remove it", Danger: true}},
+		Acts: []Act{{Text: "Keep it", Path: "/account/security"}},
 	}}})
 }
 
-const onlyStep = "It is your only second step: recovery codes and remembered browsers end with it, and only your password protects this account then."
+const onlyFactor = "It is your only second factor: recovery codes and remembered browsers end with it, and only your password protects this account then."
 
 func (p Security) recovery() Section {
 	s := Section{ID: "recovery", Title: "Recovery codes", Lead: "For the day you have neither your phone nor your passkey. Each code works once. Keep them on paper, not on your phone."}
 	if !p.Generator && len(p.Passkeys) == 0 {
-		s.Points = []string{"You need them once you have a second step."}
+		s.Points = []string{"You get them with your first second factor."}
 		return s
 	}
 	left := Cell{Text: count(p.Recovery, "code") + " left"}
-	if p.Recovery < 3 {
+	if p.Recovery <= fewCodes {
 		left.Tags = []Tag{{"make new ones", Warn}}
 	}
 	text := "Make recovery codes"
@@ -300,7 +265,7 @@ func (p Security) browsers() Section {
 			Acts:  []Act{{Text: "Forget", About: b.Agent, Path: "/account/security/browsers", Post: true, Hidden: []Hidden{{"browser", b.ID}}}},
 		})
 	}
-	return Section{ID: "browsers", Title: "Remembered browsers", Lead: "Where you are not asked for the second step, as you wished.", Table: t,
+	return Section{ID: "browsers", Title: "Remembered browsers", Lead: "Where you are not asked for your second factor, as you wished.", Table: t,
 		Acts: []Act{{Text: "Forget all", About: "remembered browsers", Path: "/account/security/browsers", Post: true, Danger: true, Hidden: []Hidden{{"browser", "all"}}}}}
 }
 
@@ -315,14 +280,14 @@ func withThen(path, then string) string {
 type OnePasskey struct {
 	Now  time.Time
 	Key  KeptPasskey
-	Last bool // it is the only second step
+	Last bool // it is the only second factor
 }
 
 // OnePasskey writes it.
 func (f Frame) OnePasskey(w http.ResponseWriter, status int, p OnePasskey) error {
 	points := []string{"It signs nobody in any more."}
 	if p.Last {
-		points = append(points, onlyStep)
+		points = append(points, onlyFactor)
 	}
 	hidden := []Hidden{{"passkey", p.Key.ID}}
 	return f.Sheet(w, status, Sheet{
@@ -340,7 +305,7 @@ type Password struct {
 	Username string
 	Old      bool // there is one, which is asked for
 	Problem  string
-	Field    string // what the problem is about
+	Field    string // that the problem is about, or ""
 	Notices  []Notice
 }
 
@@ -351,16 +316,20 @@ func (f Frame) Password(w http.ResponseWriter, status int, p Password) error {
 		{Name: "repeat_password", Label: "New password, once more", Kind: "password", Complete: "new-password", Max: 1024, Required: true},
 	}
 	if p.Old {
-		inputs = append([]Input{{Name: "password", Label: "Your password of now", Kind: "password", Complete: "current-password", Max: 1024, Required: true}}, inputs...)
+		inputs = append([]Input{{Name: "password", Label: "Your password now", Kind: "password", Complete: "current-password", Max: 1024, Required: true}}, inputs...)
 	}
 	for i := range inputs {
 		if inputs[i].Name == p.Field {
 			inputs[i].Problem = p.Problem
 		}
 	}
+	var notices []Notice
+	if p.Problem != "" && p.Field == "" {
+		notices = []Notice{{Tone: Bad, Text: p.Problem}}
+	}
 	return f.Sheet(w, status, Sheet{
-		Title: "Change your password", Trail: []Link{{"Security", "/account/security"}}, Notices: p.Notices,
-		Sections: []Section{{Points: []string{"You stay signed in here, and are signed out everywhere else.", "Remembered browsers ask for the second step again.", "Applications keep what you allowed them: see Applications."},
+		Title: "Change your password", Trail: []Link{{"Security", "/account/security"}}, Notices: append(p.Notices, notices...),
+		Sections: []Section{{Points: []string{"You stay signed in here, and are signed out everywhere else.", "Remembered browsers ask for your second factor again.", "Applications keep what you allowed them: see Applications."},
 			Forms: []Form{{Path: "/account/security/password", Button: "Change it", Inputs: inputs}}}},
 	})
 }
