@@ -220,3 +220,27 @@ func TestPageNamesEveryOperationOnce(t *testing.T) {
 		}
 	}
 }
+
+// The page says of each value what it is: of objects their members.
+func TestPageSaysWhatValuesAre(t *testing.T) {
+	for _, row := range []struct {
+		in   reflect.Type
+		name string
+		want string
+	}{
+		{reflect.TypeFor[User](), "Roles", "list of {role, source}"},
+		{reflect.TypeFor[User](), "Factors", "list of string: totp | recovery_codes | passkey"},
+		{reflect.TypeFor[User](), "DisabledAt", "date-time, may be absent"},
+		{reflect.TypeFor[UserChange](), "Disabled", "boolean, may be absent"},
+		{reflect.TypeFor[ClientChange](), "Scopes", "list of string, may be absent"},
+		{reflect.TypeFor[Status](), "Key", "{kid, alg, state, signs_from, until}"},
+		{reflect.TypeFor[Link](), "URL", "uri"},
+		{reflect.TypeFor[Registration](), "Metadata", "object"},
+		{reflect.TypeFor[UserQuery](), "Limit", "integer"},
+	} {
+		f, _ := row.in.FieldByName(row.name)
+		if got := kindWords(f); got != row.want {
+			t.Errorf("%v.%s: %s, want %s", row.in, row.name, got, row.want)
+		}
+	}
+}

@@ -78,7 +78,7 @@ func render(base string) ([]byte, error) {
 func (f facts) words() docsRow {
 	row := docsRow{ID: f.id, Method: f.method, Path: f.path, Scope: f.scope, Summary: f.summary, Detail: f.detail, Status: f.status}
 	for _, p := range parameters(f.in) {
-		row.Parameters = append(row.Parameters, docsField{p.name, p.in, p.field.Tag.Get("doc")})
+		row.Parameters = append(row.Parameters, docsField{p.name, p.in + ", " + kindWords(p.field), p.field.Tag.Get("doc")})
 	}
 	row.Body = fieldWords(f.in)
 	answer := f.out
@@ -99,13 +99,9 @@ func fieldWords(t reflect.Type) []docsField {
 
 // kindWords says what kind of value a member has, and whether it may be absent.
 func kindWords(f reflect.StructField) string {
-	s := schemas{}.of(f.Type)
-	kind, _ := s["type"].(string)
-	if format, ok := s["format"].(string); ok {
+	kind := typeWords(f.Type)
+	if format := f.Tag.Get("format"); format != "" {
 		kind = format
-	}
-	if kind == "" {
-		kind = "object"
 	}
 	if words := f.Tag.Get("enum"); words != "" {
 		kind += ": " + strings.ReplaceAll(words, ",", " | ")
@@ -114,4 +110,26 @@ func kindWords(f reflect.StructField) string {
 		kind += ", may be absent"
 	}
 	return kind
+}
+
+// typeWords names a type, and of an object its members.
+func typeWords(t reflect.Type) string {
+	s := schemas{}.of(t)
+	if format, ok := s["format"].(string); ok {
+		return format
+	}
+	if kind, ok := s["type"].(string); ok && kind != "array" {
+		return kind
+	}
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() == reflect.Slice {
+		return "list of " + typeWords(t.Elem())
+	}
+	var names []string
+	for _, f := range bodyFields(t) {
+		names = append(names, member(f))
+	}
+	return "{" + strings.Join(names, ", ") + "}"
 }
