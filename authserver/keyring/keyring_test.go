@@ -44,7 +44,9 @@ func open(t *testing.T, log *bytes.Buffer) (*Ring, *leaving) {
 		Policy: daily, Kept: time.Hour, Now: time.Now, Log: slog.New(slog.NewTextHandler(log, nil)),
 		Allowed: func(jose.Algorithm) bool { return true },
 		Seal: Seal{
-			Close: func(plain []byte, context string) []byte { return append(append(bytes.Clone(mark), context...), plain...) },
+			Close: func(plain []byte, context string) []byte {
+				return append(append(bytes.Clone(mark), context...), plain...)
+			},
 			Open: func(sealed []byte, context string) ([]byte, error) {
 				plain, ok := bytes.CutPrefix(sealed, append(bytes.Clone(mark), context...))
 				if !ok {
