@@ -8,10 +8,9 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/trail"
 	"github.com/postern-mcp/postern/proxy/mcp"
 )
 
@@ -52,14 +51,9 @@ type event struct {
 
 // audit writes events, one JSON line each. When a line cannot be written,
 // calls are refused until one can.
-type audit struct {
-	mu     sync.Mutex
-	out    io.Writer
-	torn   bool // the last line is there in part
-	broken atomic.Bool
-}
+type audit struct{ trail *trail.Trail }
 
-func newAudit(out io.Writer) *audit { return &audit{out: out} }
+func newAudit(out io.Writer) *audit { return &audit{trail.Of(out)} }
 
 func (a *audit) open(now time.Time, r *http.Request) *event {
 	var id [16]byte
@@ -71,29 +65,13 @@ func (a *audit) open(now time.Time, r *http.Request) *event {
 	}
 }
 
-func (a *audit) write(e *event) error { return a.line(e.line()) }
-
-func (a *audit) line(line []byte) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.torn {
-		line = append([]byte{'\n'}, line...)
-	}
-	n, err := a.out.Write(line)
-	if n > 0 {
-		a.torn = line[n-1] != '\n'
-	}
-	a.broken.Store(err != nil)
+func (a *audit) write(e *event) error {
+	_, err := a.trail.Write(e.line())
 	return err
 }
 
 // ready tries a line of its own after a failed one.
-func (a *audit) ready() error {
-	if !a.broken.Load() {
-		return nil
-	}
-	return a.line([]byte("{\"decision\":\"audit_resumed\"}\n"))
-}
+func (a *audit) ready() error { return a.trail.Ready() }
 
 func (e *event) identify(g *grant, s scheme) {
 	c := g.claims
