@@ -18,7 +18,8 @@ import (
 // A statement is written once for both: parameters are $1, $2, times and flags
 // are integers, hashes are bytes.
 type DB struct {
-	read, write *sql.DB
+	read, write pool
+	watch       *watch
 	dialect     dialect
 }
 
@@ -74,9 +75,11 @@ const (
 )
 
 func (s *DB) transact(ctx context.Context, o *sql.TxOptions, f func(*sql.Tx) error) error {
-	pause := firstPause
+	began, pause := time.Now(), firstPause
+	var err error
+	defer func() { s.watch.tell(true, began, err) }()
 	for try := 1; ; try++ {
-		err := s.once(ctx, o, f)
+		err = s.once(ctx, o, f)
 		if !collided(err) || try == tries {
 			return err
 		}

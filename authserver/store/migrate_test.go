@@ -71,7 +71,7 @@ func TestLandedMigrationsStay(t *testing.T) {
 func TestMigrationsRunOnce(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s := open(t)
-		p, err := migrator(s.dialect, s.write)
+		p, err := migrator(s.dialect, s.write.DB)
 		must(t, err)
 		results, err := p.Up(t.Context())
 		if err != nil || len(results) > 0 {

@@ -115,7 +115,7 @@ func TestNoRequestReadsAWholeTableInSQLite(t *testing.T) {
 	path, _ := strings.CutPrefix(newFile(t), "sqlite:")
 	s := openURL(t, "sqlite:"+path)
 	notes := &notebook{}
-	noted := &DB{read: notes.pool(path, "deferred"), write: notes.pool(path, "immediate"), dialect: s.dialect}
+	noted := poolsOver(notes.pool(path, "deferred"), notes.pool(path, "immediate"), s.dialect)
 	defer noted.Close()
 	hot(t, noted)
 	if len(notes.queries) < 40 {

@@ -54,7 +54,7 @@ func openPostgres(ctx context.Context, databaseURL string) (*DB, error) {
 	if err := migratePostgres(ctx, conf); err != nil {
 		return nil, fmt.Errorf("migrate the database: %w", err)
 	}
-	s := &DB{read: pool(conf, size/2), write: pool(conf, size-size/2), dialect: postgres}
+	s := poolsOver(connect(conf, size/2), connect(conf, size-size/2), postgres)
 	if err := s.isDurable(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -124,7 +124,7 @@ func poolSize(params map[string]string) (int, error) {
 	return n, nil
 }
 
-func pool(conf *pgx.ConnConfig, size int) *sql.DB {
+func connect(conf *pgx.ConnConfig, size int) *sql.DB {
 	bounded := conf.Copy()
 	maps.Copy(bounded.RuntimeParams, bounds)
 	maps.Copy(bounded.RuntimeParams, conf.RuntimeParams)

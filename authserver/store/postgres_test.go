@@ -73,7 +73,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 			for name, want := range map[string]string{
 				"statement_timeout": row.statement, "lock_timeout": "5s", "idle_in_transaction_session_timeout": "10s", "application_name": "postern",
 			} {
-				for _, db := range []*sql.DB{s.read, s.write} {
+				for _, db := range []*sql.DB{s.read.DB, s.write.DB} {
 					var got string
 					must(t, db.QueryRow("SHOW "+name).Scan(&got))
 					if got != want {
@@ -107,7 +107,7 @@ func TestForgetfulDatabase(t *testing.T) {
 		"another":             openURL(t, address),
 		"through its options": openURL(t, address+"&options=-c%20synchronous_commit%3Doff"),
 	} {
-		for _, db := range []*sql.DB{s.write, s.read} {
+		for _, db := range []*sql.DB{s.write.DB, s.read.DB} {
 			var mode string
 			must(t, db.QueryRow("SHOW synchronous_commit").Scan(&mode))
 			if mode != "on" {

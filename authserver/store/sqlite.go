@@ -58,7 +58,7 @@ func poolsOf(path string) (*DB, error) {
 		return nil, errors.Join(err, write.Close())
 	}
 	read.SetMaxOpenConns(4)
-	return &DB{read: read, write: write, dialect: sqlite}, nil
+	return poolsOver(read, write, sqlite), nil
 }
 
 func dataSource(path, lock string) string {
@@ -73,7 +73,7 @@ const migrationTries = 4
 // migrateFile: of processes that start at once on a new file, one migrates and
 // the others, who waited for it, fail and find it done when they look again.
 func (s *DB) migrateFile(ctx context.Context) error {
-	p, err := migrator(s.dialect, s.write)
+	p, err := migrator(s.dialect, s.write.DB)
 	if err != nil {
 		return err
 	}
