@@ -208,7 +208,7 @@ func (s *Server) endOwnToken(w http.ResponseWriter, r *http.Request, v store.Ses
 		if err := s.store.RevokeToken(r.Context(), t.ID); err != nil {
 			return err
 		}
-		s.audit(r, "token.revoked", "subject", v.UserID, "jti", t.ID)
+		s.audit(r, "token.revoked", "subject", v.UserID, "token_id", t.ID)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err

@@ -30,6 +30,7 @@ func (s *Server) announce(ctx context.Context, before bool) (heard bool) {
 	if ctx.Err() != nil {
 		return before
 	}
+	s.untold.Store(err != nil)
 	if err != nil && before {
 		s.config.Log.Error("revocations.untold", "cause", err.Error())
 	}

@@ -10,8 +10,10 @@ package authserver
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/admin"
@@ -56,6 +58,9 @@ type Server struct {
 	providers  providers
 	streams    streams
 	failures   failures
+	crowd      *crowd
+	metrics    *metrics
+	untold     atomic.Bool // revocations, to resource servers
 }
 
 // seals has one key per purpose.
@@ -78,11 +83,13 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	db.Observe(s.metrics.operated)
 	return s, nil
 }
 
 func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 	s := &Server{config: c, store: db, site: newSite(c.Issuer), catalogue: newCatalogue(c.Resources, adminResource(newSite(c.Issuer))), arrival: arrivalTime, patience: patience, failures: make(failures, waitingFailures)}
+	s.crowd, s.metrics = newCrowd(), newMetrics()
 	s.passwords = newPasswords()
 	s.profile = profiles[c.Clients.Profile]
 	s.documents = s.fetcher(clientdoc.Patience)
@@ -90,7 +97,10 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.limits, s.stepUps.with = newLimits(c.Now, with), with
+	if with.tries != nil {
+		with.returns = newReturns(with.tries, c.Now, with.outage)
+	}
+	s.limits, s.stepUps.with = newLimits(c.Now, with, s.metrics.limited), with
 	if s.roles, err = role.New(c.Roles); err != nil {
 		return nil, err
 	}
@@ -113,9 +123,13 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 		return nil, err
 	}
 	s.handler = s.routes()
+	s.expose(c.Metrics)
 	work := []func(context.Context){s.sweepUntil, s.listUntil, s.keys.KeepUntil, s.recordFailuresUntil}
 	if c.Revocations != nil {
 		work = append(work, s.announceUntil)
+	}
+	if with.returns != nil {
+		work = append(work, with.returns.until)
 	}
 	s.beside = inBackground(work...)
 	return s, nil
@@ -147,6 +161,9 @@ func (s *Server) prepareTokens(ctx context.Context) (err error) {
 	s.keys, err = keyring.Open(ctx, s.store, keyring.Config{
 		Policy: s.config.Keys, Allowed: s.profile.allows, Kept: keptSigned,
 		Seal: keyring.Seal{Close: s.seals.keys.close, Open: s.seals.keys.open}, Now: s.config.Now, Log: s.config.Log,
+		Report: func(ctx context.Context, level slog.Level, name string, fields ...any) {
+			s.report(ctx, level, event(name), fields...)
+		},
 	})
 	if err != nil {
 		return err
@@ -172,8 +189,17 @@ func (s *Server) prepareTokens(ctx context.Context) (err error) {
 // Handler serves every endpoint.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Ready says whether requests can be answered: nil when the store answers.
-func (s *Server) Ready(ctx context.Context) error { return s.store.Ping(ctx) }
+// ErrUnrecorded says that audit lines cannot be written.
+var ErrUnrecorded = errors.New("audit lines cannot be written")
+
+// Ready says whether requests can be answered: nil when the store answers and
+// what they do can be put on record; otherwise it is ErrUnrecorded.
+func (s *Server) Ready(ctx context.Context) error {
+	if s.config.Audit != nil && s.config.Audit.Ready() != nil {
+		return ErrUnrecorded
+	}
+	return s.store.Ping(ctx)
+}
 
 // Close ends the background work and closes the store.
 func (s *Server) Close() error {
@@ -195,7 +221,10 @@ func (s *Server) CreateUser(ctx context.Context, username, password string, role
 		return err
 	}
 	u := store.User{ID: newID("user_"), Name: username, PasswordHash: hash}
-	return s.store.AddUser(ctx, u, s.config.Now(), roles...)
+	if err := s.store.AddUser(ctx, u, s.config.Now(), roles...); err != nil {
+		return err
+	}
+	return s.reportAsOperator(ctx, "user.created", "subject", u.ID, "user", u.Name, "roles", roles)
 }
 
 // CreateClient adds a confidential machine client (client credentials) for all
@@ -224,7 +253,7 @@ func (s *Server) createConfidential(ctx context.Context, c store.Client) (id, se
 	secret = newSecret("pcs_")
 	h := hashOf(secret)
 	c.ID, c.SecretHash, c.AuthMethod, c.CreatedAt = newID("client_"), h[:], authBasic, s.config.Now()
-	if err := s.store.AddClient(ctx, c, maxUnusedClients); err != nil {
+	if err := s.addOperators(ctx, c); err != nil {
 		return "", "", err
 	}
 	return c.ID, secret, nil

@@ -7,23 +7,30 @@ import (
 )
 
 // caller is which client a request is from, for the log: as it says, until it
-// has proved that.
+// has proved that; and what became of its request.
 type caller struct {
+	id     string // of the request
 	said   string
 	proven bool
 	grant  string // the grant type it asked for, or ""
+
+	risk       string // how its sign-in was judged, or ""
+	refused    Reason // "" when it was not
+	unrecorded error  // of an audit line that could not be written
 }
 
 type callerKey struct{}
 
 // withCaller is a request whose log lines say who it was from.
 func withCaller(r *http.Request) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), callerKey{}, &caller{}))
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, &caller{id: newRequestID()}))
 }
 
 // callerOf is never nil. Of a request that has none, nobody hears what is noted.
-func callerOf(r *http.Request) *caller {
-	if c, ok := r.Context().Value(callerKey{}).(*caller); ok {
+func callerOf(r *http.Request) *caller { return callerIn(r.Context()) }
+
+func callerIn(ctx context.Context) *caller {
+	if c, ok := ctx.Value(callerKey{}).(*caller); ok {
 		return c
 	}
 	return &caller{}

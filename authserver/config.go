@@ -11,12 +11,15 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/keyring"
 	"github.com/postern-mcp/postern/authserver/revoked"
 	"github.com/postern-mcp/postern/authserver/risk"
 	"github.com/postern-mcp/postern/authserver/role"
+	"github.com/postern-mcp/postern/authserver/trail"
 )
 
 // Scope is one scope a resource understands.
@@ -85,8 +88,10 @@ type Config struct {
 	RedirectSchemes   []string       // private-use schemes without a dot that redirect URIs may have
 	TrustedProxies    []netip.Prefix // whose X-Forwarded-For says where a request comes from
 	Proofs            Proofs
-	Revocations       Announcer // nil: only the status lists tell of revocations
-	Shared            *Shared   // nil: no other instance has this issuer
+	Revocations       Announcer             // nil: only the status lists tell of revocations
+	Shared            *Shared               // nil: no other instance has this issuer
+	Audit             *trail.Trail          // nil: what happens is in the log only
+	Metrics           prometheus.Registerer // nil: nobody reads them
 	Log               *slog.Logger
 	Now               func() time.Time
 }

@@ -1,8 +1,10 @@
 package authserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 
 	"github.com/postern-mcp/postern/authserver/admin"
@@ -19,15 +21,15 @@ type desk struct{ s *Server }
 func (s *Server) Desk() admin.Desk { return desk{s} }
 
 // note is the audit line of a change, with who made it.
-func (d desk) note(ctx context.Context, by admin.Actor, event string, fields ...any) {
-	fields = append(fields, "actor", by.ID, "actor_kind", by.Kind)
+func (d desk) note(ctx context.Context, by admin.Actor, e event, fields ...any) {
+	fields = append(fields, "actor", cmp.Or(by.ID, by.Kind), "actor_kind", by.Kind)
 	if by.Client != "" {
 		fields = append(fields, "actor_client", by.Client)
 	}
 	if by.Address != "" {
 		fields = append(fields, "address", by.Address)
 	}
-	d.s.config.Log.InfoContext(ctx, event, fields...)
+	d.s.report(ctx, slog.LevelInfo, e, fields...)
 }
 
 // said turns what the store and this package say into what the API says of a thing.

@@ -42,10 +42,17 @@ func (s *Server) openAPI() (err error) {
 // OperatorAPI is the administration API for whoever can open the database: it
 // asks for no token, so it must not be served to anybody.
 func (s *Server) OperatorAPI() (http.Handler, error) {
-	return admin.New(s.config.Issuer, s.Desk(), operators{}, s.config.Log)
+	api, err := admin.New(s.config.Issuer, s.Desk(), operators{s}, s.config.Log)
+	if err != nil {
+		return nil, err
+	}
+	return s.operated(api), nil
 }
 
-type operators struct{}
+type operators struct{ s *Server }
+
+// Refused is on record as what anybody else is refused.
+func (o operators) Refused(r *http.Request, why admin.Reason) { gate(o).Refused(r, why) }
 
 // Admit lets everybody do everything.
 func (operators) Admit(http.ResponseWriter, *http.Request, string) (admin.Actor, error) {
@@ -91,6 +98,12 @@ func (g gate) Admit(w http.ResponseWriter, r *http.Request, scope string) (admin
 
 // Passes is so of a database that is away.
 func (gate) Passes(err error) bool { return reasonOf(err) == DatabaseAway }
+
+// Refused puts it on record; the API has it in the log already.
+func (g gate) Refused(r *http.Request, why admin.Reason) {
+	g.s.record(callerOf(r), "admin.refused", append([]any{"path", clip(r.URL.Path), "method", clip(r.Method), "reason", string(why),
+		"address", g.s.address(r), "request_id", callerOf(r).id}, callerOf(r).fields()...))
+}
 
 func (g gate) actor(r *http.Request, c token.Claims) admin.Actor {
 	by := admin.Actor{Kind: admin.KindPerson, ID: c.Subject, Client: c.ClientID, Address: g.s.address(r), Scopes: c.Scope}
@@ -176,7 +189,7 @@ func (s *Server) adminMetadata(w http.ResponseWriter, _ *http.Request) error {
 func (s *Server) administration(path string) route {
 	switch {
 	case path == s.adminMetadataPath():
-		return route{get: s.adminMetadata, cors: true}
+		return route{get: s.adminMetadata, cors: true, open: true}
 	case strings.HasPrefix(path, s.site.local(admin.Prefix+"/")):
 		return route{every: s.administer}
 	}

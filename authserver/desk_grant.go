@@ -121,7 +121,7 @@ func (d desk) RevokeToken(ctx context.Context, by admin.Actor, q admin.TokenRef)
 	if err := d.s.store.RevokeToken(ctx, q.ID); err != nil {
 		return admin.None{}, err
 	}
-	d.note(ctx, by, "token.revoked", "jti", q.ID)
+	d.note(ctx, by, "token.revoked", "token_id", q.ID)
 	return admin.None{}, nil
 }
 

@@ -84,9 +84,9 @@ func (s *Server) answerDevice(w http.ResponseWriter, r *http.Request, to redirec
 	if err != nil {
 		return err
 	}
-	event := "device.denied"
+	said := event("device.denied")
 	if allowed {
-		event, err = "device.allowed", s.store.AllowDevice(r.Context(), h, s.newGrant(p, v, p.until()), to.client.Version)
+		said, err = "device.allowed", s.store.AllowDevice(r.Context(), h, s.newGrant(p, v, p.until()), to.client.Version)
 	} else {
 		err = s.store.DenyDevice(r.Context(), h, s.config.Now())
 	}
@@ -99,6 +99,6 @@ func (s *Server) answerDevice(w http.ResponseWriter, r *http.Request, to redirec
 	if err != nil {
 		return err
 	}
-	s.audit(r, event, "client_id", p.Client, "subject", v.UserID, "resource", p.Resource, "scope", strings.Join(p.Scope, " "), "not_in_roles", strings.Join(p.Beyond, " "))
+	s.audit(r, said, "client_id", p.Client, "subject", v.UserID, "resource", p.Resource, "scope", strings.Join(p.Scope, " "), "not_in_roles", strings.Join(p.Beyond, " "))
 	return s.pages("").Done(w, http.StatusOK, pages.Done{Client: to.client.label(), Resource: s.resourceName(p.Resource), Allowed: allowed, TakeBack: s.site.url(applicationsPath)})
 }

@@ -104,6 +104,7 @@ const (
 	TooManyTokens       Reason = "too_many_tokens"
 	Busy                Reason = "busy"
 	DatabaseAway        Reason = "database_away"
+	AuditAway           Reason = "audit_unavailable"
 	NestedRequest       Reason = "nested_request_uri"
 	OtherThumbprint     Reason = "dpop_jkt_of_another_key"
 	PushTooLarge        Reason = "pushed_request_too_large"
@@ -182,7 +183,7 @@ var answers = map[Reason]answer{
 	AssertionAudience:   {401, "invalid_client", "The client assertion is for somebody else: aud must be the issuer, as a string and exactly as in the metadata."},
 	AssertionTime:       {401, "invalid_client", "The client assertion has expired, is not valid yet, or too long: exp lies at most ten minutes ahead."},
 	AssertionReplayed:   {401, "invalid_client", "The client assertion was used before: make a new one, with another jti, for every request."},
-	KeysUnreachable:     {503, "temporarily_unavailable", "No keys of the client come from its jwks_uri right now: a public host must answer with status 200, as application/json, with a JWK Set of public keys; try again once it does."},
+	KeysUnreachable:     {503, "temporarily_unavailable", "No keys of the client come from its jwks_uri right now: its host, which is a public one unless this server allows localhost, must answer with status 200, as application/json, with a JWK Set of public keys; try again once it does."},
 	NoCertificate:       {401, "invalid_client", "This client must show its certificate on the connection."},
 	WrongCertificate:    {401, "invalid_client", "The certificate of the connection is not this client's."},
 	PublicNotAllowed:    {401, "invalid_client", "This endpoint needs a client that authenticates."},
@@ -244,11 +245,12 @@ var answers = map[Reason]answer{
 	BadRedirect:         {400, "invalid_redirect_uri", "A redirect URI is not acceptable: https, a loopback address for native applications, or a reverse-domain scheme."},
 	BadDocument:         {400, "invalid_client", "The client's metadata document is not acceptable."},
 	UntrustedDocument:   {400, "invalid_client", "Clients of this host are not let in here: ask the operator, or register."},
-	DocumentUnreachable: {503, "temporarily_unavailable", "No metadata document of the client comes from the address that is its client_id right now: a public host must answer with status 200, as application/json, with one that has this address as client_id; try again once it does."},
+	DocumentUnreachable: {503, "temporarily_unavailable", "No metadata document of the client comes from the address that is its client_id right now: its host, which is a public one unless this server allows localhost, must answer with status 200, as application/json, with one that has this address as client_id; try again once it does."},
 	TooMany:             {429, "temporarily_unavailable", "Too many requests: wait and try again."},
 	TooManyTokens:       {429, "temporarily_unavailable", "This grant has as many access tokens as it may have: use one until it expires, and refresh then."},
 	Busy:                {503, "temporarily_unavailable", "Too much to do right now: try again in a moment."},
 	DatabaseAway:        {503, "temporarily_unavailable", "What this server keeps cannot be reached right now: try again in a minute."}, // RFC 6749 §4.1.2.1; for tokens, which have no code for it, the status says as much
+	AuditAway:           {503, "temporarily_unavailable", "What happens here cannot be put on record right now, so nothing does: try again soon."},
 	NestedRequest:       {400, "invalid_request", "A pushed request carries the parameters themselves, and no request_uri."},
 	OtherThumbprint:     {400, "invalid_dpop_proof", "dpop_jkt is not the thumbprint of the key of the proof: send one of them, or the same key."},
 	PushTooLarge:        {413, "invalid_request", "The pushed request is larger than 8 KiB: send less, such as a shorter state."},

@@ -27,6 +27,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/replay"
 	"github.com/postern-mcp/postern/authserver/risk"
 	"github.com/postern-mcp/postern/authserver/role"
+	"github.com/postern-mcp/postern/authserver/trail"
 )
 
 const (
@@ -82,8 +83,9 @@ type rig struct {
 	url   string
 	clock *clock
 	log   *logbook
-	path  string // of the database, when it is a file
-	db    string // URL of the database
+	trail *logbook // the audit lines
+	path  string   // of the database, when it is a file
+	db    string   // URL of the database
 	serve http.Handler
 }
 
@@ -120,10 +122,12 @@ func newProofs(store replay.Store, demand bool) *replay.Proofs {
 // newRig starts a server; change may edit its configuration, wrap its store.
 func newRig(t *testing.T, change ...func(*Config)) *rig {
 	t.Helper()
-	g := &rig{t: t, clock: &clock{now: time.Now().Truncate(time.Second)}, log: &logbook{}, path: filepath.Join(t.TempDir(), "auth.db")}
-	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve.ServeHTTP(w, r) }))
-	t.Cleanup(web.Close)
+	g := &rig{t: t, clock: &clock{now: time.Now().Truncate(time.Second)}, log: &logbook{}, trail: &logbook{}, path: filepath.Join(t.TempDir(), "auth.db")}
+	heard := &sieve{}
+	web := httptest.NewServer(heard.around(func(w http.ResponseWriter, r *http.Request) { g.serve.ServeHTTP(w, r) }))
+	t.Cleanup(func() { web.Close(); heard.check(t, g.log.String(), g.trail.String()) })
 	c := baseConfig(web.URL, g.clock, g.log)
+	c.Audit = trail.Of(g.trail)
 	for _, f := range change {
 		f(&c)
 	}

@@ -84,6 +84,6 @@ func (s *Server) issue(r *http.Request, req tokenRequest, wanted []string, c tok
 		a.TokenType = "DPoP"
 	}
 	s.audit(r, "token.issued", "client_id", c.ClientID, "subject", c.Subject, "grant_type", req.params["grant_type"],
-		"resource", c.Audience[0], "scope", a.Scope, "left_out", strings.Join(without(wanted, c.Scope), " "), "jti", c.ID, "bound", req.key != "" || req.certificate != "")
+		"resource", c.Audience[0], "scope", a.Scope, "left_out", strings.Join(without(wanted, c.Scope), " "), "token_id", c.ID, "bound", req.key != "" || req.certificate != "")
 	return a, nil
 }

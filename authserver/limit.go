@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/policy/rate"
 )
@@ -44,9 +46,11 @@ type limits struct {
 	signUp      *limiter // by address: accounts that were created
 }
 
-func newLimits(now func() time.Time, with shared) limits {
+func newLimits(now func() time.Time, with shared, refused *prometheus.CounterVec) limits {
 	limiter := func(name string, every time.Duration, burst int) *limiter {
-		return newLimiter(now, with, name, every, burst)
+		l := newLimiter(now, with, name, every, burst)
+		l.refused = refused.WithLabelValues(name)
+		return l
 	}
 	return limits{
 		authorize: limiter("authorize", time.Second/2, 120),
@@ -96,6 +100,8 @@ type limiter struct {
 	wide  [widths]*pace.Memory
 	spare *pace.Memory
 	with  shared
+
+	refused prometheus.Counter // tries
 }
 
 const (
@@ -105,7 +111,7 @@ const (
 
 func newLimiter(now func() time.Time, with shared, name string, every time.Duration, burst int) *limiter {
 	l := &limiter{name: name, rate: rate.Rate{Number: burst, Per: every * time.Duration(burst)}, now: now,
-		own: pace.NewMemory(maxBuckets), spare: pace.NewMemory(spareBuckets), with: with}
+		own: pace.NewMemory(maxBuckets), spare: pace.NewMemory(spareBuckets), with: with, refused: prometheus.NewCounter(prometheus.CounterOpts{Name: "refused"})}
 	for i := range l.wide {
 		l.wide[i] = pace.NewMemory(maxBuckets)
 	}
@@ -115,6 +121,15 @@ func newLimiter(now func() time.Time, with shared, name string, every time.Durat
 // try takes one from the bucket of key, or refuses with TooMany and the time
 // until there is one again. giveBack undoes it.
 func (l *limiter) try(key string) (giveBack func(), err error) {
+	giveBack, err = l.tryBoth(key)
+	if reasonOf(err) == TooMany {
+		l.refused.Inc()
+	}
+	return giveBack, err
+}
+
+// tryBoth takes one of what this process counts, and of what all count.
+func (l *limiter) tryBoth(key string) (giveBack func(), err error) {
 	charge := pace.NewCharge(l.rate, l.with.salt, l.name, key)
 	own, err := l.takeHere(key, charge)
 	if err != nil {
@@ -123,12 +138,19 @@ func (l *limiter) try(key string) (giveBack func(), err error) {
 	if l.with.tries == nil {
 		return own, nil
 	}
-	all, err := l.take(l.with.tries, charge)
+	paid, err := l.pay(l.with.tries, charge)
 	if reasonOf(err) == TooMany {
 		own()
 		return func() {}, err
 	}
 	l.with.outage.note(err)
+	if err != nil {
+		return own, nil
+	}
+	all := l.returned(l.with.tries, paid)
+	if l.with.returns != nil {
+		all = l.with.returns.later(paid)
+	}
 	return func() { own(); all() }, nil
 }
 
@@ -147,20 +169,35 @@ func (l *limiter) takeHere(key string, charge pace.Charge) (giveBack func(), err
 	return l.take(l.spare, pace.NewCharge(l.rate, l.name, string(charge.Key[:2])))
 }
 
-// take takes one from these buckets. Whoever leaves in between has tried all the
-// same, so no request ends it; pace bounds how long Redis may take.
+// take takes one from these buckets.
 func (l *limiter) take(from Buckets, charge pace.Charge) (giveBack func(), err error) {
-	ctx, charges := context.Background(), []pace.Charge{charge}
-	verdict, err := from.Take(ctx, l.now(), charges)
+	paid, err := l.pay(from, charge)
 	if err != nil {
 		return func() {}, err
 	}
-	if !verdict.Passed {
-		return func() {}, &Error{Reason: TooMany, RetryAfter: verdict.Wait}
+	return l.returned(from, paid), nil
+}
+
+// pay takes one. Whoever leaves in between has tried all the same, so no request
+// ends it; pace bounds how long Redis may take.
+func (l *limiter) pay(from Buckets, charge pace.Charge) (paid pace.Charge, err error) {
+	charges := []pace.Charge{charge}
+	verdict, err := from.Take(context.Background(), l.now(), charges)
+	if err != nil {
+		return pace.Charge{}, err
 	}
+	if !verdict.Passed {
+		return pace.Charge{}, &Error{Reason: TooMany, RetryAfter: verdict.Wait}
+	}
+	return charges[0], nil
+}
+
+// returned gives back what was paid, and waits until it is.
+func (l *limiter) returned(to Buckets, paid pace.Charge) func() {
+	charges := []pace.Charge{paid}
 	return func() {
-		if err := from.GiveBack(ctx, l.now(), charges); err != nil {
+		if err := to.GiveBack(context.Background(), l.now(), charges); err != nil {
 			l.with.outage.note(err) // it stays paid, and time gives it back
 		}
-	}, nil
+	}
 }

@@ -22,10 +22,18 @@ func (s *Server) RegisterClient(ctx context.Context, metadata []byte) (id, secre
 	if err != nil {
 		return "", "", err
 	}
-	if err := s.store.AddClient(ctx, c, maxUnusedClients); err != nil {
+	if err := s.addOperators(ctx, c); err != nil {
 		return "", "", err
 	}
 	return c.ID, secret, nil
+}
+
+// addOperators adds a client for an operator.
+func (s *Server) addOperators(ctx context.Context, c store.Client) error {
+	if err := s.store.AddClient(ctx, c, maxUnusedClients); err != nil {
+		return err
+	}
+	return s.reportAsOperator(ctx, "client.created", "client_id", c.ID, "name", c.Name, "scopes", c.Scope, "resources", c.Resources, "auth_method", c.AuthMethod)
 }
 
 // operatorsClient is the client that metadata of an operator describes, and its
@@ -62,7 +70,7 @@ func (s *Server) RegisterResourceServer(ctx context.Context, name string, resour
 	}
 	c := store.Client{ID: newID("client_"), Name: name, Bounded: true, Resources: resources,
 		AuthMethod: authKey, Keys: jwks, CreatedAt: s.config.Now()}
-	return c.ID, s.store.AddClient(ctx, c, maxUnusedClients)
+	return c.ID, s.addOperators(ctx, c)
 }
 
 func (s *Server) serves(resources []string) error {

@@ -57,7 +57,7 @@ func TestRegistration(t *testing.T) {
 		{"nothing", ``, "invalid_client_metadata", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			g.s.limits = newLimits(g.clock.Now, shared{})
+			g.s.limits = newLimits(g.clock.Now, shared{}, g.s.metrics.limited)
 			a := g.postJSON("/register", row.body)
 			if row.code != "" {
 				g.expect(a, 400, row.code)

@@ -51,7 +51,7 @@ func (s *Server) ResealTelling(ctx context.Context, tell func(resealed int)) (re
 		resealed += n
 		err = errors.Join(err, failed)
 	}
-	return resealed, err
+	return resealed, errors.Join(err, s.reportAsOperator(ctx, "secrets.resealed", "number", resealed))
 }
 
 func (s *Server) resealKind(ctx context.Context, of sealing, tell func(int)) (resealed int, err error) {

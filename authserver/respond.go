@@ -84,5 +84,5 @@ func (s *Server) logRefusal(r *http.Request, err error) {
 		level = slog.LevelError
 	}
 	fields := []any{"path", clip(r.URL.Path), "method", clip(r.Method), "reason", string(reasonOf(err)), "cause", clip(causeOf(err)), "address", s.address(r)}
-	s.config.Log.Log(r.Context(), level, "request.refused", append(fields, callerOf(r).fields()...)...)
+	s.report(r.Context(), level, "request.refused", append(fields, callerOf(r).fields()...)...)
 }

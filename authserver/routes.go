@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/pages"
 )
 
@@ -18,20 +19,21 @@ type route struct {
 
 	cors bool // any origin may call it from a browser, without cookies
 	page bool // it is for people: errors are pages, forms come from here only
+	open bool // it says what anybody may know, or what a token is worth: answered while nothing can be put on record
 }
 
 // routes is every path there is.
 func (s *Server) routes() http.Handler {
 	table := map[string]route{
-		s.wellKnown("oauth-authorization-server"):         {get: s.metadata, cors: true},
-		s.wellKnown("openid-configuration"):               {get: s.openID, cors: true},
-		s.site.local("/.well-known/openid-configuration"): {get: s.openID, cors: true},
-		s.site.local("/jwks.json"):                        {get: s.jwks, cors: true},
+		s.wellKnown("oauth-authorization-server"):         {get: s.metadata, cors: true, open: true},
+		s.wellKnown("openid-configuration"):               {get: s.openID, cors: true, open: true},
+		s.site.local("/.well-known/openid-configuration"): {get: s.openID, cors: true, open: true},
+		s.site.local("/jwks.json"):                        {get: s.jwks, cors: true, open: true},
 		s.site.local("/token"):                            {post: s.token, cors: true},
 		s.site.local("/par"):                              {post: s.push, cors: true},
 		s.site.local("/revoke"):                           {post: s.revoke, cors: true},
-		s.site.local("/introspect"):                       {post: s.introspect},
-		s.site.local("/status"):                           {get: s.statusIndex, cors: true},
+		s.site.local("/introspect"):                       {post: s.introspect, open: true},
+		s.site.local("/status"):                           {get: s.statusIndex, cors: true, open: true},
 		s.site.local("/userinfo"):                         {get: s.userinfo, post: s.userinfo, cors: true},
 		s.site.local("/logout"):                           {get: s.logout, post: s.logoutByForm, page: true},
 		s.site.local("/authorize"):                        {get: s.authorize, post: s.authorizeByForm, page: true},
@@ -53,9 +55,9 @@ func (s *Server) routes() http.Handler {
 		s.site.local(unlinkPath):                          {post: s.sent(s.unlinkOwn), page: true},
 		s.site.local(securityPath + "/browsers"):          {post: s.sent(s.forgetBrowser), page: true},
 		s.site.local("/consent"):                          {get: s.resume, post: s.decide, page: true},
-		s.site.local(pages.StylePath):                     {get: asset(pages.WriteStyle)},
-		s.site.local(pages.IconPath):                      {get: asset(pages.WriteIcon)},
-		s.site.local(pages.ScriptPath):                    {get: asset(pages.WriteScript)},
+		s.site.local(pages.StylePath):                     {get: asset(pages.WriteStyle), open: true},
+		s.site.local(pages.IconPath):                      {get: asset(pages.WriteIcon), open: true},
+		s.site.local(pages.ScriptPath):                    {get: asset(pages.WriteScript), open: true},
 	}
 	for path, to := range s.account() {
 		table[s.site.local(accountPath+path)] = to
@@ -82,11 +84,15 @@ func (s *Server) routes() http.Handler {
 		if r.URL.EscapedPath() != r.URL.Path && to.every == nil {
 			to = route{}
 		}
+		r = withCaller(r)
+		e, end := s.exchange(w, r, s.endpoint(r.URL.Path, to), to)
+		defer end()
+		s.frame(e.Header(), callerOf(r), to)
 		if !named.answers(r.Host) {
-			s.fail(w, r, to, s.wrongHost())
+			s.fail(e, r, to, s.wrongHost())
 			return
 		}
-		s.serve(w, r, to)
+		s.serve(e, r, to)
 	})
 }
 
@@ -94,7 +100,7 @@ func (s *Server) routes() http.Handler {
 func (s *Server) below(path string) route {
 	switch {
 	case strings.HasPrefix(path, s.site.local(statusPrefix)):
-		return route{get: s.statusList, cors: true}
+		return route{get: s.statusList, cors: true, open: true}
 	case strings.HasPrefix(path, s.site.local(withPrefix)):
 		return s.provided(path)
 	case strings.HasPrefix(path, s.site.local(managementPrefix)) && s.config.Registration != RegistrationClosed:
@@ -109,17 +115,25 @@ const statusPrefix = "/status/"
 // wellKnown inserts the name between host and path of the issuer (RFC 8414 §3.1).
 func (s *Server) wellKnown(name string) string { return "/.well-known/" + name + s.site.path }
 
-func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
-	r = withCaller(r)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
+// frame is what stands in the header of every answer.
+func (s *Server) frame(h http.Header, c *caller, to route) {
+	h.Set("X-Request-Id", c.id)
+	h.Set("X-Content-Type-Options", "nosniff")
 	if to.cors {
-		allowAnyOrigin(w.Header())
+		allowAnyOrigin(h)
 	}
 	if to.page && s.site.secure {
-		w.Header().Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797 §6.1
+		h.Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797 §6.1
 	}
+}
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 	if to.cors && r.Method == http.MethodOptions {
 		answerPreflight(w, to)
+		return
+	}
+	if err := s.recordable(to); err != nil {
+		s.fail(w, r, to, err)
 		return
 	}
 	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.arrival)); err != nil {
@@ -135,11 +149,15 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 
 // fail says what went wrong, to a person or to a program.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, to route, err error) {
-	if to.page {
+	switch {
+	case to.page:
 		s.writeErrorPage(w, r, err)
-		return
+	case to.every != nil && reasonOf(err) == AuditAway:
+		setRetryAfter(w.Header(), retryAfter(err))
+		s.api.Refuse(w, r, &admin.Error{Reason: admin.Unavailable, Cause: err})
+	default:
+		s.writeError(w, r, err)
 	}
-	s.writeError(w, r, err)
 }
 
 func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, to route) error {

@@ -30,9 +30,10 @@ type Shared struct {
 
 // shared is Shared with what this server needs to use it.
 type shared struct {
-	tries   Buckets // nil: this instance is the only one
-	stepUps Notes   // nil as well, then
-	salt    string  // in every key, so that whoever reads Redis cannot guess names and addresses
+	tries   Buckets  // nil: this instance is the only one
+	stepUps Notes    // nil as well, then
+	returns *returns // nil: whoever gives a try back waits until it is
+	salt    string   // in every key, so that whoever reads Redis cannot guess names and addresses
 	outage  *outage
 }
 

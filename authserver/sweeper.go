@@ -53,10 +53,14 @@ func (s *Server) sweep(ctx context.Context) {
 	now := s.config.Now()
 	for {
 		more, err := s.sweepSome(ctx, now)
-		if err != nil && ctx.Err() == nil {
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
 			s.config.Log.Error("store.sweep_failed", "cause", err.Error())
 		}
 		if err != nil || !more {
+			s.metrics.swept(err)
 			return
 		}
 	}

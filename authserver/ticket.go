@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -122,7 +123,7 @@ func (s *Server) addTicket(ctx context.Context, t store.Ticket, life time.Durati
 	if err := s.store.AddTicket(ctx, t); err != nil {
 		return "", err
 	}
-	s.config.Log.InfoContext(ctx, "ticket.made", "purpose", string(t.Purpose), "subject", t.UserID, "roles", t.Roles, "by", t.CreatedBy)
+	s.report(ctx, slog.LevelInfo, "ticket.made", "purpose", string(t.Purpose), "subject", t.UserID, "roles", t.Roles, "by", t.CreatedBy)
 	return s.site.url(path) + "?" + url.Values{"ticket": {secret}}.Encode(), nil
 }
 

@@ -90,6 +90,9 @@ func (f *File) validate(doc *strictyaml.Document) strictyaml.Problems {
 	if f.AuthServer != nil && len(f.Servers) == 0 && doc.Has("admin") {
 		f.Admin.validate(c)
 	}
+	if f.AuthServer != nil && len(f.Servers) == 0 && doc.Has("audit") {
+		f.Audit.validate(c)
+	}
 	if f.AuthServer != nil {
 		f.AuthServer.validate(c)
 		f.validateResources(c)
@@ -135,7 +138,11 @@ func (f *File) validateState(c *check) {
 	if f.State.Redis != nil {
 		c.needs(f.State.SecretFile, "missing: replicas that share Redis share a secret too; make one with: head -c 32 /dev/urandom > FILE", "state", "secret_file")
 	}
-	if (f.Audit.File != "") == f.Audit.Stdout {
+	f.Audit.validate(c)
+}
+
+func (a Audit) validate(c *check) {
+	if (a.File != "") == a.Stdout {
 		c.fail("say where audit lines go: either file: PATH or stdout: true", "audit")
 	}
 }

@@ -84,6 +84,9 @@ type Gate interface {
 
 	// Passes says whether a failure, of the gate or the desk, is one that time mends.
 	Passes(err error) bool
+
+	// Refused hears of every refusal, for the record.
+	Refused(r *http.Request, why Reason)
 }
 
 // Desk is everything that can be done. Each method is one transaction, and

@@ -144,6 +144,8 @@ func (b broken) Admit(http.ResponseWriter, *http.Request, string) (Actor, error)
 
 func (b broken) Passes(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
 
+func (b broken) Refused(*http.Request, Reason) {}
+
 // What fails is told to the log, and to the caller only that it did.
 func TestFailuresAreNotExplained(t *testing.T) {
 	var log strings.Builder

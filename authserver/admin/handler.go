@@ -50,11 +50,12 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if err := a.serve(w, r); err != nil {
-		a.refuse(w, r, err)
+		a.Refuse(w, r, err)
 	}
 }
 
-func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
+// Refuse answers with the problem that an error is.
+func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if a.gate.Passes(err) {
 		err = &Error{Reason: Unavailable, Cause: err}
 		w.Header().Set("Retry-After", "2")
@@ -69,6 +70,7 @@ func (a *API) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	a.log.Log(r.Context(), level, "admin.refused", "path", clip(r.URL.Path), "method", clip(r.Method),
 		"reason", string(p.Reason), "cause", clip(cause.Error()))
+	a.gate.Refused(r, p.Reason)
 	writeProblem(w, p)
 }
 

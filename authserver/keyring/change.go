@@ -58,6 +58,19 @@ func (r *Ring) List(ctx context.Context) ([]Key, error) {
 	return all, nil
 }
 
+// Current is the key that signs.
+func (r *Ring) Current() Key {
+	keys := *r.known.Load()
+	return r.describe(keys, signerAt(keys, r.Now()))
+}
+
+// Neglected says that the keys could not be kept when that was tried last.
+func (r *Ring) Neglected() bool {
+	r.telling.Lock()
+	defer r.telling.Unlock()
+	return r.told.failing
+}
+
 func (r *Ring) describe(keys []signingKey, i int) Key {
 	k := Key{ID: keys[i].ID, Algorithm: string(keys[i].private.Algorithm()), SignsFrom: keys[i].SignsFrom}
 	switch at := signerAt(keys, r.Now()); {

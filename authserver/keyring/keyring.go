@@ -57,6 +57,9 @@ type Config struct {
 	Seal    Seal
 	Now     func() time.Time
 	Log     *slog.Logger
+
+	// Report puts on record what became of a key.
+	Report func(ctx context.Context, level slog.Level, event string, fields ...any)
 }
 
 // Seal keeps secret keys secret in the store. The context is the key's kid.

@@ -40,8 +40,9 @@ func open(t *testing.T, log *bytes.Buffer) (*Ring, *leaving) {
 	t.Cleanup(func() { _ = db.Close() })
 	at := &leaving{DB: db}
 	mark := []byte("sealed:")
+	written := slog.New(slog.NewTextHandler(log, nil))
 	ring, err := Open(t.Context(), at, Config{
-		Policy: daily, Kept: time.Hour, Now: time.Now, Log: slog.New(slog.NewTextHandler(log, nil)),
+		Policy: daily, Kept: time.Hour, Now: time.Now, Log: written, Report: written.Log,
 		Allowed: func(jose.Algorithm) bool { return true },
 		Seal: Seal{
 			Close: func(plain []byte, context string) []byte {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -38,7 +39,7 @@ func (r *Ring) KeepUntil(ctx context.Context) {
 func (r *Ring) Keep(ctx context.Context) error {
 	err := errors.Join(r.look(ctx), r.drop(ctx), r.rotateWhenDue(ctx))
 	if ctx.Err() == nil {
-		r.tell(err)
+		r.tell(ctx, err)
 	}
 	return err
 }
@@ -52,15 +53,15 @@ type news struct {
 
 // tell logs what became of the keys, whoever did it, which of them signs
 // when that is another than before, and of an outage that it begins and that it ends.
-func (r *Ring) tell(err error) {
+func (r *Ring) tell(ctx context.Context, err error) {
 	r.telling.Lock()
 	defer r.telling.Unlock()
 	signer, before := r.Signer(), r.told
 	now := news{*r.known.Load(), signer.Public().ID(), err != nil}
 	r.told = now
-	r.tellOfChanges(before.known, now.known)
+	r.tellOfChanges(ctx, before.known, now.known)
 	if now.signer != before.signer {
-		r.Log.Info("key.signs", "kid", now.signer, "algorithm", string(signer.Algorithm()))
+		r.Report(ctx, slog.LevelInfo, "key.signs", "kid", now.signer, "algorithm", string(signer.Algorithm()))
 	}
 	if now.failing && !before.failing {
 		r.Log.Error("keys.neglected", "cause", err.Error())
@@ -70,19 +71,19 @@ func (r *Ring) tell(err error) {
 	}
 }
 
-func (r *Ring) tellOfChanges(before, now []signingKey) {
+func (r *Ring) tellOfChanges(ctx context.Context, before, now []signingKey) {
 	for i, k := range before {
 		switch {
 		case has(now, k.ID):
 		case r.Now().Before(r.goneAt(before, i)):
-			r.Log.Warn("key.revoked", "kid", k.ID)
+			r.Report(ctx, slog.LevelWarn, "key.revoked", "kid", k.ID)
 		default:
-			r.Log.Info("key.gone", "kid", k.ID)
+			r.Report(ctx, slog.LevelInfo, "key.gone", "kid", k.ID)
 		}
 	}
 	for _, k := range now {
 		if !has(before, k.ID) {
-			r.Log.Info("key.published", "kid", k.ID, "algorithm", string(k.private.Algorithm()), "signs_from", k.SignsFrom)
+			r.Report(ctx, slog.LevelInfo, "key.published", "kid", k.ID, "algorithm", string(k.private.Algorithm()), "signs_from", k.SignsFrom)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -103,10 +102,12 @@ func (p program) withConfiguredAuthserver(ctx context.Context, path string, work
 		return usageError{fmt.Errorf("%s has no authserver block", path)}
 	}
 	s.file.State.Redis = nil // no proof is checked here, and the running server tells of what is revoked
-	log := p.logger(slog.LevelWarn)
-	holder := &node{log: log}
+	holder, err := p.ownRecord(s.file.Audit)
+	if err != nil {
+		return err
+	}
 	defer holder.close()
-	server, err := s.openAuthserver(ctx, holder, log)
+	server, err := s.openAuthserver(ctx, holder, holder.log)
 	if err != nil {
 		return err
 	}

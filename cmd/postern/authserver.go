@@ -45,8 +45,11 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 		return usageError{fmt.Errorf("%s has no authserver block", path)}
 	}
 	log := p.logger(slog.LevelInfo)
-	holder := &node{log: log}
+	holder := newNode(log)
 	defer holder.close()
+	if err := holder.openTrail(s.file.Audit, p.stdout); err != nil {
+		return usageError{err}
+	}
 	server, err := s.openAuthserver(ctx, holder, log)
 	if err != nil {
 		return err
@@ -64,7 +67,7 @@ func (p program) runAuthserver(ctx context.Context, path string) error {
 	if onServer(s.file.AuthServer) && s.file.State.Redis == nil {
 		log.Warn("this process alone remembers which proofs were used and what was tried: several instances need state.redis")
 	}
-	health, err := issuerHealth(ctx, s.file, server.Ready, log)
+	health, err := issuerHealth(ctx, s.file, holder.registry, server.Ready, log)
 	if err != nil {
 		return err
 	}
@@ -148,7 +151,10 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		LoopbackDocuments: conf.ClientDocuments.Loopback,
 		RedirectSchemes:   conf.RedirectSchemes, TrustedProxies: conf.Networks(),
 		SignUp: authserver.SignUp(conf.SignUp), SecondFactor: authserver.FactorPolicy{Always: conf.SecondFactor.Ask == "always", Remember: *conf.SecondFactor.Remember},
-		Proofs: proofs, Log: log, Now: time.Now,
+		Proofs: proofs, Audit: holder.trail, Log: log, Now: time.Now,
+	}
+	if holder.registry != nil {
+		c.Metrics = holder.registry
 	}
 	for _, t := range conf.Details {
 		c.DetailTypes = append(c.DetailTypes, authserver.DetailType(t))

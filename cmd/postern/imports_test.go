@@ -18,7 +18,7 @@ const module = "github.com/postern-mcp/postern/"
 var allowed = map[string][]string{
 	"config":                {"config/strictyaml", "policy/rate", "authserver/clientdoc", "authserver/risk", "authserver/role"},
 	"policy":                {"config/strictyaml", "policy/rate"},
-	"proxy":                 {"policy", "policy/rate", "proxy/mcp", "authserver/pace", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "proxy/discovery"},
+	"proxy":                 {"policy", "policy/rate", "proxy/mcp", "authserver/pace", "authserver/token", "authserver/dpop", "authserver/jose", "authserver/status", "authserver/trail", "proxy/discovery"},
 	"proxy/mcp":             {"policy"},
 	"proxy/credential":      {"proxy/watched", "proxy", "proxy/discovery", "authserver/token", "authserver/dpop", "authserver/jose"},
 	"proxy/handshake":       {"proxy/watched"},

@@ -10,6 +10,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/postern-mcp/postern/authserver"
 	"github.com/postern-mcp/postern/config"
 )
 
@@ -17,7 +20,7 @@ func TestHealthOfAnAuthorizationServer(t *testing.T) {
 	running, stop := context.WithCancel(t.Context())
 	away := errors.New("dial tcp: secret detail")
 	var database error
-	h := healthOf(running, func(context.Context) error { return database })
+	h := healthOf(running, prometheus.NewRegistry(), func(context.Context) error { return database })
 	ask := func(path string) (int, string) {
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
@@ -34,6 +37,7 @@ func TestHealthOfAnAuthorizationServer(t *testing.T) {
 		{"ready", nil, "/readyz", 200, "ready"},
 		{"alive without a database", away, "/healthz", 200, "ok"},
 		{"not ready without it", away, "/readyz", 503, "the database does not answer"},
+		{"not ready without a record", authserver.ErrUnrecorded, "/readyz", 503, "audit lines cannot be written"},
 		{"nothing else", nil, "/token", 404, "404 page not found"},
 	} {
 		database = step.database
@@ -57,11 +61,11 @@ func TestAdminPortOfAnAuthorizationServerAlone(t *testing.T) {
 		"not asked for": {},
 		"the proxy's":   {Admin: config.Admin{Listen: "127.0.0.1:0"}, Servers: []config.Server{{Name: "x"}}},
 	} {
-		if s, err := issuerHealth(t.Context(), file, ready, log); err != nil || s != nil {
+		if s, err := issuerHealth(t.Context(), file, prometheus.NewRegistry(), ready, log); err != nil || s != nil {
 			t.Errorf("%s: %v %v", name, s, err)
 		}
 	}
-	s, err := issuerHealth(t.Context(), &config.File{Admin: config.Admin{Listen: "127.0.0.1:0", Hosts: []string{"desk"}}}, ready, log)
+	s, err := issuerHealth(t.Context(), &config.File{Admin: config.Admin{Listen: "127.0.0.1:0", Hosts: []string{"desk"}}}, prometheus.NewRegistry(), ready, log)
 	if err != nil || len(s) != 1 {
 		t.Fatalf("%v %v", s, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 
+	"github.com/postern-mcp/postern/authserver/trail"
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/proxy"
 	"github.com/postern-mcp/postern/proxy/stdio"
@@ -84,6 +85,7 @@ type node struct {
 	proxy    *proxy.Proxy
 	registry *prometheus.Registry
 	log      *slog.Logger
+	trail    *trail.Trail  // nil: audit lines are not asked for
 	client   *redis.Client // once there is one
 	draining atomic.Bool
 	children []*stdio.Child
@@ -91,9 +93,15 @@ type node struct {
 	closers  []func() error
 }
 
-func (s setup) proxyNode(log *slog.Logger, stdout io.Writer) (*node, error) {
+// newNode has a registry with what every process has.
+func newNode(log *slog.Logger) *node {
 	n := &node{registry: prometheus.NewRegistry(), log: log}
 	n.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return n
+}
+
+func (s setup) proxyNode(log *slog.Logger, stdout io.Writer) (*node, error) {
+	n := newNode(log)
 	conf, err := s.proxyConfig(n, stdout)
 	if err != nil {
 		n.close()
@@ -137,15 +145,14 @@ func (s setup) proxyConfig(n *node, stdout io.Writer) (proxy.Config, error) {
 	if err != nil {
 		return proxy.Config{}, fmt.Errorf("state.redis: %w", err)
 	}
-	sink, err := n.auditSink(s.file.Audit, stdout)
-	if err != nil {
-		return proxy.Config{}, fmt.Errorf("audit: %w", err)
+	if err := n.openTrail(s.file.Audit, stdout); err != nil {
+		return proxy.Config{}, err
 	}
 	return proxy.Config{
 		PublicURL: s.file.PublicURL, Hosts: s.file.Hosts, Origins: s.file.Origins,
 		Issuers: issuers, Servers: servers, Documents: documents,
 		Secret: secret, Proofs: proofs, Buckets: buckets, Limits: proxyLimits(s.file.Limits),
-		Audit: sink, Now: time.Now,
+		Audit: n.trail, Now: time.Now,
 		ClientCertificates: s.file.TLS.RequestsCertificates(),
 	}, nil
 }
@@ -176,16 +183,21 @@ func proxySecret(state config.State) ([]byte, error) {
 	return secret, err
 }
 
-func (n *node) auditSink(conf config.Audit, stdout io.Writer) (io.Writer, error) {
+// openTrail is where audit lines go; nowhere when the configuration does not say.
+func (n *node) openTrail(conf config.Audit, stdout io.Writer) error {
 	if conf.Stdout {
-		return stdout, nil
+		n.trail = trail.Of(stdout)
+	}
+	if conf.File == "" {
+		return nil
 	}
 	f, err := os.OpenFile(conf.File, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("audit: %w", err)
 	}
 	n.closers = append(n.closers, f.Sync, f.Close)
-	return f, nil
+	n.trail = trail.Of(f)
+	return nil
 }
 
 func (n *node) listen(file *config.File) ([]service, error) {

@@ -3,6 +3,8 @@ package e2e
 import (
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -42,6 +44,10 @@ func TestNoFlowTellsASecret(t *testing.T) {
 	d.deviceFlow(t, l)
 	d.registrationFlow(t, l)
 	d.misplaced(t, l)
+	lines, err := os.ReadFile(filepath.Join(d.dir, "audit.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, secret := range l.secrets {
 		if secret == "" {
 			t.Errorf("there was no %s", name)
@@ -49,6 +55,9 @@ func TestNoFlowTellsASecret(t *testing.T) {
 		}
 		if strings.Contains(d.server.out.String(), secret) {
 			t.Errorf("the log shows the %s", name)
+		}
+		if strings.Contains(string(lines), secret) {
+			t.Errorf("an audit line has the %s", name)
 		}
 		for _, a := range l.answers {
 			if strings.Contains(a.body, secret) || strings.Contains(a.header.Get("Location"), url.QueryEscape(secret)) {
@@ -59,6 +68,9 @@ func TestNoFlowTellsASecret(t *testing.T) {
 	for _, line := range []string{"token.issued", "request.refused", "login.failed", "refresh.reuse", "device.waits", "client.registered", "token.revoked"} {
 		if !strings.Contains(d.server.out.String(), "msg="+line) {
 			t.Errorf("nothing in the log says %s: the flow was not gone", line)
+		}
+		if !strings.Contains(string(lines), `"event":"`+line+`"`) {
+			t.Errorf("no audit line says %s", line)
 		}
 	}
 }
