@@ -103,6 +103,7 @@ func TestQuietStreamsAreNotCutOff(t *testing.T) {
 // TestSlowSendersAreCutOff: neither a header nor a body is waited for without
 // end, over TLS neither, and others are served meanwhile.
 func TestSlowSendersAreCutOff(t *testing.T) {
+	t.Parallel()
 	s := startSecured(t, echo, "limits: {body_time: 1s}\n")
 	token := s.issuer.token("ada", s.resource, "use", nil)
 	whole := s.request(modernCall("echo", `{}`), token)
@@ -177,6 +178,7 @@ func TestUpstreamsThatStopAreGivenUp(t *testing.T) {
 
 // TestHandshakesThatNeverEndAreCutOff: what does not finish in time is closed.
 func TestHandshakesThatNeverEndAreCutOff(t *testing.T) {
+	t.Parallel()
 	s := startSecured(t, echo, "")
 	conn, err := net.Dial("tcp", s.address)
 	if err != nil {

@@ -163,6 +163,7 @@ func TestCallsOverTLS(t *testing.T) {
 // TestEndWithStreamsOpenOverHTTP2: the process ends in time, and the stream has
 // its audit line.
 func TestEndWithStreamsOpenOverHTTP2(t *testing.T) {
+	t.Parallel()
 	s := startSecured(t, gatekeeper{make(chan struct{})}.handle, "")
 	c := s.caller(t, true)
 	stream := c.open(t, message{method: http.MethodGet, header: map[string]string{"Accept": "text/event-stream"}})
