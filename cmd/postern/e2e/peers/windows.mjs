@@ -174,6 +174,7 @@ class Window {
 }
 
 const windows = new Map();
+const empty = []; // windows that nobody sits at any more, without a cookie
 let launched = null;
 
 async function opened(name, { browser, landed }) {
@@ -181,20 +182,27 @@ async function opened(name, { browser, landed }) {
     executablePath: browser,
     args: ['--headless', '--no-sandbox', '--disable-gpu', '--disable-background-networking'],
   });
-  const context = await (await launched).newContext();
-  const page = await context.newPage();
+  const page = empty.pop() ?? (await (await (await launched).newContext()).newPage());
   page.setDefaultTimeout(patience);
   const window = new Window(page, `${landed}?**`);
   windows.set(name, window);
   return window;
 }
 
+// left takes somebody's window away. A new one takes Chromium half a second, so
+// it is kept for the next, unless it has a device or stopped something.
+async function left(name, { page, keys, blocker }) {
+  windows.delete(name);
+  if (keys || blocker) return page.context().close();
+  await page.goto('about:blank');
+  await page.context().clearCookies();
+  empty.push(page);
+}
+
 async function take(step) {
   const at = windows.get(step.at) ?? (await opened(step.at, step));
   try {
-    if (step.do !== 'close') return await at[step.do](step);
-    windows.delete(step.at);
-    await at.page.context().close();
+    return await (step.do === 'close' ? left(step.at, at) : at[step.do](step));
   } catch (error) {
     const text = await at.page.locator('body').innerText().catch(() => '');
     return { error: `at ${at.page.url()}:\n${text}\n${error}` };
