@@ -141,7 +141,7 @@ func (s *Server) stranger(w http.ResponseWriter, r *http.Request, v store.Sessio
 	if err != nil {
 		return err
 	}
-	if err := s.endElsewhere(r, v); err != nil {
+	if err := s.endElsewhere(w, r, v); err != nil {
 		return err
 	}
 	if err := s.store.ForgetBrowsers(r.Context(), v.UserID, store.Hash{}); err != nil {

@@ -148,24 +148,21 @@ func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Se
 	id := newSecret("")
 	before := s.cookie(r, sessionCookie)
 	v.Hash, v.Methods = hashOf(id), addMethods(v.Methods, methods...)
-	if err := s.store.StartSession(r.Context(), v, hashOf(before)); err != nil {
+	if err := admitted(s.store.StartSession(r.Context(), v, hashOf(before))); err != nil {
 		return store.Session{}, err
 	}
 	s.setCookie(w, sessionCookie, id, v.ExpiresAt.Sub(s.config.Now()))
-	if err := s.rememberAs(w, r, v.UserID); err != nil {
-		return store.Session{}, err
-	}
 	if !first {
-		return v, nil
+		return v, s.rememberAs(w, r, v)
 	}
-	if err := s.forgetContexts(r, v.UserID); err != nil {
+	ended, err := s.store.EndOthers(r.Context(), v.UserID, v.Hash, s.place(r))
+	if err != nil {
 		return store.Session{}, err
 	}
-	ended, err := s.store.EndSessions(r.Context(), v.UserID, v.Hash)
-	if err == nil && ended > 0 {
+	if ended > 0 {
 		s.audit(r, "sessions.ended", "subject", v.UserID, "number", ended, "because", "a second factor was set up")
 	}
-	return v, err
+	return v, s.rememberAs(w, r, v)
 }
 
 // forgetBrowser asks for a second factor at remembered browsers again.

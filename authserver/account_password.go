@@ -11,7 +11,7 @@ import (
 )
 
 type passwordStore interface {
-	ChangePassword(ctx context.Context, was store.User, passwordHash string, but store.Hash, now time.Time) error
+	ChangePassword(ctx context.Context, was store.User, passwordHash string, but store.Hash, here store.Place, now time.Time) error
 }
 
 const passwordPath = securityPath + "/password"
@@ -39,7 +39,7 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, v store.
 	if err != nil {
 		return s.passwordFailed(w, r, v, user, err)
 	}
-	err = s.store.ChangePassword(r.Context(), user, hash, v.Hash, s.config.Now())
+	err = s.store.ChangePassword(r.Context(), user, hash, v.Hash, s.place(r), s.config.Now())
 	if errors.Is(err, store.ErrSpent) {
 		return refuse(RequestSpent)
 	}
@@ -47,10 +47,7 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, v store.
 		return err
 	}
 	s.audit(r, "password.changed", "subject", v.UserID)
-	if err := s.forgetContexts(r, v.UserID); err != nil {
-		return err
-	}
-	if err := s.rememberAs(w, r, v.UserID); err != nil {
+	if err := s.rememberAs(w, r, v); err != nil {
 		return err
 	}
 	return s.secured(w, form, "password-changed")

@@ -73,18 +73,19 @@ func (s *Server) askEndOthers(w http.ResponseWriter, r *http.Request, v store.Se
 }
 
 func (s *Server) endOthers(w http.ResponseWriter, r *http.Request, v store.Session, _ params) error {
-	if err := s.endElsewhere(r, v); err != nil {
+	if err := s.endElsewhere(w, r, v); err != nil {
 		return err
 	}
 	return s.onward(w, "/account/sessions", "others")
 }
 
-// endElsewhere signs a person out everywhere but here.
-func (s *Server) endElsewhere(r *http.Request, v store.Session) error {
-	n, err := s.store.EndSessions(r.Context(), v.UserID, v.Hash)
+// endElsewhere signs a person out everywhere but here, with all that others may
+// have proved, and begun to.
+func (s *Server) endElsewhere(w http.ResponseWriter, r *http.Request, v store.Session) error {
+	n, err := s.store.EndOthers(r.Context(), v.UserID, v.Hash, s.place(r))
 	if err != nil {
 		return err
 	}
 	s.audit(r, "session.ended", "subject", v.UserID, "sessions", n)
-	return s.forgetContexts(r, v.UserID)
+	return s.rememberAs(w, r, v)
 }

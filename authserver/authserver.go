@@ -110,6 +110,9 @@ func newServer(ctx context.Context, c Config, db Store) (*Server, error) {
 	if err := s.takeBack(ctx); err != nil {
 		return nil, err
 	}
+	if err := s.sayShared(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.deriveSeals(); err != nil {
 		return nil, err
 	}

@@ -12,13 +12,18 @@ func (s *Server) resourceFor(asked string, c client) (Resource, error) {
 	if err != nil {
 		return Resource{}, err
 	}
-	return res, c.reaches(res)
+	return res, s.reaches(c, res)
 }
 
 // reaches: a client that an operator bounded gets no token for a resource of
 // which it has no scope, not even one without any. RFC 8707 §2: the resource is
-// what cannot be had, whatever scope is asked for, so that is the error.
-func (c client) reaches(r Resource) error {
+// what cannot be had, whatever scope is asked for, so that is the error. A client
+// that nobody here made gets no scope of the administration, whoever signs in
+// (RFC 6749 §10.2): everybody can make one.
+func (s *Server) reaches(c client, r Resource) error {
+	if r.URL == s.catalogue.admin.URL && c.Dynamic {
+		return refuse(AdminForStrangers)
+	}
 	if c.Bounded && len(intersect(c.Scope, r.names())) == 0 {
 		return refuse(TargetNotAllowed)
 	}
@@ -32,7 +37,7 @@ func (s *Server) allowed(resource string, c client, scope []string) ([]string, e
 	if !ok {
 		return nil, refuse(BadTarget)
 	}
-	if err := c.reaches(res); err != nil {
+	if err := s.reaches(c, res); err != nil {
 		return nil, err
 	}
 	return c.within(intersect(scope, append(about(scope), res.names()...))), nil

@@ -25,10 +25,6 @@ type signInsShown interface {
 	SeeSignIns(ctx context.Context, user string, upTo, now time.Time) error
 }
 
-type contextStore interface {
-	ForgetContexts(ctx context.Context, user, network, agent string) error
-}
-
 // judged is what an entry carries of its judgement.
 type judged struct {
 	Reasons []string `json:"reasons,omitempty"`
@@ -81,7 +77,7 @@ func (s *Server) recordAsked(r *http.Request, e entry) (entry, error) {
 	if e.Held || e.Judged.Number != 0 {
 		return e, nil
 	}
-	number, err := s.recordSignIn(r, e, string(risk.StepUp))
+	number, err := s.store.RecordSignIn(r.Context(), s.provenSignIn(r, e, string(risk.StepUp)))
 	e.Judged.Number = number
 	return e, err
 }
@@ -110,7 +106,7 @@ func (s *Server) judge(r *http.Request, user store.User) (risk.Verdict, error) {
 
 // knownBrowser names this browser in records, "" when the person never signed in at it.
 func (s *Server) knownBrowser(r *http.Request, name string) string {
-	id := s.known(r, name)
+	id := s.known(r, name).id
 	if id == "" {
 		return ""
 	}
@@ -151,22 +147,21 @@ func reasonsOf(v risk.Verdict) []string {
 	return list
 }
 
-// recordSignIn keeps an attempt in which something was proven. It makes the
-// network and the browser known when the sign-in came to its end.
-func (s *Server) recordSignIn(r *http.Request, e entry, outcome string) (number int64, err error) {
-	v := s.provenSignIn(r, e, outcome)
+// signedIn is the record of a sign-in that came to its end: it makes the network
+// and the browser known, unless the person has more than they showed.
+func (s *Server) signedIn(r *http.Request, e entry) (store.SignIn, error) {
 	f, err := s.factorsOf(r.Context(), e.UserID)
 	if err != nil {
-		return 0, err
+		return store.SignIn{}, err
 	}
+	v := s.provenSignIn(r, e, store.SignedIn)
 	v.Weak = f.any() && !levelOf(e.Methods).meets(levelMulti)
-	return s.store.RecordSignIn(r.Context(), v)
+	return v, nil
 }
 
-// forgetContexts forgets where else the person signed in from: whoever did so
-// with what was stolen is new there again.
-func (s *Server) forgetContexts(r *http.Request, userID string) error {
-	return s.store.ForgetContexts(r.Context(), userID, s.config.SignIn.Network(s.caller(r)), risk.ReadAgent(r.UserAgent()).String())
+// place is where a request comes from, as it is kept.
+func (s *Server) place(r *http.Request) store.Place {
+	return store.Place{Network: s.config.SignIn.Network(s.caller(r)), Agent: risk.ReadAgent(r.UserAgent()).String()}
 }
 
 func (s *Server) provenSignIn(r *http.Request, e entry, outcome string) store.SignIn {
@@ -181,10 +176,10 @@ func (s *Server) provenSignIn(r *http.Request, e entry, outcome string) store.Si
 // attempted is what every record of a request has. It has been seen, unless
 // somebody says otherwise.
 func (s *Server) attempted(r *http.Request, name, client string) store.SignIn {
-	now := s.config.Now()
+	now, here := s.config.Now(), s.place(r)
 	return store.SignIn{
-		At: now, SeenAt: now, Address: s.address(r), Network: s.config.SignIn.Network(s.caller(r)),
-		Agent: risk.ReadAgent(r.UserAgent()).String(), Browser: s.knownBrowser(r, name), ClientID: client,
+		At: now, SeenAt: now, Address: s.address(r), Network: here.Network,
+		Agent: here.Agent, Browser: s.knownBrowser(r, name), ClientID: client,
 	}
 }
 

@@ -1,6 +1,8 @@
 package authserver
 
 import (
+	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -82,6 +84,9 @@ func (g gate) Admit(w http.ResponseWriter, r *http.Request, scope string) (admin
 	if err != nil {
 		return admin.Actor{}, g.refused(w, r, err, scope)
 	}
+	if err := g.s.mayBePlain(r.Context(), c); err != nil {
+		return admin.Actor{}, g.refused(w, r, err, scope)
+	}
 	giveBack()
 	g.s.nextNonce(w, r)
 	if !slices.Contains(c.Audience, g.s.catalogue.admin.URL) {
@@ -94,6 +99,25 @@ func (g gate) Admit(w http.ResponseWriter, r *http.Request, scope string) (admin
 		return admin.Actor{}, g.refused(w, r, err, scope)
 	}
 	return g.actor(r, c), nil
+}
+
+// mayBePlain: a token that is bound to nothing is whoever's holds it. Only a
+// client that proved itself to get it may carry one here (RFC 9700 §2.2.1).
+func (s *Server) mayBePlain(ctx context.Context, c token.Claims) error {
+	if c.Thumbprint != "" || c.Certificate != "" {
+		return nil
+	}
+	by, err := s.store.Client(ctx, c.ClientID)
+	if errors.Is(err, store.ErrNotFound) {
+		return refuse(DeadAccessToken)
+	}
+	if err != nil {
+		return err
+	}
+	if by.AuthMethod == authNone {
+		return refuse(PlainAccessToken)
+	}
+	return nil
 }
 
 // Passes is so of a database that is away.
@@ -115,7 +139,7 @@ func (g gate) actor(r *http.Request, c token.Claims) admin.Actor {
 
 // adminReasons are the API's words for what is refused at its gate.
 var adminReasons = map[Reason]admin.Reason{
-	NoAccessToken: admin.NoToken, DeadAccessToken: admin.DeadToken, BadResourceProof: admin.BadProof, ProofAlgorithm: admin.BadProof,
+	NoAccessToken: admin.NoToken, DeadAccessToken: admin.DeadToken, PlainAccessToken: admin.PlainToken, BadResourceProof: admin.BadProof, ProofAlgorithm: admin.BadProof,
 	ResourceNonce: admin.NonceNeeded, LacksAdminScope: admin.LacksScope, TooMany: admin.TooMany, ReplayUnavailable: admin.Unavailable,
 	Busy: admin.Unavailable,
 }
@@ -133,7 +157,7 @@ func (g gate) refused(w http.ResponseWriter, r *http.Request, err error, scope s
 		h.Set("DPoP-Nonce", g.s.config.Proofs.Nonce(r.Context(), g.s.config.Now()))
 	}
 	if a.status == http.StatusUnauthorized || a.status == http.StatusForbidden {
-		g.challenge(h, r, a, scope)
+		g.challenge(h, r, a, scope, reason == admin.PlainToken)
 	}
 	out := &admin.Error{Reason: reason, Cause: err}
 	if reason == admin.LacksScope {
@@ -143,17 +167,18 @@ func (g gate) refused(w http.ResponseWriter, r *http.Request, err error, scope s
 }
 
 // challenge: RFC 6750 §3, RFC 9449 §7.1, RFC 9728 §5.1: both schemes to who
-// showed nothing, then without an error; else the one that was used.
-func (g gate) challenge(h http.Header, r *http.Request, a answer, scope string) {
+// showed nothing, then without an error; else the one that was used, unless
+// only a bound token will do.
+func (g gate) challenge(h http.Header, r *http.Request, a answer, scope string, bound bool) {
 	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	rest := ` realm="` + g.s.config.Issuer + `", resource_metadata="` + g.s.adminMetadataURL() + `", scope="` + scope + `"`
 	if scheme != "" {
 		rest += `, error="` + a.code + `"`
 	}
-	if !strings.EqualFold(scheme, "Bearer") {
+	if bound || !strings.EqualFold(scheme, "Bearer") {
 		h.Add("WWW-Authenticate", "DPoP"+rest+`, algs="`+strings.Join(g.s.profile.proofAlgorithms(), " ")+`"`)
 	}
-	if !strings.EqualFold(scheme, "DPoP") && !g.s.profile.bound {
+	if !bound && !strings.EqualFold(scheme, "DPoP") && !g.s.profile.bound {
 		h.Add("WWW-Authenticate", "Bearer"+rest)
 	}
 }

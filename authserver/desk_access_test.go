@@ -2,6 +2,8 @@ package authserver
 
 import (
 	"context"
+	"encoding/base64"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"strings"
@@ -146,6 +148,11 @@ func TestAPIReadsStrictly(t *testing.T) {
 		{"an array", "POST", "/users", `["eve"]`, 400, "bad_body", ""},
 		{"two values", "POST", "/users", `{"name":"eve"}{}`, 400, "bad_body", ""},
 		{"no UTF-8", "POST", "/users", "{\"name\":\"\xff\"}", 400, "bad_body", "/name"},
+		{"a NUL", "POST", "/users", `{"name":"eve\u0000"}`, 400, "bad_body", "/name"},
+		{"a NUL in a list", "POST", "/clients", `{"name":"r","scopes":["a","\u0000"]}`, 400, "bad_body", "/scopes/1"},
+		{"a NUL far inside", "POST", "/clients/register", `{"metadata":{"client_name":"a","jwks":{"x":["\u0000"]}}}`, 400, "bad_body", "/metadata/jwks/x/0"},
+		{"half a letter", "POST", "/users", `{"name":"\ud800"}`, 400, "bad_body", "/name"},
+		{"a NUL in a place", "GET", "/users?after=" + base64.RawURLEncoding.EncodeToString([]byte("a\x00")), "", 400, "bad_parameter", "after"},
 		{"nothing", "POST", "/users", `{}`, 422, "invalid", "/name"},
 		{"too long", "POST", "/users", `{"name":"eve","full_name":"` + strings.Repeat("x", 201) + `"}`, 422, "invalid", "/full_name"},
 		{"no such word", "POST", "/users", `{"name":"eve","sign_in":"magic"}`, 422, "invalid", "/sign_in"},
@@ -179,6 +186,28 @@ func TestAPIReadsStrictly(t *testing.T) {
 	a := g.do(noRedirect(), g.request("POST", admin.Prefix+"/users", "text/plain", `{"name":"eve"}`, header("Authorization", "Bearer "+token)))
 	if a.status != 415 {
 		t.Errorf("text: %d %s", a.status, a.body)
+	}
+}
+
+// What no database keeps is refused by name, also where nothing else looks at
+// requests before.
+func TestOperatorsAPIReadsStrictly(t *testing.T) {
+	g := newRig(t)
+	api, err := g.s.OperatorAPI()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range [][3]string{{"GET", "/users/a%00", "user"}, {"DELETE", "/users/%ff", "user"}, {"GET", "/users?email=a%00", "email"}, {"GET", "/grants?user=%ff", "user"}} {
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, httptest.NewRequest(row[0], admin.Prefix+row[1], nil))
+		if said := w.Body.String(); w.Code != 400 || !strings.Contains(said, `"member":"`+row[2]+`"`) || !strings.Contains(said, "without the character NUL") {
+			t.Errorf("%v: %d %s", row, w.Code, said)
+		}
+	}
+	for _, path := range []string{"/users/a%00", "/users/%ff", "/users?email=a%00", "/grants?user=%ff"} {
+		if a := g.api(g.adminToken(admin.ScopeRead), "GET", path, ""); a.status != 400 {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
 	}
 }
 

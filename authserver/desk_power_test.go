@@ -9,6 +9,8 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/role"
+	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/token"
 )
 
 // bosses are roles that people sign in to with a password alone.
@@ -105,24 +107,82 @@ func TestCommandLineGetsWhatItsPersonMay(t *testing.T) {
 	g.expect(w, 400, "invalid_target")
 }
 
-// Clients that registered themselves have no scope of the API, but for a
-// person who holds a role, and whoever names no resource never means the API.
+// Clients that registered themselves get no scope of the API, whoever signs in
+// and by whatever way they ask. Whoever names no resource never means the API.
 func TestDynamicClientsAndTheAPI(t *testing.T) {
 	g := newRig(t, bosses)
-	id := g.publicClient()
-	asked := with(authorization(id), "resource", g.url+admin.Prefix, "scope", "postern:users")
-	if v := g.authorizeBy(newBrowser(t), asked); v.Get("error") != "access_denied" {
-		t.Errorf("somebody without a role: %v", v)
-	}
 	g.give("registrar")
-	v := g.authorizeBy(newBrowser(t), asked)
-	if a := g.post("/token", redemption(id, v.Get("code"))); a.str("scope") != "postern:users" {
-		t.Errorf("with one: %s", a.body)
+	id := g.publicClient()
+	pairs := []string{"resource", g.url + admin.Prefix, "scope", "postern:users"}
+	if v := g.authorizeBy(newBrowser(t), with(authorization(id), pairs...)); v.Get("error") != "invalid_scope" {
+		t.Errorf("authorized: %v", v)
+	}
+	g.expectReason(AdminForStrangers)
+	g.expect(g.push(id, nil, pairs...), 400, "invalid_scope")
+	g.expect(g.push(id, nil, "resource", g.url+admin.Prefix, "scope", "openid"), 400, "invalid_scope")
+	g.expect(g.post("/device_authorization", deviceForm(g.television(""), pairs...)), 400, "invalid_scope")
+	if err := g.s.reaches(client{Client: store.Client{ID: "https://app.example/client.json", Dynamic: true}, host: "app.example", verified: true}, g.s.catalogue.admin); reasonOf(err) != AdminForStrangers {
+		t.Errorf("by a document: %v", err)
 	}
 	only := newRig(t, func(c *Config) { c.Resources = c.Resources[:1] })
 	robot, secret := only.machine("calc:basic")
 	if a := only.post("/token", url.Values{"grant_type": {"client_credentials"}}, basic(robot, secret)); a.status != 200 || only.claims(a.str("access_token")).Audience[0] != calculator {
 		t.Errorf("no resource named: %s", a.body)
+	}
+}
+
+// What such a client was given before is refreshed no more.
+func TestOldGrantsOfDynamicClientsAndTheAPI(t *testing.T) {
+	g := newRig(t, bosses)
+	g.give("registrar")
+	id := g.operatorsApp("none")
+	v := g.authorizeBy(newBrowser(t), with(authorization(id), "resource", g.url+admin.Prefix, "scope", "postern:users"))
+	a := g.post("/token", redemption(id, v.Get("code")))
+	g.expect(a, 200, "")
+	if _, err := g.database().Exec("UPDATE clients SET dynamic = 1 WHERE id = $1", id); err != nil {
+		t.Fatal(err)
+	}
+	a = g.post("/token", url.Values{"grant_type": {"refresh_token"}, "client_id": {id}, "refresh_token": {a.str("refresh_token")}})
+	g.expect(a, 400, "invalid_scope")
+}
+
+// operatorsApp is an application that an operator made for an administrator.
+func (g *rig) operatorsApp(method string) (id string) {
+	g.t.Helper()
+	id, _, err := g.s.RegisterClient(g.t.Context(), []byte(`{"client_name":"Desk","redirect_uris":["`+callback+`"],"application_type":"native",
+		"grant_types":["authorization_code","refresh_token"],"token_endpoint_auth_method":"`+method+`","scope":"postern:read postern:users"}`))
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return id
+}
+
+// A public client has nothing to keep a token with but the key it is bound to.
+func TestPublicClientsAndTheAPI(t *testing.T) {
+	g := newRig(t, bosses)
+	g.give("registrar")
+	id, key := g.operatorsApp("none"), newKey(t)
+	tokens := func(edits ...edit) string {
+		v := g.authorizeBy(newBrowser(t), with(authorization(id), "resource", g.url+admin.Prefix, "scope", "postern:read"))
+		a := g.post("/token", redemption(id, v.Get("code")), edits...)
+		g.expect(a, 200, "")
+		return a.str("access_token")
+	}
+	a := g.api(tokens(), "GET", "/users", "")
+	challenges := a.header.Values("WWW-Authenticate")
+	if a.status != 401 || a.str("reason") != "plain_token" || len(challenges) != 1 || !strings.HasPrefix(challenges[0], "DPoP ") {
+		t.Errorf("plain: %d %s %q", a.status, a.body, challenges)
+	}
+	bound := tokens(g.proof(key, ""))
+	a = g.api("", "GET", "/users", "", header("Authorization", "DPoP "+bound), g.proofWithToken(key, admin.Prefix+"/users", bound, ""))
+	if a.status != 200 {
+		t.Errorf("bound: %d %s", a.status, a.body)
+	}
+	if err := g.s.DeleteClient(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.s.mayBePlain(t.Context(), token.Claims{ClientID: id}); reasonOf(err) != DeadAccessToken {
+		t.Errorf("of a client that is gone: %v", err)
 	}
 }
 

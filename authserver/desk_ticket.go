@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/postern-mcp/postern/authserver/admin"
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 // madeBy is who a change is by, in a few words that are kept with it.
@@ -75,14 +76,7 @@ func (d desk) CancelInvitation(ctx context.Context, by admin.Actor, q admin.Invi
 
 // ResetLink makes a link to choose a new password with.
 func (d desk) ResetLink(ctx context.Context, by admin.Actor, q admin.UserRef) (admin.Link, error) {
-	p, err := d.s.store.Person(ctx, q.ID)
-	if err != nil {
-		return admin.Link{}, said(err, "user")
-	}
-	if err := d.mayLetIn(by, p); err != nil {
-		return admin.Link{}, err
-	}
 	until := d.s.config.Now().Add(ResetLife)
-	link, err := d.s.ResetLink(ctx, p.Name, madeBy(by))
+	link, err := d.s.resetLink(ctx, q.ID, madeBy(by), func(p store.Person) error { return d.mayLetIn(by, p) })
 	return admin.Link{URL: link, ExpiresAt: until.UTC()}, said(err, "user")
 }

@@ -20,7 +20,7 @@ type peopleStore interface {
 
 type peopleChanges interface {
 	ChangePerson(ctx context.Context, id string, now time.Time, change func(store.Person) (store.User, error)) error
-	GiveRoles(ctx context.Context, id string, roles []string, now time.Time, check func(store.Person) error) error
+	GiveRoles(ctx context.Context, id string, roles []string, now time.Time, check func(store.Person) error, wider store.Wider) error
 	DeletePerson(ctx context.Context, id string, check func(store.Person) error) error
 }
 
@@ -250,14 +250,11 @@ func (d desk) SetUserRoles(ctx context.Context, by admin.Actor, q admin.UserRole
 			return err
 		}
 		return d.mayLetIn(by, p)
-	})
+	}, d.s.wider)
 	if err != nil {
 		return admin.User{}, said(err, "user")
 	}
 	d.note(ctx, by, "user.roles", "subject", q.ID, "roles", q.Roles)
-	if err := d.s.narrow(ctx, q.ID); err != nil {
-		return admin.User{}, err
-	}
 	return d.User(ctx, by, q.UserRef)
 }
 

@@ -64,9 +64,11 @@ const (
 	BadScope            Reason = "bad_scope"
 	BadTarget           Reason = "bad_target"
 	TargetNotAllowed    Reason = "target_not_allowed"
+	AdminForStrangers   Reason = "admin_for_strangers"
 	NothingLeft         Reason = "nothing_left"
 	RequestObject       Reason = "request_object"
 	NoAccessToken       Reason = "no_access_token"
+	PlainAccessToken    Reason = "plain_access_token"
 	DeadAccessToken     Reason = "dead_access_token"
 	TokenWithoutOpenID  Reason = "token_without_openid"
 	LacksAdminScope     Reason = "lacks_admin_scope"
@@ -210,8 +212,10 @@ var answers = map[Reason]answer{
 	BadScope:            {400, "invalid_scope", "A requested scope does not exist here, or is more than this client may have."},
 	BadTarget:           {400, "invalid_target", "Name exactly one resource of protected_resources in the resource parameter."},
 	TargetNotAllowed:    {400, "invalid_target", "This client has no scope of this resource: name another resource, or ask the operator for a client that may use this one."},
+	AdminForStrangers:   {400, "invalid_scope", "Clients that registered themselves get no scope of the administration: use postern admin login, or ask an administrator to make a client."},
 	NothingLeft:         {400, "invalid_grant", "Nothing of what was granted exists here any more: authorize again."},
 	RequestObject:       {400, "request_not_supported", "Request objects (request) are not read here: send the parameters themselves, or push them."},
+	PlainAccessToken:    {401, "invalid_token", "The access token is of a public client, and not bound to a key: get one with a DPoP proof."},
 	NoAccessToken:       {401, "invalid_token", "This endpoint needs one access token, in the Authorization header."},
 	DeadAccessToken:     {401, "invalid_token", "The access token is unknown, expired, revoked, or not shown as it is bound: with a proof (DPoP), its certificate, or neither (Bearer)."},
 	TokenWithoutOpenID:  {403, "insufficient_scope", "The access token lacks the scope openid."},
@@ -279,7 +283,7 @@ var answers = map[Reason]answer{
 	BadTicket:           {400, "invalid_request", "This link was used before, or is too old: ask whoever gave it to you for a new one."},
 	SignUpOff:           {403, "access_denied", "Nobody can create an account here without an invitation: ask an administrator for one."},
 	NameTaken:           {400, "invalid_request", "Somebody has this user name: choose another one."},
-	BadName:             {400, "invalid_request", "A user name has 1 to 100 visible characters and no space at its ends."},
+	BadName:             {400, "invalid_request", "A user name has 3 to 64 characters: letters a-z in lower case, digits, dots, hyphens and underscores, and begins with a letter."},
 	WeakPassword:        {400, "invalid_request", "This password would be guessed soon: choose another one."},
 	SamePassword:        {400, "invalid_request", "This is the password the account has now: choose another one."},
 	PasswordsDiffer:     {400, "invalid_request", "The two passwords are not the same: type them again."},

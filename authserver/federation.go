@@ -209,10 +209,6 @@ func (s *Server) arrived(w http.ResponseWriter, r *http.Request, p *provider, e 
 	if err != nil {
 		return err
 	}
-	known.UsedAt, known.Email = s.config.Now(), who.Email
-	if err := s.store.UseIdentity(r.Context(), known); err != nil {
-		return err
-	}
 	return s.enter(w, r, p, e.To, known.UserID, who, false)
 }
 
@@ -228,26 +224,63 @@ func refusesArrival(err error) bool {
 
 // vouched is what a provider says of who is signing in. It counts once they are in.
 type vouched struct {
-	Provider string   `json:"provider"`
-	Roles    []string `json:"roles,omitzero"`
-	Link     bool     `json:"link,omitzero"` // the identity becomes one of the account
-	Issuer   string   `json:"issuer"`
-	Subject  string   `json:"subject"`
-	Email    string   `json:"email"`
+	Provider string    `json:"provider"`
+	Roles    []string  `json:"roles,omitzero"`
+	Link     bool      `json:"link,omitzero"` // the identity becomes one of the account
+	Issuer   string    `json:"issuer"`
+	Subject  string    `json:"subject"`
+	Email    string    `json:"email"`
+	Newcomer *newcomer `json:"newcomer,omitzero"` // who has no account yet
 }
 
-// vouch makes what a provider said of somebody count.
-func (s *Server) vouch(r *http.Request, userID string, v vouched) error {
-	p := s.providers.named(v.Provider)
-	if p == nil {
-		return nil
+// newcomer is what an account begins with that a provider's word creates.
+type newcomer struct {
+	FullName string `json:"full_name"`
+	Name     string `json:"name"`     // that they are known by, or with a number behind it
+	Verified bool   `json:"verified"` // the address
+}
+
+// account is a newcomer's: signed in to at the provider alone.
+func (v vouched) account(id string) store.User {
+	return store.User{ID: id, Name: v.Newcomer.Name, FullName: v.Newcomer.FullName, Email: v.Email, EmailVerified: v.Newcomer.Verified}
+}
+
+// admitVouched is admit for whom a provider vouches.
+func (s *Server) admitVouched(r *http.Request, p *provider, a store.Admission, v vouched, user store.User) (store.User, error) {
+	now := s.config.Now()
+	a.Identity = &store.Identity{Issuer: v.Issuer, Subject: v.Subject, Provider: p.Name, UserID: user.ID, Email: v.Email, LinkedAt: now, UsedAt: now}
+	a.Linked, a.Given = v.Link, &store.GivenRoles{Source: p.Name, Roles: v.Roles}
+	if v.Newcomer != nil {
+		return s.admitNewcomer(r, p, a, user)
+	}
+	if err := admitted(s.store.Admit(r.Context(), a, now, s.wider)); err != nil {
+		return store.User{}, err
 	}
 	if v.Link {
-		if err := s.link(r, p, userID, v.Issuer, v.Subject, v.Email); err != nil {
-			return err
-		}
+		s.audit(r, "identity.linked", "provider", p.Name, "subject", user.ID)
 	}
-	return s.give(r.Context(), p, userID, v.Roles)
+	return user, nil
+}
+
+// maxNames is how many user names are tried for somebody new.
+const maxNames = 10
+
+func (s *Server) admitNewcomer(r *http.Request, p *provider, a store.Admission, user store.User) (store.User, error) {
+	first, now := user.Name, s.config.Now()
+	for i := range maxNames {
+		user.Name = numbered(first, i)
+		a.Newcomer = &user
+		err := s.store.Admit(r.Context(), a, now, s.wider)
+		if errors.Is(err, store.ErrExists) {
+			continue
+		}
+		if err != nil {
+			return store.User{}, admitted(err)
+		}
+		s.audit(r, "user.created", "provider", p.Name, "user", user.Name, "subject", user.ID)
+		return user, nil
+	}
+	return store.User{}, refuse(IdentityTaken)
 }
 
 // enter signs somebody in whom a provider vouches for; link says that the
@@ -257,8 +290,27 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, p *provider, to p
 	if err != nil {
 		return err
 	}
+	v := p.vouches(who)
+	v.Link = link
+	return s.enterAs(w, r, p, to, user, who, v)
+}
+
+// enterNew signs somebody in whose account is created when they are in.
+func (s *Server) enterNew(w http.ResponseWriter, r *http.Request, p *provider, to pending, who upstream.Identity) error {
+	v := p.vouches(who)
+	// What one provider believes of an address is not enough for the next to
+	// be linked by it; and one that is somebody's already is not shared.
+	v.Newcomer = &newcomer{FullName: who.Name, Name: usernameOf(p, who), Verified: p.decides(who)}
+	return s.enterAs(w, r, p, to, v.account(newID("user_")), who, v)
+}
+
+func (p *provider) vouches(who upstream.Identity) vouched {
+	return vouched{Provider: p.Name, Roles: p.roles(who), Issuer: who.Issuer, Subject: who.Subject, Email: who.Email}
+}
+
+func (s *Server) enterAs(w http.ResponseWriter, r *http.Request, p *provider, to pending, user store.User, who upstream.Identity, v vouched) error {
 	e := s.newEntry(to, user, p.methods(who)...)
-	e.Vouched = vouched{Provider: p.Name, Roles: p.roles(who), Link: link, Issuer: who.Issuer, Subject: who.Subject, Email: who.Email}
+	e.Vouched = v
 	e.At = provedAt(who, to.since(), s.config.Now()).UnixMilli()
 	return s.proven(w, r, e)
 }

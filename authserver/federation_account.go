@@ -82,6 +82,9 @@ func (s *Server) unlinkOwn(w http.ResponseWriter, r *http.Request, v store.Sessi
 	if _, err := s.store.EndSessions(r.Context(), v.UserID, v.Hash); err != nil {
 		return err
 	}
+	if err := s.rememberAs(w, r, v); err != nil {
+		return err
+	}
 	s.audit(r, "identity.unlinked", "provider_issuer", form["issuer"], "subject", v.UserID)
 	return s.secured(w, form, "unlinked")
 }

@@ -20,13 +20,8 @@ import (
 
 type identityStore interface {
 	Identity(ctx context.Context, issuer, subject string) (store.Identity, error)
-	UseIdentity(ctx context.Context, v store.Identity) error
 	UserByAddress(ctx context.Context, email string) (store.User, error)
-}
-
-type identityLinks interface {
 	Link(ctx context.Context, v store.Identity) error
-	AddLinkedUser(ctx context.Context, u store.User, v store.Identity, now time.Time) error
 }
 
 type ownIdentities interface {
@@ -55,11 +50,7 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request, p *provider, e 
 	case !p.Create:
 		return refuse(NotLinked)
 	}
-	id, err := s.newcomer(r, p, who)
-	if err != nil {
-		return err
-	}
-	return s.enter(w, r, p, e.To, id, who, false)
+	return s.enterNew(w, r, p, e.To, who)
 }
 
 // owner is who has an address.
@@ -193,44 +184,32 @@ func (s *Server) linkAsked(w http.ResponseWriter, r *http.Request, p *provider, 
 	return s.goOn(w, e.To, s.cookie(r, browserCookie))
 }
 
-// maxNames is how many user names are tried for somebody new.
-const maxNames = 10
-
-// newcomer makes an account that is signed in to at the provider alone.
-func (s *Server) newcomer(r *http.Request, p *provider, who upstream.Identity) (userID string, err error) {
-	now := s.config.Now()
-	u := store.User{ID: newID("user_"), FullName: who.Name, Email: who.Email}
-	// What one provider believes of an address is not enough for the next to
-	// be linked by it; and one that is somebody's already is not shared.
-	u.EmailVerified = p.decides(who)
-	v := store.Identity{Issuer: who.Issuer, Subject: who.Subject, Provider: p.Name, UserID: u.ID, Email: who.Email, LinkedAt: now, UsedAt: now}
-	for i := range maxNames {
-		u.Name = usernameOf(p, who, i)
-		err = s.store.AddLinkedUser(r.Context(), u, v, now)
-		if !errors.Is(err, store.ErrExists) {
-			break
+// usernameOf is a name for somebody new: their verified address with a dot for
+// the @, which is the form of names that people choose and says whose it is, or
+// one that says nothing.
+func usernameOf(p *provider, who upstream.Identity) string {
+	name := strings.Map(func(r rune) rune {
+		switch {
+		case 'A' <= r && r <= 'Z':
+			return r + ('a' - 'A')
+		case r == '@':
+			return '.'
+		case isNameByte(r):
+			return r
 		}
-	}
-	if errors.Is(err, store.ErrExists) {
-		return "", refuse(IdentityTaken)
-	}
-	if err != nil {
-		return "", err
-	}
-	s.audit(r, "user.created", "provider", p.Name, "user", u.Name, "subject", u.ID)
-	return u.ID, nil
-}
-
-// usernameOf is a name for somebody new: their verified address, which nobody
-// takes for another's, or one that says nothing. Later tries are numbered.
-func usernameOf(p *provider, who upstream.Identity, try int) string {
-	name := who.Email
-	if !who.EmailVerified || len(name) > maxUsername-3 {
+		return '-'
+	}, who.Email)
+	if !who.EmailVerified || checkChosenName(numbered(name, maxNames)) != nil {
 		sum := sha256.Sum256([]byte(who.Issuer + "\x00" + who.Subject))
 		name = p.Name + "-" + strings.ToLower(base32.StdEncoding.EncodeToString(sum[:5]))
 	}
-	if try > 0 {
-		name += "-" + strconv.Itoa(try+1)
-	}
 	return name
+}
+
+// numbered is a name for the second who would have it, and so on.
+func numbered(name string, try int) string {
+	if try == 0 {
+		return name
+	}
+	return name + "-" + strconv.Itoa(try+1)
 }

@@ -49,13 +49,13 @@ func TestWhoIsNew(t *testing.T) {
 		{"nor one we have not verified", decides, address, false, said(address, true), "", NotLinked},
 		{"nor two in one", decides, address, true, said("eve@evil.example@corp.example", true), "", NotLinked},
 
-		{"everybody gets an account", create, "", false, said(address, true), address, ""},
-		{"an address that is somebody's is not shared", create, address, true, said(address, true), address, ""},
+		{"everybody gets an account", create, "", false, said(address, true), ownName, ""},
+		{"an address that is somebody's is not shared", create, address, true, said(address, true), ownName, ""},
 		{"a name from an address nobody verified", create, "", false, said("admin@corp.example", false), "corp-", ""},
 		{"who has an account is asked, not doubled", both, address, true, said(address, true), "offered", ""},
-		{"who has none gets one", both, "grace@other.example", true, said(address, true), address, ""},
+		{"who has none gets one", both, "grace@other.example", true, said(address, true), ownName, ""},
 
-		{"of a domain that is let in", admit, "", false, said(address, true), address, ""},
+		{"of a domain that is let in", admit, "", false, said(address, true), ownName, ""},
 		{"of another", admit, "", false, said("eve@evil.example", true), "", NotAdmitted},
 		{"of one that nobody verified", admit, "", false, said(address, false), "", NotAdmitted},
 		{"of two", admit, "", false, said("eve@evil.example@corp.example", true), "", NotAdmitted},
@@ -91,11 +91,11 @@ func TestWhoIsNew(t *testing.T) {
 
 func TestAnAccountOfTheirOwn(t *testing.T) {
 	a := newAbroad(t, func(p *Provider) { p.Create = true })
-	grace := a.account(address, address, true) // the name is taken, and the address
+	grace := a.account("ADA.Corp.Example", address, true) // the name is taken, and the address
 	b, client := newBrowser(t), a.publicClient()
 	c := a.allow(b, client, a.follow(b, a.abroadAndBack(b, client)))
 	u, err := a.s.store.UserByID(t.Context(), c.Subject)
-	if err != nil || u.ID == grace.ID || u.Name != address+"-2" || u.FullName != "Ada Lovelace" || u.Email != address || u.EmailVerified || u.PasswordHash != "" {
+	if err != nil || u.ID == grace.ID || u.Name != ownName+"-2" || u.FullName != "Ada Lovelace" || u.Email != address || u.EmailVerified || u.PasswordHash != "" {
 		t.Errorf("got %+v, %v", u, err)
 	}
 	again := newBrowser(t)
@@ -119,7 +119,7 @@ func TestAddressesAreVerifiedByWhoGivesThemOut(t *testing.T) {
 	for domain, want := range map[string]bool{"corp.example": true, "other.example": false} {
 		a := newAbroad(t, func(p *Provider) { p.Create, p.Link, p.Domains = true, true, []string{domain} })
 		a.abroadAndBack(newBrowser(t), a.publicClient())
-		u, err := a.s.store.User(t.Context(), address)
+		u, err := a.s.store.User(t.Context(), ownName)
 		if err != nil || u.Email != address || u.EmailVerified != want {
 			t.Errorf("given out for %s: %+v, %v", domain, u, err)
 		}

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/role"
@@ -167,25 +168,12 @@ func (p *provider) roles(who upstream.Identity) []string {
 }
 
 type givenRoles interface {
-	KeepGiven(ctx context.Context, may map[string][]string) (users []string, err error)
+	KeepGiven(ctx context.Context, may map[string][]string, now time.Time, wider store.Wider) (users []string, err error)
 }
 
 // give makes these the roles that a provider gives somebody.
 func (s *Server) give(ctx context.Context, p *provider, userID string, roles []string) error {
-	held, err := s.store.RolesOf(ctx, userID)
-	if err != nil {
-		return err
-	}
-	var given []string
-	for _, r := range held {
-		if r.Source == p.Name {
-			given = append(given, r.Role)
-		}
-	}
-	if slices.Equal(given, roles) { // both are sorted
-		return nil
-	}
-	return s.setRoles(ctx, userID, p.Name, roles)
+	return s.store.SetRoles(ctx, userID, store.GivenRoles{Source: p.Name, Roles: roles}, s.config.Now(), s.wider)
 }
 
 // takeBack ends what providers gave that they give no more: the configuration
@@ -198,14 +186,6 @@ func (s *Server) takeBack(ctx context.Context) error {
 			may[p.Name] = append(may[p.Name], r.Role)
 		}
 	}
-	users, err := s.store.KeepGiven(ctx, may)
-	if err != nil {
-		return err
-	}
-	for _, id := range users {
-		if err := s.narrow(ctx, id); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err := s.store.KeepGiven(ctx, may, s.config.Now(), s.wider)
+	return err
 }

@@ -21,7 +21,10 @@ type abroad struct {
 	op *upstreamtest.Provider
 }
 
-const address = "ada@corp.example"
+const (
+	address = "ada@corp.example"
+	ownName = "ada.corp.example" // of who comes with it
+)
 
 // newAbroad starts both; change may edit what the server is told of the provider.
 func newAbroad(t *testing.T, change func(*Provider), more ...func(*Config)) *abroad {

@@ -76,22 +76,25 @@ func TestKnownBrowsers(t *testing.T) {
 		}
 		return r
 	}
-	if g.s.known(with(cookie.Value), testUser) == "" {
+	if g.s.known(with(cookie.Value), testUser).id == "" {
 		t.Error("not known")
 	}
 	for name, r := range map[string]*http.Request{
 		"no cookie": with(), "two": with(cookie.Value, cookie.Value), "changed": with(flip(cookie.Value)),
 		"cut short": with(cookie.Value[:len(cookie.Value)-4]), "not base64": with("%%"), "empty": with(""),
 	} {
-		if g.s.known(r, testUser) != "" {
+		if g.s.known(r, testUser).id != "" {
 			t.Errorf("%s: known", name)
 		}
 	}
-	if g.s.known(with(cookie.Value), "bob") != "" {
+	if g.s.known(with(cookie.Value), "bob").id != "" {
 		t.Error("known for another name")
 	}
+	if g.s.known(with(cookie.Value), "ADA").id == "" {
+		t.Error("not known in capitals")
+	}
 	g.clock.forward(knownLife)
-	if g.s.known(with(cookie.Value), testUser) != "" {
+	if g.s.known(with(cookie.Value), testUser).id != "" {
 		t.Error("known for ever")
 	}
 }

@@ -69,18 +69,18 @@ func (s *Server) signIn(r *http.Request, name, password string) (store.User, err
 	return user, err
 }
 
-// mayGuess takes a try from address and account, or from this browser and all
-// others where the account signed in before, when it did here: strangers who
-// fail at the name all day do not keep its owner out.
+// mayGuess takes a try from address and account, or from this browser alone
+// where the account's password was right here before: strangers who fail at the
+// name all day do not keep its owner out.
 func (s *Server) mayGuess(r *http.Request, name string) (giveBack func(), err error) {
-	if id := s.known(r, name); id != "" {
-		return familiarTry(s.limits.known, s.limits.knownAll, id, name)
+	if own := s.known(r, name).password; own != "" {
+		return s.limits.known.try(own)
 	}
 	byAddress, err := s.limits.login.try(s.network(r))
 	if err != nil {
 		return nil, err
 	}
-	byAccount, err := s.limits.account.try(name)
+	byAccount, err := s.limits.account.try(store.Folded(name))
 	if err != nil {
 		byAddress()
 		return nil, err

@@ -135,6 +135,28 @@ func decodeHash(encoded string) (salt, key []byte, err error) {
 	return salt, key, nil
 }
 
+const (
+	leastChosen = 3
+	mostChosen  = 64
+)
+
+// checkChosenName is for names that people choose themselves: what looks like
+// another name, or like somebody's address, is none. An administrator may give
+// others.
+func checkChosenName(name string) error {
+	if len(name) < leastChosen || len(name) > mostChosen {
+		return fmt.Errorf("a user name has %d to %d characters", leastChosen, mostChosen)
+	}
+	if name[0] < 'a' || name[0] > 'z' || strings.ContainsFunc(name, func(r rune) bool { return !isNameByte(r) }) {
+		return errors.New("a user name has the letters a-z in lower case, digits, dots, hyphens and underscores, and begins with a letter")
+	}
+	return nil
+}
+
+func isNameByte(r rune) bool {
+	return 'a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '.' || r == '_' || r == '-'
+}
+
 func checkUsername(name string) error {
 	if name == "" || len(name) > maxUsername || !utf8.ValidString(name) || strings.TrimSpace(name) != name {
 		return fmt.Errorf("a user name has 1 to %d bytes and no space at its ends", maxUsername)

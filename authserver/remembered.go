@@ -40,13 +40,13 @@ func (s *Server) trusted(r *http.Request, userID string) (bool, error) {
 }
 
 // trust remembers this browser for a person who has just proved a second factor.
-func (s *Server) trust(w http.ResponseWriter, r *http.Request, userID string) error {
+func (s *Server) trust(w http.ResponseWriter, r *http.Request, e entry) error {
 	id, now := newSecret(""), s.config.Now()
-	b := store.Browser{Hash: hashOf(id), UserID: userID, Agent: agentOf(r), CreatedAt: now, ExpiresAt: now.Add(s.config.SecondFactor.Remember)}
-	if err := s.store.RememberBrowser(r.Context(), b); err != nil {
+	b := store.Browser{Hash: hashOf(id), UserID: e.UserID, Agent: agentOf(r), CreatedAt: now, ExpiresAt: now.Add(s.config.SecondFactor.Remember), Era: e.Era}
+	if err := admitted(s.store.RememberBrowser(r.Context(), b)); err != nil {
 		return err
 	}
 	s.setCookie(w, trustedCookie, id, s.config.SecondFactor.Remember)
-	s.audit(r, "browser.remembered", "subject", userID, "until", b.ExpiresAt.UTC().Format(time.RFC3339))
+	s.audit(r, "browser.remembered", "subject", e.UserID, "until", b.ExpiresAt.UTC().Format(time.RFC3339))
 	return nil
 }

@@ -21,8 +21,12 @@ func (s *Server) resetPage(w http.ResponseWriter, r *http.Request) error {
 	return s.pages("").Reset(w, http.StatusOK, pages.Reset{Ticket: q["ticket"], Site: s.site.name(), Username: user.Name})
 }
 
-// resetting is whose password a link is for.
+// resetting is whose password a link is for. It is not looked at, nor used up,
+// where nobody signs in.
 func (s *Server) resetting(r *http.Request, secret string) (store.Ticket, store.User, error) {
+	if err := s.admitNetwork(r); err != nil {
+		return store.Ticket{}, store.User{}, err
+	}
 	t, err := s.ticketOf(r, secret, store.PasswordReset)
 	if err != nil {
 		return store.Ticket{}, store.User{}, err
@@ -52,7 +56,7 @@ func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.resetFailed(w, form, user, err)
 	}
-	err = s.store.ResetPassword(r.Context(), t, hash, s.config.Now())
+	err = s.store.ResetPassword(r.Context(), t, hash, s.place(r), s.config.Now())
 	if errors.Is(err, store.ErrSpent) {
 		return refuse(BadTicket)
 	}
@@ -60,9 +64,6 @@ func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.audit(r, "password.reset", "subject", user.ID, "by", t.CreatedBy)
-	if err := s.forgetContexts(r, user.ID); err != nil {
-		return err
-	}
 	to := pending{ID: newSecret(""), Next: accountPath, Expires: s.config.Now().Add(requestLife).Unix()}
 	return s.showLogin(w, http.StatusOK, client{}, to, s.browser(w, r), pages.Login{Username: user.Name, Done: "Your new password is set. Sign in with it."})
 }

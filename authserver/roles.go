@@ -16,25 +16,11 @@ import (
 
 type roleStore interface {
 	RolesOf(ctx context.Context, user string) ([]store.UserRole, error)
-	SetRoles(ctx context.Context, user, source string, roles []string, now time.Time) error
+	SetRoles(ctx context.Context, user string, given store.GivenRoles, now time.Time, wider store.Wider) error
 }
 
 type clientRoles interface {
 	ClientRoles(ctx context.Context, client string) ([]string, error)
-}
-
-type narrowing interface {
-	LiveGrants(ctx context.Context, user string, now time.Time) ([]store.Grant, error)
-	RevokeTokensOf(ctx context.Context, grants ...string) error
-}
-
-// setRoles is for every source of roles. Tokens end after the roles did: none
-// that is issued in between stays, because whoever issues looks again.
-func (s *Server) setRoles(ctx context.Context, userID, source string, roles []string) error {
-	if err := s.store.SetRoles(ctx, userID, source, roles, s.config.Now()); err != nil {
-		return err
-	}
-	return s.narrow(ctx, userID)
 }
 
 func (s *Server) knownRoles(names []string) error {
@@ -172,23 +158,10 @@ func (s *Server) subjectBound(ctx context.Context, c token.Claims) (role.Bound, 
 	return s.personBound(ctx, c.Subject, c.AMR)
 }
 
-// narrow revokes the access tokens of grants that hold more than their person
-// may have now. The grants stay: a refresh gets what is left.
-func (s *Server) narrow(ctx context.Context, userID string) error {
-	held, err := s.heldRoles(ctx, userID)
-	if err != nil {
-		return err
-	}
-	grants, err := s.store.LiveGrants(ctx, userID, s.config.Now())
-	if err != nil {
-		return err
-	}
-	var wider []string
-	for _, g := range grants {
-		b := s.roles.Bound(held, levelOf(g.Methods).meets(levelMulti))
-		if len(covered(b, g.Scope)) < len(g.Scope) {
-			wider = append(wider, g.ID)
-		}
-	}
-	return s.store.RevokeTokensOf(ctx, wider...)
+// wider says whether a grant has more than who holds these roles may have. Its
+// access tokens end with the roles, in one step; the grant stays, and a refresh
+// gets what is left.
+func (s *Server) wider(held []string, g store.Grant) bool {
+	b := s.roles.Bound(held, levelOf(g.Methods).meets(levelMulti))
+	return len(covered(b, g.Scope)) < len(g.Scope)
 }

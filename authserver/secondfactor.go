@@ -192,7 +192,7 @@ func (s *Server) second(w http.ResponseWriter, r *http.Request) error {
 	}
 	e = e.with(methods)
 	if form["remember"] == "yes" && s.config.SecondFactor.Remember > 0 {
-		if err := s.trust(w, r, e.UserID); err != nil {
+		if err := s.trust(w, r, e); err != nil {
 			return err
 		}
 	}
@@ -246,12 +246,12 @@ func (s *Server) paidPasskey(r *http.Request, e entry, form params) (methods []s
 	return methods, err
 }
 
-// mayTry takes a try from the account, or from this browser and all others
-// where it signed in before, when it did here: whoever knows the password and
-// fails here all day does not keep its owner out.
+// mayTry takes a try from the account, or from this browser alone where a second
+// factor of the account was right here before: whoever knows the password and
+// fails elsewhere all day does not keep its owner out.
 func (s *Server) mayTry(r *http.Request, e entry) (giveBack func(), err error) {
-	if id := s.known(r, e.UserName); id != "" {
-		return familiarTry(s.limits.familiar, s.limits.familiarAll, id, e.UserID)
+	if own := s.known(r, e.UserName).factor; own != "" {
+		return s.limits.familiar.try(own)
 	}
 	return s.limits.second.try(e.UserID)
 }

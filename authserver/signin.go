@@ -2,7 +2,6 @@ package authserver
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"slices"
@@ -24,9 +23,9 @@ type entry struct {
 	At       int64    `json:"at"`                // when the first of it was, in milliseconds
 	Why      []string `json:"why,omitempty"`     // reasons for which more is asked
 	Held     bool     `json:"held,omitzero"`     // it is a session that is not enough, not a new sign-in
-	Session  string   `json:"session,omitzero"`  // which, then
-	Password string   `json:"password,omitzero"` // what names the password the person had, otherwise
 	Recovery bool     `json:"recovery,omitzero"` // the code was one of recovery
+	Session  string   `json:"session,omitzero"`  // which, then
+	Era      int64    `json:"era,omitzero"`      // of the person, in which it was proved
 	Judged   judged   `json:"judged,omitzero"`
 	Vouched  vouched  `json:"vouched,omitzero"`
 	Expires  int64    `json:"expires"`
@@ -62,18 +61,12 @@ type userByID interface {
 func (s *Server) newEntry(to pending, u store.User, methods ...string) entry {
 	now := s.config.Now()
 	return entry{To: to, UserID: u.ID, UserName: u.Name, Methods: addMethods(nil, methods...), At: now.UnixMilli(),
-		Password: passwordMark(u), Expires: now.Add(entryLife).Unix()}
-}
-
-// passwordMark is another one with every password.
-func passwordMark(u store.User) string {
-	h := hashOf("password\x00" + u.PasswordHash)
-	return hex.EncodeToString(h[:16])
+		Era: u.Era, Expires: now.Add(entryLife).Unix()}
 }
 
 // entryOf goes on with a session, which is not enough for where the person is going.
 func (s *Server) entryOf(to pending, v store.Session) entry {
-	return entry{To: to, UserID: v.UserID, UserName: v.UserName, Methods: v.Methods, At: v.AuthTime.UnixMilli(), Held: true, Session: sessionName(v.Hash),
+	return entry{To: to, UserID: v.UserID, UserName: v.UserName, Methods: v.Methods, At: v.AuthTime.UnixMilli(), Held: true, Session: sessionName(v.Hash), Era: v.Era,
 		Expires: s.config.Now().Add(entryLife).Unix()}
 }
 
@@ -92,8 +85,9 @@ func (s *Server) openEntry(sealed, browser string) (entry, error) {
 	return e, nil
 }
 
-// stands refuses a sign-in that was begun with a password of before, or from a
-// session that has ended: a new password and signing out end what is half done.
+// stands refuses a sign-in that was begun before everything of the person ended,
+// or from a session that has: a new password and signing out end what is half
+// done. Admit looks once more, and has the last word.
 func (s *Server) stands(r *http.Request, e entry) error {
 	if e.Held {
 		v, ok, err := s.session(r)
@@ -112,7 +106,7 @@ func (s *Server) stands(r *http.Request, e entry) error {
 	if err != nil {
 		return err
 	}
-	if passwordMark(user) != e.Password {
+	if user.Era != e.Era {
 		return refuse(BadRequestState)
 	}
 	return nil
@@ -121,10 +115,7 @@ func (s *Server) stands(r *http.Request, e entry) error {
 // proven is where every way of signing in leads to: it asks for more, or lets
 // the person in.
 func (s *Server) proven(w http.ResponseWriter, r *http.Request, e entry) error {
-	user, err := s.store.UserByID(r.Context(), e.UserID)
-	if errors.Is(err, store.ErrNotFound) {
-		return refuse(WrongPassword)
-	}
+	user, err := s.entering(r.Context(), e)
 	if err != nil {
 		return err
 	}
@@ -142,6 +133,18 @@ func (s *Server) proven(w http.ResponseWriter, r *http.Request, e entry) error {
 		return err
 	}
 	return s.letIn(w, r, e, user)
+}
+
+// entering is who signs in: of a newcomer, what their account will be.
+func (s *Server) entering(ctx context.Context, e entry) (store.User, error) {
+	if e.Vouched.Newcomer != nil {
+		return e.Vouched.account(e.UserID), nil
+	}
+	user, err := s.store.UserByID(ctx, e.UserID)
+	if errors.Is(err, store.ErrNotFound) {
+		return store.User{}, refuse(WrongPassword)
+	}
+	return user, err
 }
 
 // wanted is what the request demands, and a second factor when there is a reason.
@@ -170,19 +173,14 @@ func (s *Server) letIn(w http.ResponseWriter, r *http.Request, e entry, user sto
 	id, now := newSecret(""), s.config.Now()
 	v := store.Session{
 		Hash: hashOf(id), UserID: user.ID, Methods: e.Methods, AuthTime: time.UnixMilli(e.At), CreatedAt: now, SeenAt: now,
-		ExpiresAt: now.Add(sessionLife), Address: s.address(r), Agent: agentOf(r),
+		ExpiresAt: now.Add(sessionLife), Address: s.address(r), Agent: agentOf(r), Era: e.Era,
 	}
-	if err := s.vouch(r, user.ID, e.Vouched); err != nil {
-		return err
-	}
-	if _, err := s.recordSignIn(r, e, store.SignedIn); err != nil {
-		return err
-	}
-	if err := s.store.StartSession(r.Context(), v, hashOf(s.cookie(r, sessionCookie))); err != nil {
+	user, err := s.admit(r, e, user, v)
+	if err != nil {
 		return err
 	}
 	s.setCookie(w, sessionCookie, id, sessionLife)
-	if err := s.remember(w, r, user); err != nil {
+	if err := s.remember(w, r, user, e.Methods); err != nil {
 		return err
 	}
 	s.audit(r, "login.ok", "user", user.Name, "subject", user.ID, "amr", e.Methods)
@@ -191,6 +189,32 @@ func (s *Server) letIn(w http.ResponseWriter, r *http.Request, e entry, user sto
 		return err
 	}
 	return s.goOn(w, to, s.cookie(r, browserCookie))
+}
+
+// admit makes everything count that a sign-in brings, in one step. Until then
+// nothing of it has: no session, no account of a newcomer, no role or link of a
+// provider, no known browser. It gives the person as they are then.
+func (s *Server) admit(r *http.Request, e entry, user store.User, v store.Session) (store.User, error) {
+	record, err := s.signedIn(r, e)
+	if err != nil {
+		return store.User{}, err
+	}
+	a := store.Admission{Session: v, Before: hashOf(s.cookie(r, sessionCookie)), Held: e.Held, SignIn: record}
+	if p := s.providers.named(e.Vouched.Provider); p != nil {
+		return s.admitVouched(r, p, a, e.Vouched, user)
+	}
+	return user, admitted(s.store.Admit(r.Context(), a, v.CreatedAt, s.wider))
+}
+
+// admitted is what a refusal of Admit is here.
+func admitted(err error) error {
+	switch {
+	case errors.Is(err, store.ErrSpent), errors.Is(err, store.ErrNotFound):
+		return refuse(BadRequestState)
+	case errors.Is(err, store.ErrExists):
+		return refuse(IdentityTaken)
+	}
+	return err
 }
 
 const maxAgent = 300

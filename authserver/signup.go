@@ -72,15 +72,19 @@ func (s *Server) inviter(r *http.Request, by string) string {
 }
 
 // maySignUp is the invitation, or the zero ticket where none is needed. An
-// invitation counts everywhere: an operator made it.
+// invitation counts where sign-up is not open too, but in no denied network:
+// there it is not used up.
 func (s *Server) maySignUp(r *http.Request, secret string) (store.Ticket, error) {
+	if err := s.admitNetwork(r); err != nil {
+		return store.Ticket{}, err
+	}
 	if secret != "" {
 		return s.ticketOf(r, secret, store.Invitation)
 	}
 	if s.config.SignUp != SignUpOpen {
 		return store.Ticket{}, refuse(SignUpOff)
 	}
-	return store.Ticket{}, s.admitNetwork(r)
+	return store.Ticket{}, nil
 }
 
 // signUp takes the form, creates the account and signs its person in.
@@ -122,7 +126,7 @@ func (s *Server) firstPage(roles []string) string {
 }
 
 func (s *Server) createAccount(r *http.Request, t store.Ticket, form params) (store.User, error) {
-	if err := checkUsername(form["username"]); err != nil {
+	if err := checkChosenName(form["username"]); err != nil {
 		return store.User{}, refuseFor(BadName, err)
 	}
 	giveBack, err := s.limits.signUp.try(s.network(r))

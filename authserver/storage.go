@@ -27,16 +27,16 @@ type Store interface {
 	browserStore
 	ticketStore
 	ticketUse
+	resetStore
 	passwordStore
 	signInStore
 	signInsShown
-	contextStore
+	nameStore
+	admissions
 	roleStore
 	clientRoles
-	narrowing
 	givenRoles
 	identityStore
-	identityLinks
 	ownIdentities
 	departures
 	consentStore
@@ -100,7 +100,15 @@ type sessionStore interface {
 type sessionsSeen interface {
 	SeeSession(ctx context.Context, h store.Hash, now time.Time) error
 	Sessions(ctx context.Context, user string, now time.Time) ([]store.Session, error)
-	EndSessions(ctx context.Context, user string, but store.Hash) (ended int64, err error)
+	EndOthers(ctx context.Context, user string, but store.Hash, here store.Place) (ended int64, err error)
+}
+
+type nameStore interface {
+	SharedNames(ctx context.Context) ([]string, error)
+}
+
+type admissions interface {
+	Admit(ctx context.Context, a store.Admission, now time.Time, wider store.Wider) error
 }
 
 type consentStore interface {

@@ -12,6 +12,10 @@ import (
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
+type resetStore interface {
+	AddReset(ctx context.Context, t store.Ticket, check func(store.Person) error) error
+}
+
 // Links that work once. This server sends no mail: whoever makes a link hands it out.
 
 type ticketStore interface {
@@ -22,7 +26,7 @@ type ticketStore interface {
 
 type ticketUse interface {
 	SignUp(ctx context.Context, t store.Ticket, u store.User, now time.Time) error
-	ResetPassword(ctx context.Context, t store.Ticket, passwordHash string, now time.Time) error
+	ResetPassword(ctx context.Context, t store.Ticket, passwordHash string, here store.Place, now time.Time) error
 	RemoveTicket(ctx context.Context, h store.Hash) error
 }
 
@@ -61,8 +65,11 @@ func (s *Server) Invite(ctx context.Context, i Invitation) (link string, err err
 	if err := checkEmail(i.Email); err != nil {
 		return "", err
 	}
-	t := store.Ticket{Purpose: store.Invitation, Email: i.Email, Roles: i.Roles, CreatedBy: i.By}
-	return s.addTicket(ctx, t, InvitationLife, signUpPath)
+	t, secret := s.newTicket(store.Ticket{Purpose: store.Invitation, Email: i.Email, Roles: i.Roles, CreatedBy: i.By}, InvitationLife)
+	if err := s.store.AddTicket(ctx, t); err != nil {
+		return "", err
+	}
+	return s.ticketLink(ctx, t, secret, signUpPath), nil
 }
 
 // Invited is an invitation that nobody has used yet.
@@ -114,17 +121,28 @@ func (s *Server) ResetLink(ctx context.Context, username, by string) (link strin
 	if err != nil {
 		return "", err
 	}
-	return s.addTicket(ctx, store.Ticket{Purpose: store.PasswordReset, UserID: u.ID, CreatedBy: by}, ResetLife, resetPath)
+	return s.resetLink(ctx, u.ID, by, func(store.Person) error { return nil })
 }
 
-func (s *Server) addTicket(ctx context.Context, t store.Ticket, life time.Duration, path string) (link string, err error) {
-	secret, now := newSecret(""), s.config.Now()
-	t.Hash, t.CreatedAt, t.ExpiresAt = hashOf(secret), now, now.Add(life)
-	if err := s.store.AddTicket(ctx, t); err != nil {
+// resetLink is ResetLink for whoever may make it when check has seen the person
+// as they are then.
+func (s *Server) resetLink(ctx context.Context, userID, by string, check func(store.Person) error) (link string, err error) {
+	t, secret := s.newTicket(store.Ticket{Purpose: store.PasswordReset, UserID: userID, CreatedBy: by}, ResetLife)
+	if err := s.store.AddReset(ctx, t, check); err != nil {
 		return "", err
 	}
+	return s.ticketLink(ctx, t, secret, resetPath), nil
+}
+
+func (s *Server) newTicket(t store.Ticket, life time.Duration) (made store.Ticket, secret string) {
+	secret, now := newSecret(""), s.config.Now()
+	t.Hash, t.CreatedAt, t.ExpiresAt = hashOf(secret), now, now.Add(life)
+	return t, secret
+}
+
+func (s *Server) ticketLink(ctx context.Context, t store.Ticket, secret, path string) string {
 	s.report(ctx, slog.LevelInfo, "ticket.made", "purpose", string(t.Purpose), "subject", t.UserID, "roles", t.Roles, "by", t.CreatedBy)
-	return s.site.url(path) + "?" + url.Values{"ticket": {secret}}.Encode(), nil
+	return s.site.url(path) + "?" + url.Values{"ticket": {secret}}.Encode()
 }
 
 // ticketOf finds the ticket of a link. Links have 256 bits: the limit bounds the work.

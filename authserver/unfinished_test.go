@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -15,7 +16,7 @@ func (g *rig) newPassword() {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	if err := g.s.store.ChangePassword(g.t.Context(), user, g.s.passwords.decoy, store.Hash{}, g.clock.Now()); err != nil {
+	if err := g.s.store.ChangePassword(g.t.Context(), user, g.s.passwords.decoy, store.Hash{}, store.Place{}, g.clock.Now()); err != nil {
 		g.t.Fatal(err)
 	}
 }
@@ -28,6 +29,36 @@ func TestNewPasswordEndsUnfinishedSignIns(t *testing.T) {
 	g.newPassword()
 	if a := g.second(b, entry, "code", made.Code(g.clock.Now())); in(a) || a.status != 400 {
 		t.Errorf("got %d %s", a.status, a.body)
+	}
+}
+
+// Who ends what others have proved ends sign-ins that were begun with the same
+// password: also those that pass the first look, and meet the end on their way in.
+func TestEndedSignInsAreNotFinished(t *testing.T) {
+	g := newRig(t, asking, remembering)
+	made := g.setUpCodes(newBrowser(t))
+	b := newBrowser(t)
+	sealed := g.halfway(b, authorization(g.publicClient()))
+	user, err := g.s.store.User(t.Context(), testUser)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.s.store.EndOthers(t.Context(), user.ID, store.Hash{}, store.Place{}); err != nil {
+		t.Fatal(err)
+	}
+	if a := g.second(b, sealed, "code", made.Code(g.clock.Now()), "remember", "yes"); in(a) || a.status != 400 {
+		t.Errorf("got %d %s", a.status, a.body)
+	}
+	e := g.s.newEntry(pending{Next: accountPath}, user, amrPassword, amrCode, amrMultiple)
+	r, w := g.request("POST", "/login", "", ""), httptest.NewRecorder()
+	if err := g.s.proven(w, r, e); reasonOf(err) != BadRequestState || len(w.Result().Cookies()) > 0 {
+		t.Errorf("on the way in: %v, %v", err, w.Result().Cookies())
+	}
+	if err := g.s.trust(w, r, e); reasonOf(err) != BadRequestState {
+		t.Errorf("remembered: %v", err)
+	}
+	if left := g.contexts(); len(left) > 0 {
+		t.Errorf("known: %v", left)
 	}
 }
 

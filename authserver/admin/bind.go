@@ -1,13 +1,16 @@
 package admin
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"net/http"
 	"net/url"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -82,6 +85,9 @@ func bind(in any, r *http.Request, path map[string]string, body []byte) error {
 		if sent == "" {
 			continue
 		}
+		if !storable(sent) {
+			return &Error{Reason: BadParameter, Member: p.name, Detail: p.name + " " + unstorable}
+		}
 		if err := set(v.FieldByIndex(p.field.Index), sent); err != nil {
 			return &Error{Reason: BadParameter, Member: p.name, Detail: p.name + " " + err.Error()}
 		}
@@ -115,7 +121,7 @@ func decode(body []byte, in any) error {
 	}
 	err := json.Unmarshal(body, in, json.RejectUnknownMembers(true))
 	if err == nil {
-		return nil
+		return checkStrings(body)
 	}
 	e := &Error{Reason: BadBody, Cause: err}
 	if wrong, ok := errors.AsType[*json.SemanticError](err); ok {
@@ -125,6 +131,30 @@ func decode(body []byte, in any) error {
 		e.Member = clip(string(broken.JSONPointer))
 	}
 	return e
+}
+
+const unstorable = "must be UTF-8 without the character NUL."
+
+// storable says whether every database keeps a text as it is: PostgreSQL has no
+// NUL in one.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
+
+// checkStrings looks at every name and string of a body that was read, at any
+// depth: their form is JSON's, and nothing else is wrong with it.
+func checkStrings(body []byte) error {
+	d := jsontext.NewDecoder(bytes.NewReader(body))
+	for {
+		t, err := d.ReadToken()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return &Error{Reason: BadBody, Cause: err}
+		}
+		if t.Kind() == '"' && !storable(t.String()) {
+			return &Error{Reason: BadBody, Member: clip(string(d.StackPointer())), Detail: "A string " + unstorable}
+		}
+	}
 }
 
 var errNumber = errors.New("takes a whole number")

@@ -38,7 +38,7 @@ func (p Paging) Place(parts int) ([]string, error) {
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(p.After)
 	place := strings.Split(string(raw), "\n")
-	if err != nil || len(place) != parts {
+	if err != nil || len(place) != parts || !storable(string(raw)) {
 		return nil, &Error{Reason: BadParameter, Member: "after", Detail: "after must be the next of a page of the same list."}
 	}
 	return place, nil

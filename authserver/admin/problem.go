@@ -24,6 +24,7 @@ const (
 	Changed       Reason = "changed"
 	NoToken       Reason = "no_token"
 	DeadToken     Reason = "dead_token"
+	PlainToken    Reason = "plain_token"
 	BadProof      Reason = "bad_proof"
 	NonceNeeded   Reason = "nonce_needed"
 	LacksScope    Reason = "lacks_scope"
@@ -57,6 +58,7 @@ var problems = []kind{
 	{Changed, 412, "Somebody else changed it", "Read it again, and send its ETag as If-Match."},
 	{NoToken, 401, "An access token is needed", "Send one access token for this API in the Authorization header."},
 	{DeadToken, 401, "The access token is not good here", "It is unknown, expired, revoked, for another resource, or not shown as it is bound: get another for this API."},
+	{PlainToken, 401, "The access token is not bound to a key", "Tokens of a public client are taken only when they are bound: get one with a DPoP proof, or use a client that has a secret or keys."},
 	{BadProof, 401, "The DPoP proof is not good", "Make a new proof for exactly this method and URL, with the key the token is bound to."},
 	{NonceNeeded, 401, "The DPoP proof needs a nonce", "Repeat the request with a proof that carries the nonce of the DPoP-Nonce header."},
 	{LacksScope, 403, "The access token lacks a scope", "See the scope of WWW-Authenticate: ask for a token that has it."},

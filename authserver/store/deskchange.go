@@ -18,7 +18,8 @@ func (s *DB) AddPerson(ctx context.Context, u User, roles []string, now time.Tim
 		if err := addUser(ctx, tx, u, now); err != nil {
 			return err
 		}
-		return setRoles(ctx, tx, u.ID, Assigned, roles, now)
+		_, err := setRoles(ctx, tx, u.ID, Assigned, roles, now)
+		return err
 	})
 }
 
@@ -46,7 +47,10 @@ func (s *DB) ChangePerson(ctx context.Context, id string, now time.Time, change 
 		}
 		_, err = tx.ExecContext(ctx,
 			`UPDATE users SET password_hash = $1, full_name = $2, email = $3, email_verified = $4, password_at = $5, disabled_at = $6 WHERE id = $7`,
-			u.PasswordHash, u.FullName, addressForm(u.Email), flag(u.EmailVerified), millis(u.PasswordAt), millis(u.DisabledAt), id)
+			u.PasswordHash, u.FullName, addressForm(u.Email), flag(u.EmailVerified && u.Email != ""), millis(u.PasswordAt), millis(u.DisabledAt), id)
+		if addressShared(err) {
+			return ErrAddressTaken
+		}
 		if err != nil {
 			return err
 		}
@@ -60,21 +64,13 @@ func (e ending) endWhatChanged(ctx context.Context, was, u User, now time.Time) 
 	if !disabled && u.PasswordHash == was.PasswordHash {
 		return nil
 	}
-	if err := e.endSessions(ctx, was.ID); err != nil {
-		return err
-	}
-	if _, err := e.ExecContext(ctx, "DELETE FROM remembered_browsers WHERE user_id = $1", was.ID); err != nil {
+	if _, err := endProofs(ctx, e.Tx, was.ID, Hash{}); err != nil {
 		return err
 	}
 	if err := dropResets(ctx, e.Tx, was.ID); err != nil || !disabled {
 		return err
 	}
 	return e.endGrants(ctx, was.ID, now)
-}
-
-func (e ending) endSessions(ctx context.Context, user string) error {
-	_, err := e.ExecContext(ctx, "DELETE FROM sessions WHERE user_id = $1", user)
-	return err
 }
 
 // endGrants revokes every grant of a person, and what came from them.
@@ -86,18 +82,27 @@ func (e ending) endGrants(ctx context.Context, user string, now time.Time) error
 }
 
 // GiveRoles makes these the roles of a person that an administrator gave, once
-// check has seen the person: its error ends everything.
-func (s *DB) GiveRoles(ctx context.Context, id string, roles []string, now time.Time, check func(Person) error) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		was, err := personByID(ctx, tx, id)
-		if err != nil {
+// check has seen the person: its error ends everything. What is wider then ends
+// as with SetRoles.
+func (s *DB) GiveRoles(ctx context.Context, id string, roles []string, now time.Time, check func(Person) error, wider Wider) error {
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.checked(ctx, id, check); err != nil {
 			return err
 		}
-		if err := check(was); err != nil {
-			return err
-		}
-		return setRoles(ctx, tx, id, Assigned, roles, now)
+		return tx.give(ctx, id, GivenRoles{Assigned, roles}, now, wider)
 	})
+}
+
+// checked holds a person, and lets check see them.
+func (e ending) checked(ctx context.Context, id string, check func(Person) error) error {
+	if err := e.holdPerson(ctx, id); err != nil {
+		return err
+	}
+	was, err := personByID(ctx, e, id)
+	if err != nil {
+		return err
+	}
+	return check(was)
 }
 
 // factorTables are where each kind of second factor is.
@@ -110,11 +115,7 @@ var factorTables = map[string]string{
 // Recovery codes go with the last factor they stand in for.
 func (s *DB) RemoveFactors(ctx context.Context, id, kind string, check func(Person) error) error {
 	return s.ending(ctx, func(tx ending) error {
-		was, err := personByID(ctx, tx, id)
-		if err != nil {
-			return err
-		}
-		if err := check(was); err != nil {
+		if err := tx.checked(ctx, id, check); err != nil {
 			return err
 		}
 		for name, table := range factorTables {
@@ -125,12 +126,11 @@ func (s *DB) RemoveFactors(ctx context.Context, id, kind string, check func(Pers
 				return err
 			}
 		}
-		for _, query := range []string{"DELETE FROM remembered_browsers WHERE user_id = $1", dropLoneCodes} {
-			if _, err := tx.ExecContext(ctx, query, id); err != nil {
-				return err
-			}
+		if _, err := tx.ExecContext(ctx, dropLoneCodes, id); err != nil {
+			return err
 		}
-		return tx.endSessions(ctx, id)
+		_, err := endProofs(ctx, tx.Tx, id, Hash{})
+		return err
 	})
 }
 

@@ -37,7 +37,7 @@ func TestManyTokensEnd(t *testing.T) {
 	const many = endingBatch*batchesAtOnce + endingBatch + 1
 	for name, revoke := range map[string]func(*testing.T, *DB) error{
 		"a grant":           func(t *testing.T, s *DB) error { return s.RevokeGrant(t.Context(), "grant 1", t0) },
-		"tokens of a grant": func(t *testing.T, s *DB) error { return s.RevokeTokensOf(t.Context(), "grant 1") },
+		"tokens of a grant": func(t *testing.T, s *DB) error { return narrow(t, s, "grant 1") },
 		"a user":            func(t *testing.T, s *DB) error { return s.DeleteUser(t.Context(), "ada") },
 		"a person":          func(t *testing.T, s *DB) error { return s.DeletePerson(t.Context(), "u1", agree) },
 		"a client":          func(t *testing.T, s *DB) error { return s.DeleteClient(t.Context(), "c1") },
@@ -87,7 +87,7 @@ func TestEndingEndsWithItself(t *testing.T) {
 		a := approve(t, s, "1", "a")
 		manyTokens(t, s, a, "j", endingBatch*batchesAtOnce+1)
 		machineToken(t, s, "m1", "before")
-		must(t, s.RevokeTokensOf(t.Context(), a.Grant.ID))
+		must(t, narrow(t, s, a.Grant.ID))
 		must(t, assign(t, s, "m1", "agent"))
 		manyTokens(t, s, a, "later", 1)
 		machineToken(t, s, "m1", "after")

@@ -284,15 +284,15 @@ func TestPasswordsAreReset(t *testing.T) {
 		reset := func(name string) Ticket {
 			return Ticket{Hash: h(name), Purpose: PasswordReset, UserID: "u1", CreatedBy: "operator", CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}
 		}
-		must(t, s.AddTicket(ctx, reset("1")))
+		must(t, s.AddReset(ctx, reset("1"), agree))
 		must(t, s.AddTicket(ctx, invitation("i")))
-		must(t, s.AddTicket(ctx, reset("2")))
+		must(t, s.AddReset(ctx, reset("2"), agree))
 		_, err := s.Ticket(ctx, h("1"), PasswordReset, t0)
 		want(t, err, ErrNotFound)
 		must(t, s.StartSession(ctx, Session{Hash: h("s"), UserID: "u1", ExpiresAt: t0.Add(time.Hour)}, Hash{}))
 		must(t, s.StartSession(ctx, Session{Hash: h("t"), UserID: "u2", ExpiresAt: t0.Add(time.Hour)}, Hash{}))
 		must(t, s.RememberBrowser(ctx, Browser{Hash: h("b"), UserID: "u1", CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}))
-		once(t, func() error { return s.ResetPassword(ctx, reset("2"), "new", t0.Add(time.Minute)) })
+		once(t, func() error { return s.ResetPassword(ctx, reset("2"), "new", Place{}, t0.Add(time.Minute)) })
 		u, err := s.User(ctx, "ada")
 		must(t, err)
 		if u.PasswordHash != "new" || !u.PasswordAt.Equal(t0.Add(time.Minute)) {
@@ -321,8 +321,8 @@ func TestPasswordsAreChanged(t *testing.T) {
 		}
 		was, err := s.User(ctx, "ada")
 		must(t, err)
-		must(t, s.AddTicket(ctx, Ticket{Hash: h("r"), Purpose: PasswordReset, UserID: "u1", CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}))
-		once(t, func() error { return s.ChangePassword(ctx, was, "new", h("here"), t0.Add(time.Minute)) })
+		must(t, s.AddReset(ctx, Ticket{Hash: h("r"), Purpose: PasswordReset, UserID: "u1", CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}, agree))
+		once(t, func() error { return s.ChangePassword(ctx, was, "new", h("here"), Place{}, t0.Add(time.Minute)) })
 		_, err = s.Session(ctx, h("there"), t0)
 		want(t, err, ErrNotFound)
 		_, err = s.Session(ctx, h("here"), t0)

@@ -16,7 +16,7 @@ func TestWhatIsNoTextIsNotFound(t *testing.T) {
 			want(t, failed(s.Person(ctx, id)), ErrNotFound)
 			want(t, failed(s.StoredClient(ctx, id)), ErrNotFound)
 			want(t, failed(s.Identity(ctx, id, id)), ErrNotFound)
-			want(t, s.SetRoles(ctx, id, Assigned, nil, t0), ErrNotFound)
+			want(t, s.SetRoles(ctx, id, GivenRoles{Assigned, nil}, t0, none), ErrNotFound)
 		}
 	})
 }

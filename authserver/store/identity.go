@@ -60,9 +60,15 @@ func identity(row scanner) (Identity, error) {
 }
 
 // Link makes an identity a person's: ErrExists when it is somebody's already,
-// or the person has another of that issuer: whose claims would count?
+// or the person has another of that issuer: whose claims would count? ErrNotFound
+// when the person is gone.
 func (s *DB) Link(ctx context.Context, v Identity) error {
-	return s.tx(ctx, func(tx *sql.Tx) error { return link(ctx, tx, v) })
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.holdPerson(ctx, v.UserID); err != nil {
+			return err
+		}
+		return link(ctx, tx.Tx, v)
+	})
 }
 
 func link(ctx context.Context, tx *sql.Tx, v Identity) error {
@@ -78,32 +84,6 @@ func link(ctx context.Context, tx *sql.Tx, v Identity) error {
 		`INSERT INTO identities (issuer, subject, provider, user_id, email, linked_at, used_at)
 		 VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING`,
 		v.Issuer, v.Subject, v.Provider, v.UserID, v.Email, millis(v.LinkedAt), millis(v.UsedAt))
-}
-
-// AddLinkedUser adds a person together with their identity: ErrExists when the
-// name is taken, or the identity somebody's. An address that is verified as
-// somebody else's is not verified as theirs.
-func (s *DB) AddLinkedUser(ctx context.Context, u User, v Identity, now time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		err := freeAddress(ctx, tx, u)
-		if err != nil && !errors.Is(err, ErrAddressTaken) {
-			return err
-		}
-		u := u
-		u.EmailVerified = u.EmailVerified && err == nil
-		if err := addUser(ctx, tx, u, now); err != nil {
-			return err
-		}
-		return link(ctx, tx, v)
-	})
-}
-
-// UseIdentity notes that a person signed in by an identity, and the address
-// they have there.
-func (s *DB) UseIdentity(ctx context.Context, v Identity) error {
-	_, err := s.write.ExecContext(ctx, "UPDATE identities SET used_at = $1, email = $2 WHERE issuer = $3 AND subject = $4",
-		millis(v.UsedAt), v.Email, v.Issuer, v.Subject)
-	return err
 }
 
 // Unlink takes an identity from a person: ErrNotFound when it is not theirs,
@@ -139,28 +119,12 @@ func someWay(ctx context.Context, tx *sql.Tx, user string, issuers []string) err
 }
 
 // UserByAddress finds the one person whose verified address this is:
-// ErrNotFound when it is nobody's, or several people's.
+// ErrNotFound when it is nobody's.
 func (s *DB) UserByAddress(ctx context.Context, email string) (User, error) {
-	rows, err := s.read.QueryContext(ctx, userQuery+"WHERE email = $1 AND email_verified = 1 LIMIT 2", addressForm(email))
-	if err != nil {
-		return User{}, err
-	}
-	defer rows.Close()
-	var all []User
-	for rows.Next() {
-		u, err := user(rows)
-		if err != nil {
-			return User{}, err
-		}
-		all = append(all, u)
-	}
-	if err := rows.Err(); err != nil {
-		return User{}, err
-	}
-	if len(all) != 1 || email == "" {
+	if email == "" {
 		return User{}, ErrNotFound
 	}
-	return all[0], nil
+	return user(s.read.QueryRowContext(ctx, userQuery+"WHERE email = $1 AND email_verified = 1", addressForm(email)))
 }
 
 // Depart keeps what somebody will need who was sent to another provider.
@@ -177,26 +141,38 @@ func (s *DB) Return(ctx context.Context, h Hash, now time.Time) (sealed []byte, 
 }
 
 // KeepGiven leaves of the roles that providers gave those that they may still
-// give, by provider, and says whose there were more of. Assigned ones stay.
-func (s *DB) KeepGiven(ctx context.Context, may map[string][]string) (users []string, err error) {
-	err = s.tx(ctx, func(tx *sql.Tx) error {
-		sources := append(slices.Sorted(maps.Keys(may)), Assigned)
-		gone, err := taken(ctx, tx, "NOT source "+oneOf(1, len(sources)), sources)
-		if err != nil {
+// give, by provider, and says whose there were more of. Assigned ones stay. What
+// is wider then ends as with SetRoles.
+func (s *DB) KeepGiven(ctx context.Context, may map[string][]string, now time.Time, wider Wider) (users []string, err error) {
+	err = s.ending(ctx, func(tx ending) error {
+		if users, err = takeGiven(ctx, tx.Tx, may); err != nil {
 			return err
 		}
-		for source, roles := range may {
-			more, err := taken(ctx, tx, "source = $1"+except(2, len(roles)), append([]string{source}, roles...))
-			if err != nil {
+		for _, id := range users {
+			if err := tx.narrow(ctx, id, now, wider); err != nil {
 				return err
 			}
-			gone = append(gone, more...)
 		}
-		slices.Sort(gone)
-		users = slices.Compact(gone)
 		return nil
 	})
 	return users, err
+}
+
+func takeGiven(ctx context.Context, tx *sql.Tx, may map[string][]string) (users []string, err error) {
+	sources := append(slices.Sorted(maps.Keys(may)), Assigned)
+	gone, err := taken(ctx, tx, "NOT source "+oneOf(1, len(sources)), sources)
+	if err != nil {
+		return nil, err
+	}
+	for source, roles := range may {
+		more, err := taken(ctx, tx, "source = $1"+except(2, len(roles)), append([]string{source}, roles...))
+		if err != nil {
+			return nil, err
+		}
+		gone = append(gone, more...)
+	}
+	slices.Sort(gone)
+	return slices.Compact(gone), nil
 }
 
 // taken deletes the roles of a condition and says whose they were.

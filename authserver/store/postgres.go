@@ -58,6 +58,9 @@ func openPostgres(ctx context.Context, databaseURL string) (*DB, error) {
 	if err := s.isDurable(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
+	if err := s.foldNames(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 
@@ -192,6 +195,16 @@ const characterNotInRepertoire = "22021"
 func unreadable(err error) bool {
 	failed, ok := errors.AsType[*pgconn.PgError](err)
 	return ok && failed.Code == characterNotInRepertoire
+}
+
+// uniqueViolation: a row is there that must be the only one.
+const uniqueViolation = "23505"
+
+// addressShared: of two who verify one address at once, the second. SQLite has
+// no second: writes wait for each other.
+func addressShared(err error) bool {
+	failed, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && failed.Code == uniqueViolation && failed.ConstraintName == "users_verified_address"
 }
 
 func collided(err error) bool {

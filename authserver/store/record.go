@@ -69,6 +69,7 @@ type User struct {
 	CreatedAt     time.Time
 	PasswordAt    time.Time // when the password was last changed; zero: never
 	DisabledAt    time.Time // zero while they may sign in
+	Era           int64     // what was proved in an earlier one lets nobody in
 }
 
 // Session is one browser in which a user signed in.
@@ -83,6 +84,7 @@ type Session struct {
 	ExpiresAt time.Time
 	Address   string // where they signed in from
 	Agent     string // with what browser, as that says
+	Era       int64  // the person's, when it was read or begun
 }
 
 // Consent is what a user allowed a client at one redirect host for one resource.

@@ -12,14 +12,20 @@ type Browser struct {
 	Agent     string // what it said it was
 	CreatedAt time.Time
 	ExpiresAt time.Time
+	Era       int64 // the person's, when they proved what it stands in for
 }
 
-// RememberBrowser remembers one.
+// RememberBrowser remembers one: ErrSpent when the era is over.
 func (s *DB) RememberBrowser(ctx context.Context, b Browser) error {
-	_, err := s.write.ExecContext(ctx,
-		"INSERT INTO remembered_browsers (hash, user_id, agent, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-		b.Hash[:], b.UserID, b.Agent, millis(b.CreatedAt), millis(b.ExpiresAt))
-	return err
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.inEra(ctx, b.UserID, b.Era); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx,
+			"INSERT INTO remembered_browsers (hash, user_id, agent, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+			b.Hash[:], b.UserID, b.Agent, millis(b.CreatedAt), millis(b.ExpiresAt))
+		return err
+	})
 }
 
 // Browsers are the remembered ones of a person, the latest first.

@@ -38,42 +38,100 @@ func (s *DB) RolesOf(ctx context.Context, user string) ([]UserRole, error) {
 	return all, rows.Err()
 }
 
+// GivenRoles are the roles that a source gives somebody: these, and no others.
+type GivenRoles struct {
+	Source string
+	Roles  []string
+}
+
+// Wider says whether a grant has more than a person may have who holds these roles.
+type Wider func(held []string, g Grant) bool
+
 // SetRoles makes these, and no others, the roles that a person has from a
-// source. Links for a new password end with any role more. ErrNotFound when there is no such person.
-func (s *DB) SetRoles(ctx context.Context, user, source string, roles []string, now time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		if err := exists(ctx, tx, "SELECT 1 FROM users WHERE id = $1", user); err != nil {
+// source, and revokes in the same step the access tokens of grants that are
+// wider then: the grants stay, and the next refresh gets what is left. Links for
+// a new password end with any role more. ErrNotFound when there is no such person.
+func (s *DB) SetRoles(ctx context.Context, user string, given GivenRoles, now time.Time, wider Wider) error {
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.holdPerson(ctx, user); err != nil {
 			return err
 		}
-		return setRoles(ctx, tx, user, source, roles, now)
+		return tx.give(ctx, user, given, now, wider)
 	})
 }
 
-// setRoles is SetRoles. A link for a new password is not good for more than it
-// was made for: with any role more it ends.
-func setRoles(ctx context.Context, tx *sql.Tx, user, source string, roles []string, now time.Time) error {
-	_, err := tx.ExecContext(ctx, "DELETE FROM user_roles WHERE user_id = $1 AND source = $2"+except(3, len(roles)),
-		append([]any{user, source}, anys(roles)...)...)
+// holdPerson keeps a person as they are until the transaction ends.
+func (e ending) holdPerson(ctx context.Context, user string) error {
+	return exists(ctx, e.Tx, "SELECT 1 FROM users WHERE id = $1"+e.dialect.alone, user)
+}
+
+// give is SetRoles for a person who is held.
+func (e ending) give(ctx context.Context, user string, given GivenRoles, now time.Time, wider Wider) error {
+	fewer, err := setRoles(ctx, e.Tx, user, given.Source, given.Roles, now)
+	if err != nil || !fewer {
+		return err
+	}
+	return e.narrow(ctx, user, now, wider)
+}
+
+// narrow revokes what is wider than the roles of a person. Whoever issues a token
+// of a grant meanwhile is before the locks, and the token is among them, or after
+// the transaction, and finds the new roles; so is whoever makes a grant.
+func (e ending) narrow(ctx context.Context, user string, now time.Time, wider Wider) error {
+	for _, query := range []string{"SELECT 1 FROM users WHERE id = $1", "SELECT 1 FROM grants WHERE user_id = $1"} {
+		if err := e.lock(ctx, query, user); err != nil {
+			return err
+		}
+	}
+	held, err := words(e.QueryContext(ctx, "SELECT DISTINCT role FROM user_roles WHERE user_id = $1 ORDER BY role", user))
 	if err != nil {
 		return err
+	}
+	grants, err := list(ctx, e.Tx, grant, liveGrants, user, millis(now))
+	if err != nil {
+		return err
+	}
+	for _, g := range grants {
+		if !wider(held, g) {
+			continue
+		}
+		if err := e.end(ctx, endGrant, g.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setRoles says whether the source gives fewer roles than before. A link for a
+// new password is not good for more than it was made for: with any role more it
+// ends.
+func setRoles(ctx context.Context, tx *sql.Tx, user, source string, roles []string, now time.Time) (fewer bool, err error) {
+	gone, err := tx.ExecContext(ctx, "DELETE FROM user_roles WHERE user_id = $1 AND source = $2"+except(3, len(roles)),
+		append([]any{user, source}, anys(roles)...)...)
+	if err != nil {
+		return false, err
+	}
+	less, err := gone.RowsAffected()
+	if err != nil {
+		return false, err
 	}
 	var more int64
 	for _, r := range roles {
 		added, err := tx.ExecContext(ctx,
 			"INSERT INTO user_roles (user_id, role, source, at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", user, r, source, millis(now))
 		if err != nil {
-			return err
+			return false, err
 		}
 		n, err := added.RowsAffected()
 		if err != nil {
-			return err
+			return false, err
 		}
 		more += n
 	}
 	if more == 0 {
-		return nil
+		return less > 0, nil
 	}
-	return dropResets(ctx, tx, user)
+	return less > 0, dropResets(ctx, tx, user)
 }
 
 // ClientRoles are the roles of a client, by name.
@@ -95,37 +153,8 @@ func setClientRoles(ctx context.Context, tx *sql.Tx, client string, roles []stri
 	return nil
 }
 
-// LiveGrants are the grants of a person that may still have tokens, the latest first.
-func (s *DB) LiveGrants(ctx context.Context, user string, now time.Time) ([]Grant, error) {
-	rows, err := s.read.QueryContext(ctx,
-		grantQuery+"WHERE user_id = $1 AND revoked_at = 0 AND expires_at > $2 ORDER BY created_at DESC, id", user, millis(now))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []Grant
-	for rows.Next() {
-		g, err := grant(rows)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, g)
-	}
-	return all, rows.Err()
-}
-
-// RevokeTokensOf revokes the access tokens of grants, which stay: the next
-// refresh of each gets what is allowed by then. All of them, or none.
-func (s *DB) RevokeTokensOf(ctx context.Context, grants ...string) error {
-	return s.ending(ctx, func(tx ending) error {
-		for _, id := range grants {
-			if err := tx.end(ctx, endGrant, id); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-}
+// liveGrants may still have tokens.
+const liveGrants = grantQuery + "WHERE user_id = $1 AND revoked_at = 0 AND expires_at > $2 ORDER BY created_at DESC, id"
 
 func exists(ctx context.Context, tx *sql.Tx, query string, arguments ...any) error {
 	var one int

@@ -59,24 +59,27 @@ const (
 // becomes known.
 func (s *DB) RecordSignIn(ctx context.Context, of SignIn) (number int64, err error) {
 	err = s.tx(ctx, func(tx *sql.Tx) error {
-		v := of
-		number = 0
-		due, err := worthKeeping(ctx, tx, v)
-		if err != nil || !due {
-			return err
-		}
-		if v.Number, err = sameBefore(ctx, tx, of); err != nil {
-			return err
-		}
-		if number, err = putSignIn(ctx, tx, v); err != nil {
-			return err
-		}
-		if err := trimSignIns(ctx, tx, v); err != nil || v.Outcome != SignedIn {
-			return err
-		}
-		return knowContext(ctx, tx, v)
+		number, err = recordSignIn(ctx, tx, of)
+		return err
 	})
 	return number, err
+}
+
+func recordSignIn(ctx context.Context, tx *sql.Tx, v SignIn) (number int64, err error) {
+	due, err := worthKeeping(ctx, tx, v)
+	if err != nil || !due {
+		return 0, err
+	}
+	if v.Number, err = sameBefore(ctx, tx, v); err != nil {
+		return 0, err
+	}
+	if number, err = putSignIn(ctx, tx, v); err != nil {
+		return 0, err
+	}
+	if err := trimSignIns(ctx, tx, v); err != nil || v.Outcome != SignedIn {
+		return number, err
+	}
+	return number, knowContext(ctx, tx, v)
 }
 
 func worthKeeping(ctx context.Context, tx *sql.Tx, v SignIn) (bool, error) {
@@ -171,12 +174,6 @@ func useContext(ctx context.Context, tx *sql.Tx, v SignIn) error {
 		return err
 	}
 	_, err = tx.ExecContext(ctx, "UPDATE users SET signed_in_at = $1 WHERE id = $2", millis(v.At), v.UserID)
-	return err
-}
-
-// ForgetContexts forgets the pairs of a person but one.
-func (s *DB) ForgetContexts(ctx context.Context, user, network, agent string) error {
-	_, err := s.write.ExecContext(ctx, "DELETE FROM known_contexts WHERE user_id = $1 AND NOT (network = $2 AND agent = $3)", user, network, agent)
 	return err
 }
 

@@ -346,7 +346,8 @@ func TestContextsAreForgotten(t *testing.T) {
 		}
 		from("u1", "there", false)
 		from("u2", "there", false)
-		must(t, s.ForgetContexts(t.Context(), "u1", "here", "a"))
+		_, err := s.EndOthers(t.Context(), "u1", Hash{}, Place{"here", "a"})
+		must(t, err)
 		if got := known("u1") + known("u2"); got != "here there " {
 			t.Errorf("left: %q", got)
 		}

@@ -31,6 +31,9 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if err := s.migrateFile(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate %s: %w", path, err), s.Close())
 	}
+	if err := s.foldNames(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return s, nil
 }
 

@@ -31,19 +31,31 @@ type Ticket struct {
 
 const ticketQuery = "SELECT hash, purpose, user_id, email, roles, created_by, created_at, expires_at, used_at FROM tickets "
 
-// AddTicket adds one. One that resets a password takes the place of those before.
+// AddTicket adds an invitation.
 func (s *DB) AddTicket(ctx context.Context, t Ticket) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		if t.Purpose == PasswordReset {
-			if err := dropResets(ctx, tx, t.UserID); err != nil {
-				return err
-			}
+	return s.tx(ctx, func(tx *sql.Tx) error { return insertTicket(ctx, tx, t) })
+}
+
+// AddReset adds a ticket that resets the password of a person, once check has
+// seen them: its error ends everything. It takes the place of those before.
+// ErrNotFound when there is no such person.
+func (s *DB) AddReset(ctx context.Context, t Ticket, check func(Person) error) error {
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.checked(ctx, t.UserID, check); err != nil {
+			return err
 		}
-		_, err := tx.ExecContext(ctx,
-			`INSERT INTO tickets (hash, purpose, user_id, email, roles, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-			t.Hash[:], string(t.Purpose), t.UserID, t.Email, strings.Join(t.Roles, " "), t.CreatedBy, millis(t.CreatedAt), millis(t.ExpiresAt))
-		return err
+		if err := dropResets(ctx, tx.Tx, t.UserID); err != nil {
+			return err
+		}
+		return insertTicket(ctx, tx.Tx, t)
 	})
+}
+
+func insertTicket(ctx context.Context, tx *sql.Tx, t Ticket) error {
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO tickets (hash, purpose, user_id, email, roles, created_by, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		t.Hash[:], string(t.Purpose), t.UserID, t.Email, strings.Join(t.Roles, " "), t.CreatedBy, millis(t.CreatedAt), millis(t.ExpiresAt))
+	return err
 }
 
 func dropResets(ctx context.Context, tx *sql.Tx, user string) error {
@@ -126,41 +138,42 @@ func (s *DB) SignUp(ctx context.Context, t Ticket, u User, now time.Time) error 
 }
 
 // ResetPassword sets the password of a ticket's person and uses the ticket:
-// ErrSpent when it is not good any more. Sessions, remembered browsers and
-// other tickets end.
-func (s *DB) ResetPassword(ctx context.Context, t Ticket, passwordHash string, now time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+// ErrSpent when it is not good any more. Sessions, remembered browsers, other
+// tickets and sign-ins that were begun end, and the pairs that the person signed
+// in from are forgotten but this one.
+func (s *DB) ResetPassword(ctx context.Context, t Ticket, passwordHash string, here Place, now time.Time) error {
+	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
 		if err := useTicket(ctx, tx, t, now); err != nil {
 			return err
 		}
-		return setPassword(ctx, tx, t.UserID, passwordHash, Hash{}, now)
+		return setPassword(ctx, tx, User{ID: t.UserID, PasswordHash: passwordHash, PasswordAt: now}, Hash{}, here)
 	})
 }
 
 // ChangePassword sets a person's password, unless it was changed since was was
-// read: then ErrSpent. Sessions but one, remembered browsers and tickets end.
-func (s *DB) ChangePassword(ctx context.Context, was User, passwordHash string, but Hash, now time.Time) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+// read: then ErrSpent. It ends what ResetPassword does, but one session.
+func (s *DB) ChangePassword(ctx context.Context, was User, passwordHash string, but Hash, here Place, now time.Time) error {
+	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
 		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE users SET password_at = $1 WHERE id = $2 AND password_hash = $3",
 			millis(now), was.ID, was.PasswordHash)
 		if err != nil {
 			return err
 		}
-		return setPassword(ctx, tx, was.ID, passwordHash, but, now)
+		return setPassword(ctx, tx, User{ID: was.ID, PasswordHash: passwordHash, PasswordAt: now}, but, here)
 	})
 }
 
-func setPassword(ctx context.Context, tx *sql.Tx, user, passwordHash string, but Hash, now time.Time) error {
-	err := exactlyOne(ctx, tx, ErrSpent, "UPDATE users SET password_hash = $1, password_at = $2 WHERE id = $3", passwordHash, millis(now), user)
+func setPassword(ctx context.Context, tx *sql.Tx, u User, but Hash, here Place) error {
+	err := exactlyOne(ctx, tx, ErrSpent, "UPDATE users SET password_hash = $1, password_at = $2 WHERE id = $3", u.PasswordHash, millis(u.PasswordAt), u.ID)
 	if err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE user_id = $1 AND hash <> $2", user, but[:]); err != nil {
+	if _, err := endProofs(ctx, tx, u.ID, but); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM remembered_browsers WHERE user_id = $1", user); err != nil {
+	if err := forgetContexts(ctx, tx, u.ID, here); err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "DELETE FROM tickets WHERE user_id = $1 AND purpose = $2 AND used_at = 0", user, string(PasswordReset))
+	_, err = tx.ExecContext(ctx, "DELETE FROM tickets WHERE user_id = $1 AND purpose = $2 AND used_at = 0", u.ID, string(PasswordReset))
 	return err
 }

@@ -8,12 +8,7 @@ import (
 	"time"
 )
 
-const userQuery = `SELECT id, name, password_hash, full_name, email, email_verified, created_at, password_at, disabled_at FROM users `
-
-// User finds a person by the name they sign in with.
-func (s *DB) User(ctx context.Context, name string) (User, error) {
-	return user(s.read.QueryRowContext(ctx, userQuery+"WHERE name = $1", name))
-}
+const userQuery = `SELECT id, name, password_hash, full_name, email, email_verified, created_at, password_at, disabled_at, era FROM users `
 
 // UserByID finds a person by the id that tokens know them by.
 func (s *DB) UserByID(ctx context.Context, id string) (User, error) {
@@ -26,7 +21,7 @@ type scanner interface{ Scan(into ...any) error }
 func user(row scanner) (User, error) {
 	var u User
 	var created, password, disabled int64
-	err := row.Scan(&u.ID, &u.Name, &u.PasswordHash, &u.FullName, &u.Email, &u.EmailVerified, &created, &password, &disabled)
+	err := row.Scan(&u.ID, &u.Name, &u.PasswordHash, &u.FullName, &u.Email, &u.EmailVerified, &created, &password, &disabled, &u.Era)
 	if err != nil {
 		return User{}, found(err)
 	}
@@ -41,15 +36,16 @@ func (s *DB) AddUser(ctx context.Context, u User, now time.Time, roles ...string
 		if err := addUser(ctx, tx, u, now); err != nil {
 			return err
 		}
-		return setRoles(ctx, tx, u.ID, Assigned, roles, now)
+		_, err := setRoles(ctx, tx, u.ID, Assigned, roles, now)
+		return err
 	})
 }
 
 func addUser(ctx context.Context, tx *sql.Tx, u User, now time.Time) error {
 	return exactlyOne(ctx, tx, ErrExists,
-		`INSERT INTO users (id, name, password_hash, full_name, email, email_verified, created_at, password_at)
-		 VALUES ($1, $2, $3, $4, $5, $6, $7, $7) ON CONFLICT DO NOTHING`,
-		u.ID, u.Name, u.PasswordHash, u.FullName, addressForm(u.Email), flag(u.EmailVerified), millis(now))
+		`INSERT INTO users (id, name, folded, password_hash, full_name, email, email_verified, created_at, password_at)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8) ON CONFLICT DO NOTHING`,
+		u.ID, u.Name, Folded(u.Name), u.PasswordHash, u.FullName, addressForm(u.Email), flag(u.EmailVerified && u.Email != ""), millis(now))
 }
 
 // ErrAddressTaken says that an address is verified as somebody else's.
@@ -81,7 +77,7 @@ func addressForm(email string) string {
 	}, email)
 }
 
-const sessionQuery = `SELECT s.hash, s.user_id, u.name, s.amr, s.auth_time, s.created_at, s.seen_at, s.expires_at, s.address, s.agent
+const sessionQuery = `SELECT s.hash, s.user_id, u.name, s.amr, s.auth_time, s.created_at, s.seen_at, s.expires_at, s.address, s.agent, u.era
 	FROM sessions s JOIN users u ON u.id = s.user_id `
 
 // Session finds a session that has not expired, of a person who is not disabled.
@@ -114,7 +110,7 @@ func session(row scanner) (Session, error) {
 	var hash []byte
 	var methods string
 	var auth, created, seen, expires int64
-	err := row.Scan(&hash, &v.UserID, &v.UserName, &methods, &auth, &created, &seen, &expires, &v.Address, &v.Agent)
+	err := row.Scan(&hash, &v.UserID, &v.UserName, &methods, &auth, &created, &seen, &expires, &v.Address, &v.Agent, &v.Era)
 	if err != nil {
 		return Session{}, found(err)
 	}
@@ -132,23 +128,31 @@ const (
 )
 
 // StartSession keeps a new session and, in the same step, ends the one this
-// browser had before (the zero hash for none). Of many the oldest ends.
+// browser had before (the zero hash for none). Of many the oldest ends. ErrSpent
+// when the era of the session is over.
 func (s *DB) StartSession(ctx context.Context, v Session, before Hash) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", before[:]); err != nil {
+	return s.ending(ctx, func(tx ending) error {
+		if err := tx.inEra(ctx, v.UserID, v.Era); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx,
-			`INSERT INTO sessions (hash, user_id, amr, auth_time, created_at, seen_at, expires_at, address, agent)
-			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			v.Hash[:], v.UserID, strings.Join(v.Methods, " "), millis(v.AuthTime), millis(v.CreatedAt), millis(v.SeenAt),
-			millis(v.ExpiresAt), v.Address, v.Agent)
-		if err != nil {
-			return err
-		}
-		_, err = tx.ExecContext(ctx, trimSessions, v.UserID, v.Hash[:], keptSessions-1)
-		return err
+		return startSession(ctx, tx.Tx, v, before)
 	})
+}
+
+func startSession(ctx context.Context, tx *sql.Tx, v Session, before Hash) error {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", before[:]); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx,
+		`INSERT INTO sessions (hash, user_id, amr, auth_time, created_at, seen_at, expires_at, address, agent)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		v.Hash[:], v.UserID, strings.Join(v.Methods, " "), millis(v.AuthTime), millis(v.CreatedAt), millis(v.SeenAt),
+		millis(v.ExpiresAt), v.Address, v.Agent)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, trimSessions, v.UserID, v.Hash[:], keptSessions-1)
+	return err
 }
 
 // EndSession forgets a session; one that does not exist is no error.
@@ -161,14 +165,4 @@ func (s *DB) EndSession(ctx context.Context, h Hash) error {
 func (s *DB) SeeSession(ctx context.Context, h Hash, now time.Time) error {
 	_, err := s.write.ExecContext(ctx, "UPDATE sessions SET seen_at = $1 WHERE hash = $2 AND seen_at < $1", millis(now), h[:])
 	return err
-}
-
-// EndSessions ends the sessions of a person but one (the zero hash for none),
-// and says how many those were.
-func (s *DB) EndSessions(ctx context.Context, user string, but Hash) (ended int64, err error) {
-	r, err := s.write.ExecContext(ctx, "DELETE FROM sessions WHERE user_id = $1 AND hash <> $2", user, but[:])
-	if err != nil {
-		return 0, err
-	}
-	return r.RowsAffected()
 }

@@ -154,10 +154,10 @@ func TestPeopleSignInAtOIDCProvider(t *testing.T) {
 func (d *desk) somebodyNew(t *testing.T) {
 	first := browse(t, inWindow("grace",
 		step{"do": "open", "url": d.authorizeURL(d.public, "scope", "everything")}, step{"do": "leave", "label": "Corp"}, step{"do": "there", "account": "grace-1906"},
-		step{"do": "read", "until": "grace@corp.example", "as": "consent"}, step{"do": "decide", "decision": "allow"}, step{"do": "read", "until": "landed", "as": "back"},
+		step{"do": "read", "until": "grace.corp.example", "as": "consent"}, step{"do": "decide", "decision": "allow"}, step{"do": "read", "until": "landed", "as": "back"},
 		// The provider knows them now and asks nothing; for another client we do.
 		step{"do": "open", "url": d.authorizeURL(d.other, "scope", "everything", "prompt", "login")}, step{"do": "leave", "label": "Corp"}, step{"do": "there", "account": "grace-1906"},
-		step{"do": "read", "until": "grace@corp.example", "as": "consent again"}, step{"do": "decide", "decision": "allow"}, step{"do": "read", "until": "landed", "as": "back again"},
+		step{"do": "read", "until": "grace.corp.example", "as": "consent again"}, step{"do": "decide", "decision": "allow"}, step{"do": "read", "until": "landed", "as": "back again"},
 	)...)
 	got, again := d.personal(t, d.public, first["back"]), d.personal(t, d.other, first["back again"])
 	if got.Scope != "everything" || got.ACR != "pwd" || !slices.Equal(got.AMR, []string{"fed"}) || !strings.HasPrefix(got.Subject, "user_") {
@@ -229,7 +229,7 @@ func TestAnswersOfProvidersInBrowsers(t *testing.T) {
 		inWindow("mixed", step{"do": "visit", "from": "mixed", "instead": "corp", "as": "other"}, step{"do": "read", "until": "too old", "as": "mixed"}),
 		// Twice in its own window.
 		begun("twice"),
-		inWindow("twice", step{"do": "visit", "from": "twice"}, step{"do": "read", "until": "grace@corp.example", "as": "once"},
+		inWindow("twice", step{"do": "visit", "from": "twice"}, step{"do": "read", "until": "grace.corp.example", "as": "once"},
 			step{"do": "visit", "from": "twice"}, step{"do": "read", "until": "too old", "as": "twice"}),
 		// Nothing of it signed the victim in.
 		inWindow("victim", step{"do": "open", "url": d.authorizeURL(d.public)}, step{"do": "read", "until": "Password", "as": "victim later"}),
@@ -259,7 +259,7 @@ func TestOpenIDClientThroughAnotherProvider(t *testing.T) {
 	f.Back = found["back"].URL
 	var got flowsEnded
 	ask(t, "flows-client.mjs", f, &got)
-	if got.Code.Name != "grace@corp.example" || got.Code.ACR != "pwd" || !got.Code.Hash || got.Refreshed.Scope != f.Scope || got.Revoked != http.StatusUnauthorized {
+	if got.Code.Name != "grace.corp.example" || got.Code.ACR != "pwd" || !got.Code.Hash || got.Refreshed.Scope != f.Scope || got.Revoked != http.StatusUnauthorized {
 		t.Errorf("got %+v", got)
 	}
 	if got.Device.Name != d.user.Username || got.Device.Sub == got.Code.Sub {
