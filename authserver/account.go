@@ -144,9 +144,6 @@ func (s *Server) stranger(w http.ResponseWriter, r *http.Request, v store.Sessio
 	if err := s.endElsewhere(w, r, v); err != nil {
 		return err
 	}
-	if err := s.store.ForgetBrowsers(r.Context(), v.UserID, store.Hash{}); err != nil {
-		return err
-	}
 	s.audit(r, "account.stranger", "subject", v.UserID)
 	if user.PasswordHash == "" {
 		return s.onward(w, securityPath, "stranger")
