@@ -89,7 +89,7 @@ func (s *Server) overviewOf(ctx context.Context, v store.Session) (pages.Overvie
 func factorWords(p store.Person) []string {
 	var words []string
 	if p.Generator {
-		words = append(words, "codes from an app")
+		words = append(words, "authenticator app")
 	}
 	if p.Passkeys {
 		words = append(words, "passkeys")

@@ -37,7 +37,7 @@ func visited[P any](name, page, about string, v pages.Visitor, write writer[P], 
 
 func asking() []story {
 	login, consent, device, problem := pages.Frame.Login, pages.Frame.Consent, pages.Frame.Device, pages.Frame.Problem
-	claude := pages.Consent{User: "ada", Client: "Claude", ClientHost: "claude.ai", Verified: true, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator,
+	claude := pages.Consent{User: "ada", Client: "Claude", ClientHost: "claude.ai", Verified: true, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator[:3],
 		Lasts: "Until you take it back. It ends by itself when it is not used for 30 days.", TakeBack: "https://auth.example.com/account/applications"}
 	with := func(change func(*pages.Consent)) pages.Consent {
 		c := claude
@@ -56,6 +56,7 @@ func asking() []story {
 		alone("away", "Away", "on the way to a provider", pages.Frame.Away, pages.Away{Label: "Google", To: "https://accounts.google.com/o/oauth2/v2/auth"}),
 		alone("login-long", "Login", "long words", login, pages.Login{Client: longWord, Resource: longWord, Username: longWord}),
 		alone("consent", "Consent", "a verified application asks for the first time", consent, claude),
+		alone("consent-wordless", "Consent", "a scope that nobody described", consent, with(func(c *pages.Consent) { c.New = calculator })),
 		alone("consent-more", "Consent", "it asks for more", consent, with(func(c *pages.Consent) { c.New, c.Held = calculator[2:3], calculator[:2] })),
 		alone("consent-again", "Consent", "it asks for what it has", consent, with(func(c *pages.Consent) { c.New, c.Held = nil, calculator[:2] })),
 		alone("consent-nothing", "Consent", "it asks for nothing in particular", consent, with(func(c *pages.Consent) { c.New = nil })),
