@@ -98,7 +98,7 @@ func TestRevocationsAreTold(t *testing.T) {
 	eventually(t, logged(`"msg":"revocations.told_again"`))
 	eventually(t, logged(`"msg":"revocations.untold"`))
 	c.set(errBroken) // the loop leaves the store alone
-	g.s.store = brokenStore{g.s.store}
+	g.keepIn(brokenStore{g.s.store})
 	if _, err := g.s.revocations(t.Context(), 0, 1); !errors.Is(err, errBroken) {
 		t.Errorf("a store that fails: %v", err)
 	}

@@ -47,7 +47,7 @@ func TestEndOfManyTokens(t *testing.T) {
 
 func TestListingThatFailsIsTold(t *testing.T) {
 	g := newRig(t)
-	g.s.store = brokenStore{g.s.store}
+	g.keepIn(brokenStore{g.s.store})
 	g.s.listEnded(t.Context())
 	if !strings.Contains(g.log.String(), `"msg":"store.listing_failed"`) {
 		t.Error("the log says nothing")
@@ -105,13 +105,13 @@ func TestGrantWithTooManyTokens(t *testing.T) {
 	client := g.publicClient()
 	a := g.tokens(client)
 	real := g.s.store
-	g.s.store = fullStore{real}
+	g.keepIn(fullStore{real})
 	refused := g.post("/token", refreshing(client, a))
 	g.expect(refused, 429, "temporarily_unavailable")
 	g.expectReason(TooManyTokens)
 	if refused.header.Get("Retry-After") != "60" {
 		t.Errorf("again after %q", refused.header.Get("Retry-After"))
 	}
-	g.s.store = real
+	g.keepIn(real)
 	g.expect(g.post("/token", refreshing(client, a)), 200, "")
 }

@@ -165,7 +165,7 @@ func TestStoreFailureIsNeverAYes(t *testing.T) {
 	robot, robotSecret := g.machine("calc:basic")
 	consent := g.consentPage(b, authorization(client))
 	login := g.loginForm(newBrowser(t), testUser, testPassword)
-	g.s.store = brokenStore{g.s.store}
+	g.keepIn(brokenStore{g.s.store})
 	for name, got := range map[string]answerOf{
 		"revoke refresh": g.post("/revoke", url.Values{"token": {a.str("refresh_token")}, "client_id": {client}}),
 		"revoke access":  g.post("/revoke", url.Values{"token": {a.str("access_token")}, "client_id": {client}}),
@@ -215,7 +215,7 @@ func TestSweepingKeepsWhatLives(t *testing.T) {
 	g.clock.forward(48 * time.Hour)
 	g.s.sweep(t.Context())
 	g.expect(g.post("/token", refreshing(client, a)), 400, "invalid_grant")
-	g.s.store = brokenStore{g.s.store}
+	g.keepIn(brokenStore{g.s.store})
 	g.s.sweep(t.Context())
 	if !strings.Contains(g.log.String(), `"msg":"store.sweep_failed"`) {
 		t.Error("a failing sweep says nothing")

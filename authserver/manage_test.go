@@ -259,15 +259,15 @@ func TestReplacementWhileApproving(t *testing.T) {
 	replace := sync.OnceFunc(func() { g.expect(r.do("PUT", other, bearer(r.token)), 200, "") })
 	b := newBrowser(t)
 	page := g.consentPage(b, authorization(r.id))
-	g.s.store = replacing{g.s.store, replace}
+	g.keepIn(replacing{g.s.store, replace})
 	again := g.submit(b, "/consent", approval(t, page, "allow"))
 	if again.status != 200 || !strings.Contains(again.words(), "Somebody else") {
 		t.Fatalf("got %d %s", again.status, again.words())
 	}
 	page = g.devicePages(b, g.waits(r.id).str("user_code"))
-	g.s.store = replacing{g.s.store, func() {
+	g.keepIn(replacing{g.s.store, func() {
 		g.expect(r.do("PUT", strings.Replace(other, "Somebody else", "A third", 1), bearer(r.token)), 200, "")
-	}}
+	}})
 	again = g.submit(b, "/consent", approval(t, page, "allow"))
 	if again.status != 200 || !strings.Contains(again.words(), "A third") {
 		t.Fatalf("a device got %d %s", again.status, again.words())

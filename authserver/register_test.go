@@ -145,7 +145,7 @@ func TestStrangersDoNotDropAClientInUse(t *testing.T) {
 
 func TestRegistrationThatIsFull(t *testing.T) {
 	g := newRig(t)
-	g.s.store = noRoom{g.s.store}
+	g.keepIn(noRoom{g.s.store})
 	a := g.postJSON("/register", `{"redirect_uris":["`+callback+`"]}`)
 	g.expect(a, 503, "temporarily_unavailable")
 	g.expectReason(RegistrationFull)
@@ -163,7 +163,7 @@ func TestClientIsBegunOnce(t *testing.T) {
 	g := newRig(t)
 	client, tv := g.publicClient(), g.television("")
 	counted := &begunCount{Store: g.s.store}
-	g.s.store = counted
+	g.keepIn(counted)
 	for range 3 {
 		g.get(noRedirect(), "/authorize?"+authorization(client).Encode())
 		g.waits(tv)

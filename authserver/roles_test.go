@@ -143,7 +143,7 @@ func TestRoleTakenWhileATokenIsIssued(t *testing.T) {
 	g.give("user")
 	id := g.publicClient()
 	first := g.post("/token", redemption(id, g.code(id, "scope", "calc:basic calc:power")))
-	g.s.store = &between{Store: g.s.store, call: func() { g.give() }}
+	g.keepIn(&between{Store: g.s.store, call: func() { g.give() }})
 	g.expect(g.post("/token", refreshing(id, first)), 400, "invalid_grant")
 	g.expectReason(NothingLeft)
 }
