@@ -19,9 +19,10 @@ func (s *Server) resourceFor(asked string, c client) (Resource, error) {
 // which it has no scope, not even one without any. RFC 8707 §2: the resource is
 // what cannot be had, whatever scope is asked for, so that is the error. A client
 // that nobody here made gets no scope of the administration, whoever signs in
-// (RFC 6749 §10.2): everybody can make one.
+// (RFC 6749 §10.2): everybody can make one. Nor does one whose scopes nobody here
+// named, as little as a role that has all of them.
 func (s *Server) reaches(c client, r Resource) error {
-	if r.URL == s.catalogue.admin.URL && c.Dynamic {
+	if r.URL == s.catalogue.admin.URL && (c.Dynamic || !c.Bounded) {
 		return refuse(AdminForStrangers)
 	}
 	if c.Bounded && len(intersect(c.Scope, r.names())) == 0 {

@@ -124,6 +124,13 @@ func TestDynamicClientsAndTheAPI(t *testing.T) {
 	if err := g.s.reaches(client{Client: store.Client{ID: "https://app.example/client.json", Dynamic: true}, host: "app.example", verified: true}, g.s.catalogue.admin); reasonOf(err) != AdminForStrangers {
 		t.Errorf("by a document: %v", err)
 	}
+	unnamed, _, err := g.s.RegisterClient(t.Context(), []byte(`{"redirect_uris":["`+callback+`"],"token_endpoint_auth_method":"none"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := g.authorizeBy(newBrowser(t), with(authorization(unnamed), pairs...)); v.Get("error") != "invalid_scope" {
+		t.Errorf("whose scopes nobody named: %v", v)
+	}
 	only := newRig(t, func(c *Config) { c.Resources = c.Resources[:1] })
 	robot, secret := only.machine("calc:basic")
 	if a := only.post("/token", url.Values{"grant_type": {"client_credentials"}}, basic(robot, secret)); a.status != 200 || only.claims(a.str("access_token")).Audience[0] != calculator {

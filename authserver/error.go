@@ -212,7 +212,7 @@ var answers = map[Reason]answer{
 	BadScope:            {400, "invalid_scope", "A requested scope does not exist here, or is more than this client may have."},
 	BadTarget:           {400, "invalid_target", "Name exactly one resource of protected_resources in the resource parameter."},
 	TargetNotAllowed:    {400, "invalid_target", "This client has no scope of this resource: name another resource, or ask the operator for a client that may use this one."},
-	AdminForStrangers:   {400, "invalid_scope", "Clients that registered themselves get no scope of the administration: use postern admin login, or ask an administrator to make a client."},
+	AdminForStrangers:   {400, "invalid_scope", "Clients that registered themselves, or whose scopes nobody here named, get no scope of the administration: use postern admin login, or ask an administrator to make a client with these scopes."},
 	NothingLeft:         {400, "invalid_grant", "Nothing of what was granted exists here any more: authorize again."},
 	RequestObject:       {400, "request_not_supported", "Request objects (request) are not read here: send the parameters themselves, or push them."},
 	PlainAccessToken:    {401, "invalid_token", "The access token is of a public client, and not bound to a key: get one with a DPoP proof."},

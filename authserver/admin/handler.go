@@ -86,13 +86,13 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	body, broken := readBody(w, r, op.facts()) // first: it may take a while, in which a caller loses what they may
 	by, err := a.gate.Admit(w, r, op.facts().scope)
 	if err != nil {
 		return err
 	}
-	body, err := readBody(w, r, op.facts())
-	if err != nil {
-		return err
+	if broken != nil {
+		return broken
 	}
 	answer, err := op.run(r.Context(), a.desk, by, r, path, body)
 	if err != nil {
