@@ -19,34 +19,40 @@ const (
 	securityAge = 10 * time.Minute
 )
 
-// guarded is a page or a form for somebody who has just signed in, as strongly
-// as they can: whoever finds an open session changes nothing with it.
+// guarded is a page for somebody who has just signed in, as strongly as they
+// can: whoever finds an open session changes nothing with it.
 func (s *Server) guarded(h func(w http.ResponseWriter, r *http.Request, v store.Session, f factors) error) handle {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		next := securityPath
-		if r.Method == http.MethodGet {
-			next = s.here(r)
-		}
-		v, ok, err := s.visitor(w, r, visit{next: next, age: securityAge})
+		v, f, ok, err := s.guard(w, r, s.here(r))
 		if err != nil || !ok {
 			return err
-		}
-		f, err := s.factorsOf(r.Context(), v.UserID)
-		if err != nil {
-			return err
-		}
-		if f.any() && !levelOf(v.Methods).meets(levelMulti) {
-			if v, ok, err = s.visitor(w, r, visit{next: next, age: securityAge, level: levelMulti}); err != nil || !ok {
-				return err
-			}
 		}
 		return h(w, r, v, f)
 	}
 }
 
-// sent is the form of a guarded page.
+// guard is visitor for what is guarded, and says what factors the person has.
+func (s *Server) guard(w http.ResponseWriter, r *http.Request, next string) (v store.Session, f factors, ok bool, err error) {
+	d := visit{next: next, age: securityAge}
+	if v, ok, err = s.visitor(w, r, d); err != nil || !ok {
+		return store.Session{}, factors{}, false, err
+	}
+	if f, err = s.factorsOf(r.Context(), v.UserID); err != nil {
+		return store.Session{}, factors{}, false, err
+	}
+	if f.any() && !levelOf(v.Methods).meets(levelMulti) {
+		d.level = levelMulti
+		if v, ok, err = s.visitor(w, r, d); err != nil || !ok {
+			return store.Session{}, factors{}, false, err
+		}
+	}
+	return v, f, true, nil
+}
+
+// sent is the form of a guarded page. Nobody looks at the session before all of
+// it is here: a body takes its time, in which the session may end.
 func (s *Server) sent(h func(w http.ResponseWriter, r *http.Request, v store.Session, f factors, form params) error) handle {
-	return s.guarded(func(w http.ResponseWriter, r *http.Request, v store.Session, f factors) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
 		if err := s.fromHere(r); err != nil {
 			return err
 		}
@@ -54,11 +60,15 @@ func (s *Server) sent(h func(w http.ResponseWriter, r *http.Request, v store.Ses
 		if err != nil {
 			return err
 		}
+		v, f, ok, err := s.guard(w, r, securityPath)
+		if err != nil || !ok {
+			return err
+		}
 		if err := s.checkFormToken(form["token"], v); err != nil {
 			return err
 		}
 		return h(w, r, v, f, form)
-	})
+	}
 }
 
 // securityFrame is the frame of the pages about signing in.

@@ -59,6 +59,9 @@ func (s *Server) streamTokens(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return refuse(NoSession)
 	}
+	if err := s.admitNetwork(r); err != nil {
+		return err
+	}
 	leave, ok := s.streams.open(v.UserID)
 	if !ok {
 		return refuse(TooMany)

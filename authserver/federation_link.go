@@ -123,6 +123,9 @@ func (s *Server) offerLink(w http.ResponseWriter, r *http.Request, p *provider, 
 
 // linkOffered links what was offered to the account that was signed in to since.
 func (s *Server) linkOffered(w http.ResponseWriter, r *http.Request, p *provider) error {
+	if err := s.admitNetwork(r); err != nil {
+		return err
+	}
 	v, signedIn, err := s.session(r)
 	if err != nil {
 		return err
