@@ -11,6 +11,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/dpop"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/token"
+	"github.com/postern-mcp/postern/authserver/trail"
 )
 
 // adminResource is the administration API in the catalogue: tokens are issued
@@ -125,7 +126,7 @@ func (gate) Passes(err error) bool { return reasonOf(err) == DatabaseAway }
 
 // Refused puts it on record; the API has it in the log already.
 func (g gate) Refused(r *http.Request, why admin.Reason) {
-	g.s.record(callerOf(r), "admin.refused", append([]any{"path", clip(r.URL.Path), "method", clip(r.Method), "reason", string(why),
+	g.s.record(callerOf(r), "admin.refused", append([]any{"path", clip(trail.Path(r.URL.Path)), "method", clip(r.Method), "reason", string(why),
 		"address", g.s.address(r), "request_id", callerOf(r).id}, callerOf(r).fields()...))
 }
 

@@ -109,7 +109,7 @@ var members = map[string]string{
 	"issuer":          "of this authorization server",
 	"request_id":      "of the request that did it; the caller gets it as `X-Request-Id`",
 	"address":         "where the request came from",
-	"path":            "of the request, without its query",
+	"path":            "of the request, without its query and without segments of 40 characters and more, which may be secrets",
 	"method":          "of the request",
 	"reason":          "why it was refused: a word of a closed set",
 	"unrecorded":      "how many refusals since the last line had none of their own: of unknown paths, wrong methods and hosts, and too many requests, 50 a second have",

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/postern-mcp/postern/authserver/trail"
 )
 
 // handle is an endpoint: it answers, or says why not.
@@ -83,6 +85,6 @@ func (s *Server) logRefusal(r *http.Request, err error) {
 	if answerTo(err).status >= http.StatusInternalServerError {
 		level = slog.LevelError
 	}
-	fields := []any{"path", clip(r.URL.Path), "method", clip(r.Method), "reason", string(reasonOf(err)), "cause", clip(causeOf(err)), "address", s.address(r)}
+	fields := []any{"path", clip(trail.Path(r.URL.Path)), "method", clip(r.Method), "reason", string(reasonOf(err)), "cause", clip(causeOf(err)), "address", s.address(r)}
 	s.report(r.Context(), level, "request.refused", append(fields, callerOf(r).fields()...)...)
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json"
+
+	"github.com/postern-mcp/postern/authserver/trail"
 )
 
 // API serves the operations of the table over one desk.
@@ -68,7 +70,7 @@ func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if cause == nil {
 		cause = err
 	}
-	a.log.Log(r.Context(), level, "admin.refused", "path", clip(r.URL.Path), "method", clip(r.Method),
+	a.log.Log(r.Context(), level, "admin.refused", "path", clip(trail.Path(r.URL.Path)), "method", clip(r.Method),
 		"reason", string(p.Reason), "cause", clip(cause.Error()))
 	a.gate.Refused(r, p.Reason)
 	writeProblem(w, p)

@@ -27,6 +27,7 @@ var allowed = map[string][]string{
 	"authserver/store":      {"authserver/clientdoc"},
 	"authserver/keyring":    {"authserver/jose", "authserver/store"},
 	"authserver/console":    {"authserver/admin", "authserver/pages", "authserver/clientdoc", "authserver/risk"},
+	"authserver/admin":      {"authserver/trail"},
 	"authserver/clientdoc":  {"authserver/jose", "authserver/reach"},
 	"authserver/upstream":   {"authserver/jose", "authserver/reach"},
 	"authserver/token":      {"authserver/jose"},
