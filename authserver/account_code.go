@@ -68,8 +68,8 @@ func (s *Server) setCode(w http.ResponseWriter, r *http.Request, v store.Session
 		return s.showGenerator(w, r, answerTo(err).status, v, f, g, form["then"], describe(err))
 	}
 	giveBack()
-	kept := store.Generator{UserID: v.UserID, Sealed: s.seals.generators.close(g.Secret(), v.UserID), Step: step, CreatedAt: s.config.Now()}
-	if err := s.store.SetGenerator(r.Context(), kept); err != nil {
+	kept := store.Generator{UserID: v.UserID, Era: v.Era, Sealed: s.seals.generators.close(g.Secret(), v.UserID), Step: step, CreatedAt: s.config.Now()}
+	if err := admitted(s.store.SetGenerator(r.Context(), kept)); err != nil {
 		return err
 	}
 	s.audit(r, "factor.added", "subject", v.UserID, "factor", "code", "replaced", f.generator)
@@ -105,7 +105,7 @@ func (s *Server) removeCodePage(w http.ResponseWriter, r *http.Request, v store.
 
 // removeCode takes the generator away, and remembered browsers with the last factor.
 func (s *Server) removeCode(w http.ResponseWriter, r *http.Request, v store.Session, f factors, form params) error {
-	if err := s.store.RemoveGenerator(r.Context(), v.UserID); err != nil {
+	if err := admitted(s.store.RemoveGenerator(r.Context(), v.UserID, v.Era)); err != nil {
 		return err
 	}
 	s.audit(r, "factor.removed", "subject", v.UserID, "factor", "code")
@@ -122,7 +122,7 @@ func (s *Server) lessFactors(r *http.Request, v store.Session, left factors) err
 	if left.any() {
 		return nil
 	}
-	return errors.Join(s.store.SetRecoveryCodes(r.Context(), v.UserID, nil), s.store.ForgetBrowsers(r.Context(), v.UserID, store.Hash{}))
+	return errors.Join(admitted(s.store.SetRecoveryCodes(r.Context(), v.UserID, v.Era, nil)), s.store.ForgetBrowsers(r.Context(), v.UserID, store.Hash{}))
 }
 
 // factorAdded goes back to the page about signing in, saying what was done.
@@ -150,7 +150,7 @@ func (s *Server) showNewRecovery(w http.ResponseWriter, r *http.Request, v store
 		h, _ := otp.Recovery(v.UserID, c) // it has the form of one
 		hashes = append(hashes, h)
 	}
-	if err := s.store.SetRecoveryCodes(r.Context(), v.UserID, hashes); err != nil {
+	if err := admitted(s.store.SetRecoveryCodes(r.Context(), v.UserID, v.Era, hashes)); err != nil {
 		return err
 	}
 	s.audit(r, "recovery_codes.made", "subject", v.UserID)

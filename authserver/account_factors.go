@@ -172,6 +172,9 @@ func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Se
 	if ended > 0 {
 		s.audit(r, "sessions.ended", "subject", v.UserID, "number", ended, "because", "a second factor was set up")
 	}
+	if v, err = s.store.Session(r.Context(), v.Hash, s.config.Now()); err != nil { // in the era that has begun
+		return store.Session{}, admitted(err)
+	}
 	return v, s.rememberAs(w, r, v)
 }
 

@@ -85,12 +85,12 @@ func (s *Server) enrolled(r *http.Request, v store.Session, f factors, form para
 	if oneLine(name) == "" {
 		name = nameFor(r, f.passkeys)
 	}
-	kept := store.Passkey{ID: key.ID, UserID: v.UserID, Name: passkeyName(name), Credential: string(key.Credential), Counter: key.Counter, CreatedAt: s.config.Now()}
+	kept := store.Passkey{ID: key.ID, UserID: v.UserID, Era: v.Era, Name: passkeyName(name), Credential: string(key.Credential), Counter: key.Counter, CreatedAt: s.config.Now()}
 	err = s.store.AddPasskey(r.Context(), kept)
 	if errors.Is(err, store.ErrExists) {
 		return passkey.Key{}, refuse(PasskeyExists)
 	}
-	return key, err
+	return key, admitted(err)
 }
 
 const maxPasskeyName = 60
@@ -156,14 +156,14 @@ func (s *Server) removePasskey(w http.ResponseWriter, r *http.Request, v store.S
 	if err != nil {
 		return refuseFor(BadForm, err)
 	}
-	err = s.store.RemovePasskey(r.Context(), v.UserID, id, s.providers.issuers())
+	err = s.store.RemovePasskey(r.Context(), v.UserID, v.Era, id, s.providers.issuers())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return refuse(UnknownPath)
 	case errors.Is(err, store.ErrLastWay):
 		return refuse(LastWayIn)
 	case err != nil:
-		return err
+		return admitted(err)
 	}
 	s.audit(r, "factor.removed", "subject", v.UserID, "factor", "passkey", "passkey", form["passkey"])
 	if f.passkeys, err = s.passkeysOf(r.Context(), v.UserID); err != nil {

@@ -39,6 +39,7 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, v store.
 	if err != nil {
 		return s.passwordFailed(w, r, v, user, err)
 	}
+	user.Era = v.Era // of what they proved, not of what was read since
 	err = s.store.ChangePassword(r.Context(), user, hash, v.Hash, s.place(r), s.config.Now())
 	if errors.Is(err, store.ErrSpent) {
 		return refuse(RequestSpent)

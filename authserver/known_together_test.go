@@ -114,7 +114,7 @@ func TestKnownBrowsersEndWithPasswordAndFactors(t *testing.T) {
 	if g.s.known(r, testUser).id != "" {
 		t.Error("known after a factor was set up")
 	}
-	if err := g.s.store.RemoveGenerator(t.Context(), g.userID()); err != nil {
+	if err := g.s.store.RemoveGenerator(t.Context(), g.userID(), 0); err != nil {
 		t.Fatal(err)
 	}
 	r = g.knownAt()

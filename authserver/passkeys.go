@@ -21,7 +21,7 @@ type passkeyStore interface {
 type passkeyChanges interface {
 	MarkCloned(ctx context.Context, user string, id []byte, now time.Time) error
 	RenamePasskey(ctx context.Context, user string, id []byte, name string) error
-	RemovePasskey(ctx context.Context, user string, id []byte, issuers []string) error
+	RemovePasskey(ctx context.Context, user string, era int64, id []byte, issuers []string) error
 }
 
 // question is what a passkey is asked, as it travels in the form: sealed, for

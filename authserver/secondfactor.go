@@ -32,12 +32,12 @@ type generatorStore interface {
 }
 
 type generatorRemover interface {
-	RemoveGenerator(ctx context.Context, user string) error
+	RemoveGenerator(ctx context.Context, user string, era int64) error
 }
 
 type recoveryStore interface {
 	RecoveryCodes(ctx context.Context, user string) (left int, err error)
-	SetRecoveryCodes(ctx context.Context, user string, codes []store.Hash) error
+	SetRecoveryCodes(ctx context.Context, user string, era int64, codes []store.Hash) error
 	UseRecoveryCode(ctx context.Context, user string, code store.Hash, now time.Time) error
 }
 

@@ -62,6 +62,17 @@ func (e ending) inEra(ctx context.Context, user string, era int64) error {
 	return spentUnless(exists(ctx, e.Tx, "SELECT 1 FROM users WHERE id = $1 AND era = $2 AND disabled_at = 0"+e.dialect.alone, user, era))
 }
 
+// provenTx is tx for what somebody does who proved who they are in an era:
+// ErrSpent when it is over, or they are disabled.
+func (s *DB) provenTx(ctx context.Context, user string, era int64, f func(*sql.Tx) error) error {
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := (ending{Tx: tx, dialect: s.dialect}).inEra(ctx, user, era); err != nil {
+			return err
+		}
+		return f(tx)
+	})
+}
+
 // addNewcomer: an address that is verified as somebody else's is not verified as theirs.
 func addNewcomer(ctx context.Context, tx *sql.Tx, u User, now time.Time) error {
 	err := freeAddress(ctx, tx, u)

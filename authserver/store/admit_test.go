@@ -1,6 +1,7 @@
 package store
 
 import (
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -57,6 +58,73 @@ func TestWhatWasProvedEnds(t *testing.T) {
 				}
 			})
 		}
+	})
+}
+
+// Nor does it change how the person signs in, once it has ended.
+func TestWhatWasProvedChangesNothingAfterItsEnd(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		for name, end := range ended {
+			t.Run(name, func(t *testing.T) {
+				s, ctx := open(t), t.Context()
+				must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
+				must(t, s.AddPasskey(ctx, Passkey{ID: []byte("k1"), UserID: "u1", CreatedAt: t0}))
+				must(t, s.AddPasskey(ctx, Passkey{ID: []byte("k2"), UserID: "u1", CreatedAt: t0}))
+				must(t, s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}))
+				must(t, s.SetRecoveryCodes(ctx, "u1", 0, []Hash{h("c")}))
+				must(t, end(t, s))
+				before := signInOf(t, s)
+				u := before.user
+				u.Era = 0
+				want(t, s.ChangePassword(ctx, u, "thief", Hash{}, Place{}, t0), ErrSpent)
+				want(t, s.AddPasskey(ctx, Passkey{ID: []byte("late"), UserID: "u1", CreatedAt: t0}), ErrSpent)
+				want(t, s.RemovePasskey(ctx, "u1", 0, []byte("k1"), nil), ErrSpent)
+				want(t, s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("thief"), CreatedAt: t0}), ErrSpent)
+				want(t, s.SetRecoveryCodes(ctx, "u1", 0, []Hash{h("d"), h("e")}), ErrSpent)
+				want(t, s.RemoveGenerator(ctx, "u1", 0), ErrSpent)
+				if after := signInOf(t, s); !reflect.DeepEqual(after, before) {
+					t.Errorf("was %+v, is %+v", before, after)
+				}
+			})
+		}
+	})
+}
+
+// signInWays is how u1 signs in, as it is kept.
+type signInWays struct {
+	user      User
+	passkeys  []Passkey
+	generator Generator
+	codes     int
+}
+
+func signInOf(t *testing.T, s *DB) (v signInWays) {
+	t.Helper()
+	var err, none error
+	v.user, err = s.UserByID(t.Context(), "u1")
+	must(t, err)
+	v.passkeys, err = s.Passkeys(t.Context(), "u1")
+	must(t, err)
+	v.generator, none = s.Generator(t.Context(), "u1")
+	if none != nil {
+		want(t, none, ErrNotFound)
+	}
+	v.codes, err = s.RecoveryCodes(t.Context(), "u1")
+	must(t, err)
+	return v
+}
+
+// The newest era is not enough for somebody who is disabled.
+func TestDisabledChangeNothing(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
+		must(t, ended["disabled"](t, s))
+		u, err := s.UserByID(ctx, "u1")
+		must(t, err)
+		want(t, s.ChangePassword(ctx, u, "y", Hash{}, Place{}, t0), ErrSpent)
+		want(t, s.AddPasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1", Era: u.Era, CreatedAt: t0}), ErrSpent)
+		want(t, s.SetGenerator(ctx, Generator{UserID: "u1", Era: u.Era, Sealed: []byte("x"), CreatedAt: t0}), ErrSpent)
 	})
 }
 

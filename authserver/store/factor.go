@@ -9,6 +9,7 @@ import (
 // Generator is a person's generator of codes (RFC 6238).
 type Generator struct {
 	UserID    string
+	Era       int64  // of the session it is set in; Generator does not say it
 	Sealed    []byte // its secret, sealed by the caller
 	Step      int64  // of the last code that was taken: none of it or before is taken again
 	CreatedAt time.Time
@@ -28,9 +29,9 @@ func (s *DB) Generator(ctx context.Context, user string) (Generator, error) {
 }
 
 // SetGenerator gives a person a generator that has shown a code, instead of
-// the one there was.
+// the one there was: ErrSpent when its era is over.
 func (s *DB) SetGenerator(ctx context.Context, g Generator) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.provenTx(ctx, g.UserID, g.Era, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx,
 			`INSERT INTO code_generators (user_id, sealed, step, created_at, confirmed_at) VALUES ($1, $2, $3, $4, $4)
 			 ON CONFLICT (user_id) DO UPDATE SET sealed = excluded.sealed, step = excluded.step,
@@ -55,9 +56,9 @@ func (s *DB) RecoveryCodes(ctx context.Context, user string) (left int, err erro
 }
 
 // SetRecoveryCodes gives a person these recovery codes; the ones before are
-// worth nothing any more.
-func (s *DB) SetRecoveryCodes(ctx context.Context, user string, codes []Hash) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+// worth nothing any more. ErrSpent when the era is over in which they asked for it.
+func (s *DB) SetRecoveryCodes(ctx context.Context, user string, era int64, codes []Hash) error {
+	return s.provenTx(ctx, user, era, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "DELETE FROM recovery_codes WHERE user_id = $1", user); err != nil {
 			return err
 		}
@@ -78,8 +79,11 @@ func (s *DB) UseRecoveryCode(ctx context.Context, user string, code Hash, now ti
 	})
 }
 
-// RemoveGenerator takes the generator of a person away; none is no error.
-func (s *DB) RemoveGenerator(ctx context.Context, user string) error {
-	_, err := s.write.ExecContext(ctx, "DELETE FROM code_generators WHERE user_id = $1", user)
-	return err
+// RemoveGenerator takes the generator of a person away; none is no error, and
+// ErrSpent says that the era is over in which they asked for it.
+func (s *DB) RemoveGenerator(ctx context.Context, user string, era int64) error {
+	return s.provenTx(ctx, user, era, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM code_generators WHERE user_id = $1", user)
+		return err
+	})
 }

@@ -65,8 +65,8 @@ func TestGenerators(t *testing.T) {
 		if g, err = s.Generator(t.Context(), "u1"); err != nil || string(g.Sealed) != "again" || g.Step != 6 {
 			t.Errorf("got %+v, %v", g, err)
 		}
-		must(t, s.RemoveGenerator(t.Context(), "u1"))
-		must(t, s.RemoveGenerator(t.Context(), "u1"))
+		must(t, s.RemoveGenerator(t.Context(), "u1", 0))
+		must(t, s.RemoveGenerator(t.Context(), "u1", 0))
 		_, err = s.Generator(t.Context(), "u1")
 		want(t, err, ErrNotFound)
 	})
@@ -76,8 +76,8 @@ func TestRecoveryCodes(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s := open(t)
 		adaAndBob(t, s)
-		must(t, s.SetRecoveryCodes(t.Context(), "u1", []Hash{h("a"), h("b"), h("c")}))
-		must(t, s.SetRecoveryCodes(t.Context(), "u2", []Hash{h("a")}))
+		must(t, s.SetRecoveryCodes(t.Context(), "u1", 0, []Hash{h("a"), h("b"), h("c")}))
+		must(t, s.SetRecoveryCodes(t.Context(), "u2", 0, []Hash{h("a")}))
 		once(t, func() error { return s.UseRecoveryCode(t.Context(), "u1", h("a"), t0) })
 		want(t, s.UseRecoveryCode(t.Context(), "u1", h("x"), t0), ErrSpent)
 		want(t, s.UseRecoveryCode(t.Context(), "u2", h("b"), t0), ErrSpent)
@@ -86,7 +86,7 @@ func TestRecoveryCodes(t *testing.T) {
 				t.Errorf("%s: %d, %v", user, got, err)
 			}
 		}
-		must(t, s.SetRecoveryCodes(t.Context(), "u1", []Hash{h("d")}))
+		must(t, s.SetRecoveryCodes(t.Context(), "u1", 0, []Hash{h("d")}))
 		want(t, s.UseRecoveryCode(t.Context(), "u1", h("b"), t0), ErrSpent)
 		must(t, s.UseRecoveryCode(t.Context(), "u1", h("d"), t0))
 	})
@@ -127,14 +127,14 @@ func TestPasskeys(t *testing.T) {
 		want(t, s.UsePasskey(ctx, next, t0), ErrSpent)
 		want(t, s.RenamePasskey(ctx, "u2", k.ID, "mine"), ErrNotFound)
 		must(t, s.RenamePasskey(ctx, "u1", k.ID, "old phone"))
-		want(t, s.RemovePasskey(ctx, "u2", k.ID, nil), ErrNotFound)
+		want(t, s.RemovePasskey(ctx, "u2", 0, k.ID, nil), ErrNotFound)
 		all, err = s.Passkeys(ctx, "u1")
 		must(t, err)
 		if all[0].Name != "old phone" || all[0].ClonedAt.IsZero() || all[0].UsedAt.IsZero() {
 			t.Errorf("got %+v", all[0])
 		}
-		must(t, s.RemovePasskey(ctx, "u1", k.ID, nil))
-		want(t, s.RemovePasskey(ctx, "u1", k.ID, nil), ErrNotFound)
+		must(t, s.RemovePasskey(ctx, "u1", 0, k.ID, nil))
+		want(t, s.RemovePasskey(ctx, "u1", 0, k.ID, nil), ErrNotFound)
 	})
 }
 
@@ -146,8 +146,8 @@ func TestLastPasskeyStays(t *testing.T) {
 		for _, id := range []string{"k1", "k2"} {
 			must(t, s.AddPasskey(ctx, Passkey{ID: []byte(id), UserID: "u1", CreatedAt: t0}))
 		}
-		must(t, s.RemovePasskey(ctx, "u1", []byte("k1"), nil))
-		want(t, s.RemovePasskey(ctx, "u1", []byte("k2"), nil), ErrLastWay)
+		must(t, s.RemovePasskey(ctx, "u1", 0, []byte("k1"), nil))
+		want(t, s.RemovePasskey(ctx, "u1", 0, []byte("k2"), nil), ErrLastWay)
 		if all, err := s.Passkeys(ctx, "u1"); err != nil || len(all) != 1 {
 			t.Errorf("%d passkeys, %v", len(all), err)
 		}
@@ -186,7 +186,7 @@ func TestFactorsAreRemovedTogether(t *testing.T) {
 		ctx := t.Context()
 		for _, u := range []string{"u1", "u2"} {
 			must(t, s.SetGenerator(ctx, Generator{UserID: u, Sealed: []byte("x"), CreatedAt: t0}))
-			must(t, s.SetRecoveryCodes(ctx, u, []Hash{h("a")}))
+			must(t, s.SetRecoveryCodes(ctx, u, 0, []Hash{h("a")}))
 			must(t, s.AddPasskey(ctx, Passkey{ID: []byte(u), UserID: u, Name: "n", CreatedAt: t0}))
 			must(t, s.RememberBrowser(ctx, Browser{Hash: h(u), UserID: u, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}))
 		}

@@ -10,6 +10,7 @@ import (
 type Passkey struct {
 	ID         []byte
 	UserID     string
+	Era        int64 // of the session it is added in; Passkeys does not say it
 	Name       string
 	Credential string // JSON, the caller's
 	Counter    uint32
@@ -39,9 +40,10 @@ func (s *DB) Passkeys(ctx context.Context, user string) ([]Passkey, error) {
 	return all, rows.Err()
 }
 
-// AddPasskey adds one: ErrExists when it is registered, by whomever.
+// AddPasskey adds one: ErrExists when it is registered, by whomever, and
+// ErrSpent when its era is over.
 func (s *DB) AddPasskey(ctx context.Context, k Passkey) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+	return s.provenTx(ctx, k.UserID, k.Era, func(tx *sql.Tx) error {
 		return exactlyOne(ctx, tx, ErrExists,
 			`INSERT INTO passkeys (id, user_id, name, credential, counter, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 			k.ID, k.UserID, k.Name, k.Credential, int64(k.Counter), millis(k.CreatedAt))
@@ -75,9 +77,10 @@ func (s *DB) RenamePasskey(ctx context.Context, user string, id []byte, name str
 
 // RemovePasskey takes a passkey away: ErrNotFound when it is not this person's,
 // and ErrLastWay when they have no password, no other passkey, and no identity
-// of the issuers at which people sign in.
-func (s *DB) RemovePasskey(ctx context.Context, user string, id []byte, issuers []string) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+// of the issuers at which people sign in; ErrSpent when the era is over in which
+// they asked for it.
+func (s *DB) RemovePasskey(ctx context.Context, user string, era int64, id []byte, issuers []string) error {
+	return s.provenTx(ctx, user, era, func(tx *sql.Tx) error {
 		err := exactlyOne(ctx, tx, ErrNotFound, "DELETE FROM passkeys WHERE id = $1 AND user_id = $2", id, user)
 		if err != nil {
 			return err

@@ -52,14 +52,14 @@ func hot(t *testing.T, s *DB) {
 		s.AddUser(ctx, User{ID: "u9", Name: "grace", Email: "grace@corp.example", EmailVerified: true}, t0), failed(s.UserByAddress(ctx, "grace@corp.example")),
 		s.Depart(ctx, h("d"), []byte("to"), t0), failed(s.Return(ctx, h("d"), t0.Add(-time.Second))),
 		s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}), failed(s.Generator(ctx, "u1")), s.TakeStep(ctx, "u1", 1),
-		s.SetRecoveryCodes(ctx, "u1", []Hash{h("c")}), failed(s.RecoveryCodes(ctx, "u1")), s.UseRecoveryCode(ctx, "u1", h("c"), t0),
+		s.SetRecoveryCodes(ctx, "u1", 0, []Hash{h("c")}), failed(s.RecoveryCodes(ctx, "u1")), s.UseRecoveryCode(ctx, "u1", h("c"), t0),
 		s.AddPasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1", CreatedAt: t0}), failed(s.Passkeys(ctx, "u1")), s.UsePasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1"}, t0),
-		s.RenamePasskey(ctx, "u1", []byte("k"), "n"), s.MarkCloned(ctx, "u1", []byte("k"), t0), s.RemovePasskey(ctx, "u1", []byte("k"), nil),
+		s.RenamePasskey(ctx, "u1", []byte("k"), "n"), s.MarkCloned(ctx, "u1", []byte("k"), t0), s.RemovePasskey(ctx, "u1", 0, []byte("k"), nil),
 		s.RememberBrowser(ctx, Browser{Hash: h("b"), UserID: "u1", ExpiresAt: t0.Add(time.Hour), Era: 2}), failed(s.Browsers(ctx, "u1", t0)), s.ForgetBrowsers(ctx, "u1", h("b")),
 		s.AddTicket(ctx, invitation("i")), failed(s.Tickets(ctx, Invitation, t0)), s.SignUp(ctx, invitation("i"), User{ID: "u77", Name: "newcomer", PasswordHash: "x"}, t0), s.RemoveTicket(ctx, h("i")),
 		s.AddReset(ctx, Ticket{Hash: h("p"), Purpose: PasswordReset, UserID: "u1", ExpiresAt: t0.Add(time.Hour)}, agree), failed(s.Ticket(ctx, h("p"), PasswordReset, t0)),
 		s.ResetPassword(ctx, Ticket{Hash: h("p"), Purpose: PasswordReset, UserID: "u1"}, "y", Place{}, t0), s.ChangePassword(ctx, User{ID: "u1", PasswordHash: "y"}, "z", h("s"), Place{}, t0),
-		s.RemoveGenerator(ctx, "u1"), failed(s.ConsentsOf(ctx, "u1")), s.Forget(ctx, "u1", "c1", t0),
+		s.RemoveGenerator(ctx, "u1", 0), failed(s.ConsentsOf(ctx, "u1")), s.Forget(ctx, "u1", "c1", t0),
 		failed(s.Sweep(ctx, t0, t0, 10)), s.DeleteClient(ctx, "c1"), s.DeleteUser(ctx, "ada"),
 	} {
 		if err != nil {

@@ -151,11 +151,11 @@ func (s *DB) ResetPassword(ctx context.Context, t Ticket, passwordHash string, h
 }
 
 // ChangePassword sets a person's password, unless it was changed since was was
-// read: then ErrSpent. It ends what ResetPassword does, but one session.
+// read, or its era is over, or they are disabled: then ErrSpent. It ends what ResetPassword does, but one session.
 func (s *DB) ChangePassword(ctx context.Context, was User, passwordHash string, but Hash, here Place, now time.Time) error {
 	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
-		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE users SET password_at = $1 WHERE id = $2 AND password_hash = $3",
-			millis(now), was.ID, was.PasswordHash)
+		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE users SET password_at = $1 WHERE id = $2 AND password_hash = $3 AND era = $4 AND disabled_at = 0",
+			millis(now), was.ID, was.PasswordHash, was.Era)
 		if err != nil {
 			return err
 		}
