@@ -41,6 +41,21 @@ func (s *Server) account() map[string]route {
 	}
 }
 
+// arrives says whether somebody typed the address of this server at a browser.
+// Programs learn nothing there, as at any path that there is not.
+func (s *Server) arrives(r *http.Request) bool {
+	if r.Method != http.MethodGet || r.URL.Path != s.site.local("/") && r.URL.Path != s.site.path {
+		return false
+	}
+	return strings.Contains(strings.Join(r.Header.Values("Accept"), ","), "text/html")
+}
+
+func (s *Server) toAccount(w http.ResponseWriter, _ *http.Request) error {
+	w.Header().Set("Vary", "Accept")
+	seeOther(w, s.site.local(accountPath))
+	return nil
+}
+
 func (s *Server) overview(w http.ResponseWriter, r *http.Request, v store.Session) error {
 	p, err := s.overviewOf(r.Context(), v)
 	if err != nil {
@@ -50,7 +65,7 @@ func (s *Server) overview(w http.ResponseWriter, r *http.Request, v store.Sessio
 	if err != nil {
 		return err
 	}
-	p.Notices = doneNotices(r)
+	p.Notices, p.Address = doneNotices(r), s.site.url(accountPath)
 	return f.Overview(w, http.StatusOK, p)
 }
 

@@ -14,7 +14,8 @@ const freshFor = 30 * time.Minute // a sign-in that is good enough to change som
 
 // console makes the pages of administration.
 func (s *Server) console() *console.Console {
-	of := console.Server{Invites: s.config.SignUp != "" && s.config.SignUp != SignUpClosed, KeyAhead: s.config.Keys.PublishBefore, KeyKept: keptSigned, Now: s.config.Now}
+	of := console.Server{Invites: s.config.SignUp != "" && s.config.SignUp != SignUpClosed, KeyAhead: s.config.Keys.PublishBefore, KeyKept: keptSigned, Now: s.config.Now,
+		File: s.config.File, Command: s.config.Command}
 	for _, r := range append(slices.Clone(s.catalogue.list), s.catalogue.admin) {
 		of.Resources = append(of.Resources, console.Resource{URL: r.URL, Name: r.Name, Scopes: r.lines(r.names())})
 	}

@@ -79,6 +79,8 @@ type Config struct {
 	Registration      Registration
 	RegistrationToken string // required with RegistrationToken
 	SignUp            SignUp // who may create an account; "" is closed
+	File              string // the configuration file, for administrators to read of; "" where nobody says
+	Command           string // what makes an invitation on the machine, for a shell; "" where nobody says
 	SecondFactor      FactorPolicy
 	StepUpSecret      string         // shared with resource servers that tell of step-ups; "": none does, and /step-up does not exist
 	AccessTokenLife   time.Duration  // 1…60 min

@@ -20,6 +20,19 @@ func (s *Server) HasClient(ctx context.Context, id string) (bool, error) {
 	return err == nil, err
 }
 
+// HasPassword says whether this is the password of a user, whatever their state.
+// It is for the operator: it is no try of anybody's, and on no record.
+func (s *Server) HasPassword(ctx context.Context, username, password string) (bool, error) {
+	u, err := s.store.User(ctx, username)
+	if errors.Is(err, store.ErrNotFound) || err == nil && u.PasswordHash == "" {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	return s.passwords.matches(ctx, u.PasswordHash, password)
+}
+
 // Account is a user or a client as an operator sees it.
 type Account struct {
 	ID         string // the client_id, or the sub of a user's tokens

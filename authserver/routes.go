@@ -78,6 +78,9 @@ func (s *Server) routes() http.Handler {
 		to, ok := table[r.URL.Path]
 		if !ok {
 			to = s.below(r.URL.Path)
+			if s.arrives(r) {
+				to = route{get: s.toAccount, page: true}
+			}
 		}
 		// RFC 3986 §6.2.2: a path that is written in another way is another; the
 		// administration API, whose paths carry names, reads its own.

@@ -132,6 +132,9 @@ func TestInvitationSaysWhatItIs(t *testing.T) {
 				t.Errorf("%s: %q is not in: %s", name, want, words)
 			}
 		}
+		if want := "your account is at " + strings.TrimPrefix(g.url, "http://") + "/account"; !strings.Contains(words, want) {
+			t.Errorf("%s: %q is not in: %s", name, want, words)
+		}
 		if strings.Contains(words, row.never) {
 			t.Errorf("%s: %q is in: %s", name, row.never, words)
 		}

@@ -53,6 +53,8 @@ type Server struct {
 	Invites   bool          // administrators may make invitations
 	KeyAhead  time.Duration // for how long a key is published before it signs
 	KeyKept   time.Duration // for how long it stays published afterwards
+	File      string        // of the configuration, or ""
+	Command   string        // that makes an invitation on the machine, or ""
 	Now       func() time.Time
 }
 

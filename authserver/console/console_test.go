@@ -135,7 +135,7 @@ func (d *door) Take(_ http.ResponseWriter, _ *http.Request, scope, next string) 
 }
 
 func of(d *desk, at *door) *Console {
-	return New(d, at, Server{KeyAhead: 24 * time.Hour, KeyKept: time.Hour, Now: func() time.Time { return now },
+	return New(d, at, Server{KeyAhead: 24 * time.Hour, KeyKept: time.Hour, File: "/srv/up/postern.yaml", Command: "postern admin --state /srv/up invite", Now: func() time.Time { return now },
 		Resources: []Resource{{URL: "https://calc.example", Name: "Calculator", Scopes: []pages.Scope{{Name: "calc:basic"}}}}})
 }
 
@@ -348,7 +348,7 @@ func TestListsLeadOnAndBack(t *testing.T) {
 
 func TestInvitationsSayWhoMadeThem(t *testing.T) {
 	got := ask(of(&desk{}, &door{}), "GET", Path+"/invitations").words
-	for _, words := range []string{"ada", "the operator of the machine", "client client_9", "sign_up: invitation", "postern admin invite -c postern.yaml", "start the server again"} {
+	for _, words := range []string{"ada", "the operator of the machine", "client client_9", "sign_up: invitation", "postern admin --state /srv/up invite", "in /srv/up/postern.yaml, and", "start the server again"} {
 		if !strings.Contains(got, words) {
 			t.Errorf("no %q in %s", words, got)
 		}

@@ -25,7 +25,7 @@ func (c *Console) openInvitations(r *http.Request, a Administrator, sent form) (
 	if err != nil {
 		return pages.Invitations{}, err
 	}
-	p := pages.Invitations{Now: c.of.Now(), Create: a.has(admin.ScopeUsers), Closed: !c.of.Invites, Email: sent["email"]}
+	p := pages.Invitations{Now: c.of.Now(), Create: a.has(admin.ScopeUsers), Closed: !c.of.Invites, File: c.of.File, Command: c.of.Command, Email: sent["email"]}
 	for _, v := range found.Items {
 		p.All = append(p.All, pages.Invitation{ID: v.ID, Email: v.Email, Roles: v.Roles, By: maker(v), Created: v.CreatedAt, Expires: v.ExpiresAt})
 	}

@@ -67,7 +67,7 @@ func (c *Console) askRevokeKey(w http.ResponseWriter, r *http.Request, a Adminis
 		At: keysPath, Title: "Revoke this key?", About: []pages.Fact{{Name: "Key (kid)", Cell: pages.Cell{Text: kid, Code: true}}}, Button: "Revoke the key", Path: keysPath + "/revoke", Hidden: []pages.Hidden{{Name: "kid", Value: kid}},
 		Back: pages.Link{Text: "Keys", Path: keysPath},
 		Effects: []string{"Only for a key that was stolen. If it is merely old, rotate instead.", "Every token it signed is dead at once: clients have to get new ones, and people do not notice.",
-			"A key that nobody knows yet signs instead: some servers refuse its first tokens for a few seconds, those that are slow to look for new keys for longer.", "This cannot be undone."},
+			"A key that nobody knows yet signs instead: some servers refuse its first tokens for a few seconds, those that are slow to look for new keys for longer.", "The key that signs now signs no more, even if you revoke another.", "This cannot be undone."},
 	})
 }
 

@@ -3,6 +3,8 @@ package console
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/pages"
@@ -70,7 +72,8 @@ func (c *Console) roleChoices(ctx context.Context, a Administrator, held []admin
 	}
 	var all []pages.RoleChoice
 	for _, role := range there.Items {
-		choice := pages.RoleChoice{Name: role.Name, Description: role.Description, Has: by[role.Name] != ""}
+		choice := pages.RoleChoice{Name: role.Name, Description: role.Description, Factor: role.Factor, Has: by[role.Name] != "",
+			Administers: slices.ContainsFunc(role.Scopes, func(s string) bool { return strings.HasPrefix(s, administering) })}
 		switch {
 		case role.Everyone:
 			choice.Fixed = "everybody has it"
@@ -81,6 +84,9 @@ func (c *Console) roleChoices(ctx context.Context, a Administrator, held []admin
 	}
 	return all, nil
 }
+
+// administering begins the names of the scopes of the administration.
+const administering = "postern:"
 
 // assigned is the source of a role that an administrator gave.
 const assigned = "assigned"

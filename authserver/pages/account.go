@@ -51,6 +51,7 @@ type Token struct {
 type Overview struct {
 	Now                            time.Time
 	Name, FullName                 string
+	Address                        string // of this page
 	HasPassword                    bool
 	PasswordAt                     time.Time
 	News                           []SignIn // that the person has not seen
@@ -111,6 +112,7 @@ func (p Overview) summary() Section {
 		{"Signed in at", Cell{Text: browsers, Path: "/account/sessions"}},
 		{"Applications you let in", applications},
 		{"Roles", Cell{Chips: p.Roles}},
+		{"Address of this page", Cell{Text: p.Address, Under: "Keep it: this is where you come back to."}},
 	}}
 }
 

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 )
@@ -20,6 +21,8 @@ type Invitations struct {
 	Roles   []RoleChoice
 	Create  bool   // the visitor may make them
 	Closed  bool   // nobody may but the operator of the machine
+	File    string // of the configuration, or ""
+	Command string // that makes one on the machine, or ""
 	Email   string // as typed before
 	Problem string
 	Notices []Notice
@@ -28,8 +31,8 @@ type Invitations struct {
 // closed says what it takes to invite from here, and what works until then.
 func (p Invitations) closed() Section {
 	s := Section{ID: "closed", Title: "Sign-up is closed", Lead: "So invitations are made on the machine itself, and not here. This is a setting:", Facts: []Fact{
-		{"To invite from here", Cell{Text: "sign_up: invitation", Code: true, Under: "Write this line under authserver: in the configuration file (postern.yaml), and start the server again."}},
-		{"Meanwhile, on the machine", Cell{Text: "postern admin invite -c postern.yaml", Code: true, Under: "It prints a link. Links that are made there work, whatever the setting says, and are listed below."}},
+		{"To invite from here", Cell{Text: "sign_up: invitation", Code: true, Under: "Write this line under authserver: in " + cmp.Or(p.File, "the configuration file") + ", and start the server again."}},
+		{"Meanwhile, on the machine", Cell{Text: cmp.Or(p.Command, "postern admin invite"), Code: true, Under: "It prints a link. Links that are made there work, whatever the setting says, and are listed below."}},
 	}}
 	if p.Create {
 		s.Facts = append(s.Facts, Fact{"Meanwhile, from here", Cell{Text: "Add a person", Path: "/admin/users/new", Under: "They get a password, which is shown to you once."}})

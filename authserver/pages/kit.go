@@ -48,20 +48,22 @@ func Span(d time.Duration) string {
 	return count(int(d/time.Second), "second")
 }
 
-// span is a length of time in its largest unit, "" for less than a minute.
+// span is a length of time in its largest unit, to the nearest of these, "" for
+// less than a minute.
 func span(d time.Duration) string {
 	const day = 24 * time.Hour
-	switch {
-	case d < time.Minute:
+	if d < time.Minute {
 		return ""
-	case d < time.Hour:
-		return count(int(d/time.Minute), "minute")
-	case d < 2*day:
-		return count(int(d/time.Hour), "hour")
-	case d < 60*day:
-		return count(int(d/day), "day")
 	}
-	return count(int(d/(30*day)), "month")
+	for _, unit := range []struct {
+		long, below time.Duration
+		noun        string
+	}{{time.Minute, time.Hour, "minute"}, {time.Hour, 2 * day, "hour"}, {day, 60 * day, "day"}} {
+		if near := d.Round(unit.long); near < unit.below {
+			return count(int(near/unit.long), unit.noun)
+		}
+	}
+	return count(int(d.Round(30*day)/(30*day)), "month")
 }
 
 func count(n int, noun string) string {

@@ -12,6 +12,8 @@ func TestTimesInWords(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "just now", 59 * time.Second: "just now", time.Minute: "1 minute ago", 59 * time.Minute: "59 minutes ago",
 		time.Hour: "1 hour ago", 47 * time.Hour: "47 hours ago", 48 * time.Hour: "2 days ago", 90 * 24 * time.Hour: "3 months ago",
+		89 * time.Second: "1 minute ago", 90 * time.Second: "2 minutes ago", 59*time.Minute + 29*time.Second: "59 minutes ago", 59*time.Minute + 31*time.Second: "1 hour ago",
+		-(7*24*time.Hour - time.Second): "in 7 days", -(24*time.Hour - time.Second): "in 24 hours", -(48*time.Hour - time.Second): "in 2 days", -(60*24*time.Hour - time.Second): "in 2 months",
 		-10 * time.Minute: "in 10 minutes", -time.Second: "in less than a minute",
 	} {
 		w := WhenOf(now.Add(-d), now)

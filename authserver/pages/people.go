@@ -3,6 +3,7 @@ package pages
 import (
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -23,6 +24,8 @@ type Factor struct{ ID, Name string }
 // RoleChoice is a role that can be given or taken.
 type RoleChoice struct {
 	Name, Description string
+	Administers       bool // it gives scopes of the administration
+	Factor            bool // it counts in sign-ins with a second factor only
 	Has               bool
 	Fixed             string // why it cannot be changed here, or ""
 }
@@ -136,7 +139,7 @@ func (p PersonOf) roles() Section {
 			s.Facts = append(s.Facts, Fact{r.Name, Cell{Text: r.Fixed}})
 			continue
 		}
-		choices.Options = append(choices.Options, Option{Value: r.Name, Text: r.Name, Hint: r.Description, Chosen: r.Has})
+		choices.Options = append(choices.Options, Option{Value: r.Name, Text: r.Name, Hint: r.hint(), Chosen: r.Has})
 	}
 	if len(choices.Options) > 0 {
 		s.Forms = []Form{{Path: "/admin/user/roles", Button: "Save roles", Inputs: []Input{choices}, Hidden: []Hidden{{"id", p.Of.ID}, {"tag", p.Tag}}}}
@@ -226,10 +229,25 @@ func (f Frame) PersonForm(w http.ResponseWriter, status int, p PersonForm) error
 	return f.Sheet(w, status, s)
 }
 
+// hint says what the role is for, and what it takes.
+func (r RoleChoice) hint() string {
+	var all []string
+	if r.Description != "" {
+		all = append(all, strings.TrimRight(r.Description, "."))
+	}
+	if r.Administers {
+		all = append(all, "Opens the administration of this server")
+	}
+	if r.Factor {
+		all = append(all, "Counts only in sign-ins with a second factor: its holders set one up first")
+	}
+	return strings.Join(all, ". ")
+}
+
 func roleInput(all []RoleChoice) Input {
 	i := Input{Name: "role", Label: "Roles", Kind: "choices"}
 	for _, r := range all {
-		i.Options = append(i.Options, Option{Value: r.Name, Text: r.Name, Hint: r.Description, Chosen: r.Has})
+		i.Options = append(i.Options, Option{Value: r.Name, Text: r.Name, Hint: r.hint(), Chosen: r.Has})
 	}
 	return i
 }

@@ -9,6 +9,7 @@ import (
 type SignUp struct {
 	Ticket, Request    string
 	Site               string // what the server is called
+	Account            string // the address of the account, which they come back to
 	Email              string // of the invitation, or ""
 	InvitedBy          string // the person who made it, "" for whoever runs the server
 	Until              When   // it is good

@@ -42,8 +42,8 @@ const (
 var words = map[Reason]string{
 	DeniedNetwork:    "Nobody may sign in from this network.",
 	FirstSignIn:      "It is this person's first sign-in.",
-	NewNetwork:       "The person did not sign in from this network before.",
-	NewAgent:         "The person did not sign in with this browser and system before.",
+	NewNetwork:       "The person did not sign in from this network before, or not since the password last changed.",
+	NewAgent:         "The person did not sign in with this browser and system before, or not since the password last changed.",
 	NewContext:       "Network and browser are both known, but not together.",
 	RecentFailures:   "Somebody just failed to sign in from here.",
 	ImpossibleTravel: "The last sign-in was too far away for the time between.",

@@ -37,7 +37,7 @@ func idOf(ctx context.Context, c admin.Caller, name string) (string, error) {
 func (o *office) grantList() *cobra.Command {
 	var w whose
 	c := listCommand(o, listing[admin.GrantQuery, admin.Grant]{
-		use: "list (--user NAME | --client CLIENT_ID)", short: "List what people allowed clients, the newest first", of: admin.ListGrants,
+		use: "list (--user NAME | --client CLIENT_ID)", short: "List what a user allowed (--user), or who allowed a client (--client), the newest first", of: admin.ListGrants,
 		query: func(ctx context.Context, c admin.Caller) (q admin.GrantQuery, err error) {
 			q.Whose, err = w.find(ctx, c)
 			return q, err
@@ -66,7 +66,7 @@ func (o *office) grantRevoke() *cobra.Command {
 func (o *office) tokenList() *cobra.Command {
 	var w whose
 	c := listCommand(o, listing[admin.TokenQuery, admin.Token]{
-		use: "list (--user NAME | --client CLIENT_ID)", short: "List live access tokens, the newest first", of: admin.ListTokens,
+		use: "list (--user NAME | --client CLIENT_ID)", short: "List live access tokens of a user (--user) or a client (--client), the newest first", of: admin.ListTokens,
 		query: func(ctx context.Context, c admin.Caller) (q admin.TokenQuery, err error) {
 			q.Whose, err = w.find(ctx, c)
 			return q, err

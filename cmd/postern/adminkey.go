@@ -71,7 +71,9 @@ func (o *office) keyRevoke() *cobra.Command {
 		Short: "Take a signing key back at once, as when it was stolen; prints the key that signs instead",
 		Long: "Take a signing key back at once. Every token it signed is refused from then on:\n" +
 			"here at once, by proxies with the next fetch of the keys. A new key signs from now on,\n" +
-			"so proxies that have just fetched may refuse its first tokens, for ten seconds at most.",
+			"so proxies that have just fetched may refuse its first tokens, for ten seconds at most.\n" +
+			"That holds for a key that is merely kept, too: the new one also replaces the one of now,\n" +
+			"whose tokens stay good until they expire.",
 		Args: oneName,
 		PreRunE: func(_ *cobra.Command, args []string) error {
 			return o.askable(yes, "end every token that "+quoted(args)+" signed")

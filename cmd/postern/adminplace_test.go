@@ -59,9 +59,32 @@ func TestAdminFollowsUp(t *testing.T) {
 // Whoever starts everything is told how to administer it.
 func TestUpSaysHowToAdministerIt(t *testing.T) {
 	var out strings.Builder
-	summary{Servers: map[string]string{"a": "http://127.0.0.1:8080/a/mcp"}}.print(&out, "/srv/.postern")
-	if !strings.Contains(out.String(), "\n  postern admin --state /srv/.postern user list\n") {
-		t.Error(out.String())
+	summary{
+		Servers: map[string]string{"a": "http://127.0.0.1:8080/a/mcp"}, User: demoUser{"demo", "kept"}, Boss: demoUser{Username: "admin"},
+		Admin: "http://127.0.0.1:9464", Account: "http://127.0.0.1:8090/account", Console: "http://127.0.0.1:8090/admin",
+	}.print(&out, "/srv/.postern")
+	for _, line := range []string{
+		"  postern admin --state /srv/.postern user list", "  metrics      http://127.0.0.1:9464/metrics",
+		"  account        http://127.0.0.1:8090/account", "  administration http://127.0.0.1:8090/admin (asks for a second factor)",
+		"Sign in as    demo  password kept", "Administrator admin  with the password that was chosen since the first start",
+	} {
+		if !strings.Contains(out.String(), "\n"+line+"\n") {
+			t.Errorf("no line %q in\n%s", line, out.String())
+		}
+	}
+}
+
+// Administrators read which command makes an invitation on this machine.
+func TestTheCommandThatInvites(t *testing.T) {
+	for want, s := range map[string]setup{
+		"postern admin invite -c /etc/postern/postern.yaml":         {path: "/etc/postern/postern.yaml"},
+		"postern admin --state /srv/.postern invite":                {path: "/srv/.postern/postern.yaml", state: "/srv/.postern"},
+		`postern admin --state '/home/ada/it'\''s $HOME' invite`:    {state: "/home/ada/it's $HOME"},
+		"postern admin invite -c '/home/ada/my files/postern.yaml'": {path: "/home/ada/my files/postern.yaml"},
+	} {
+		if got := s.inviting(); got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -150,7 +151,7 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		AccessTokenLife: conf.AccessTokenLife, RefreshTokenLife: conf.RefreshLife, CodeLife: conf.CodeLife,
 		LoopbackDocuments: conf.ClientDocuments.Loopback,
 		RedirectSchemes:   conf.RedirectSchemes, TrustedProxies: conf.Networks(),
-		SignUp: authserver.SignUp(conf.SignUp), SecondFactor: authserver.FactorPolicy{Always: conf.SecondFactor.Ask == "always", Remember: *conf.SecondFactor.Remember},
+		SignUp: authserver.SignUp(conf.SignUp), File: s.path, Command: s.inviting(), SecondFactor: authserver.FactorPolicy{Always: conf.SecondFactor.Ask == "always", Remember: *conf.SecondFactor.Remember},
 		Proofs: proofs, Audit: holder.trail, Log: log, Now: time.Now,
 	}
 	if holder.registry != nil {
@@ -187,6 +188,25 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 		return nil, fmt.Errorf("authorization server: %w", err)
 	}
 	return server, nil
+}
+
+// inviting is the command that makes an invitation on this machine.
+func (s setup) inviting() string {
+	if s.state != "" {
+		return "postern admin --state " + shellWord(s.state) + " invite"
+	}
+	return "postern admin invite -c " + shellWord(s.path)
+}
+
+// shellWord is s as one word of a shell's command line (POSIX.1-2024 XCU 2.2).
+func shellWord(s string) string {
+	plain := func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/._-+:@%", r)
+	}
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 func clientPolicy(conf *config.AuthServer) (authserver.ClientPolicy, error) {

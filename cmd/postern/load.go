@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/postern-mcp/postern/authserver"
@@ -13,6 +14,8 @@ import (
 
 // setup is a configuration file with the policies it names.
 type setup struct {
+	path     string // of the file, absolute
+	state    string // the folder of postern up, or ""
 	file     *config.File
 	lookup   config.Lookup
 	policies map[string]*policy.Policy // by server name
@@ -25,7 +28,10 @@ func load(path string, lookup config.Lookup) (setup, error) {
 	if err != nil {
 		return setup{}, usageError{err}
 	}
-	s := setup{file: file, lookup: lookup, policies: map[string]*policy.Policy{}}
+	if path, err = filepath.Abs(path); err != nil {
+		return setup{}, usageError{err}
+	}
+	s := setup{path: path, file: file, lookup: lookup, policies: map[string]*policy.Policy{}}
 	var failures []error
 	for _, server := range file.Servers {
 		p, err := loadPolicy(server)

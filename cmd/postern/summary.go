@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/postern-mcp/postern/authserver/console"
 )
 
 // summary is what `postern up` tells people and, as up.json, programs.
@@ -16,13 +18,16 @@ type summary struct {
 	User    demoUser          `json:"user"`
 	Boss    demoUser          `json:"administrator"`
 	Client  demoClient        `json:"client"`
-	Admin   string            `json:"admin"`
+	Admin   string            `json:"admin"` // metrics and health, without a page
+	Account string            `json:"account_url"`
+	Console string            `json:"admin_url"`
 }
 
 func (s setup) summary(d demoAccounts, n *node, at ports) summary {
 	return summary{
 		Proxy: s.file.PublicURL, Issuer: s.file.AuthServer.Issuer, Servers: n.proxy.Resources(),
 		User: d.User, Boss: d.Admin, Client: d.Client, Admin: "http://" + s.file.Admin.Listen,
+		Account: s.file.AuthServer.Issuer + "/account", Console: s.file.AuthServer.Issuer + console.Path,
 	}
 }
 
@@ -49,9 +54,9 @@ func (s summary) print(w io.Writer, folder string) {
 	for _, name := range s.names() {
 		fmt.Fprintf(w, "  %-12s %s\n", name, s.Servers[name])
 	}
-	fmt.Fprintf(w, "  %-12s %s\n  %-12s %s/metrics\n\n", "issuer", s.Issuer, "admin", s.Admin)
-	fmt.Fprintf(w, "Sign in as    %s  password %s\n", s.User.Username, s.User.Password)
-	fmt.Fprintf(w, "Administrator %s  password %s\n", s.Boss.Username, s.Boss.Password)
+	fmt.Fprintf(w, "  %-12s %s\n  %-12s %s/metrics\n\n", "issuer", s.Issuer, "metrics", s.Admin)
+	fmt.Fprintf(w, "At a browser:\n\n  %-14s %s\n  %-14s %s (asks for a second factor)\n\n", "account", s.Account, "administration", s.Console)
+	fmt.Fprintf(w, "Sign in as    %s\nAdministrator %s\n", s.User, s.Boss)
 	fmt.Fprintf(w, "Machine       client_id %s\n              client_secret %s\n\n", s.Client.ID, s.Client.Secret)
 	fmt.Fprintf(w, "Administer it:\n\n  postern admin --state %s user list\n\n", folder)
 	fmt.Fprintf(w, "Paste into an MCP client:\n\n%s\n\n", s.clientConfig())

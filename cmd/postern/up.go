@@ -78,6 +78,7 @@ func (p program) up(ctx context.Context, folder string, at ports) error {
 	if s.file.AuthServer == nil {
 		return usageError{fmt.Errorf("%s has no authserver block; postern up needs one", filepath.Join(state.folder, "postern.yaml"))}
 	}
+	s.state = state.folder
 	log := p.logger(slog.LevelWarn)
 	node, err := s.proxyNode(log, p.stdout)
 	if err != nil {
@@ -108,7 +109,13 @@ func (p program) up(ctx context.Context, folder string, at ports) error {
 	if err != nil {
 		return err
 	}
-	return p.runUp(ctx, log, node, services, s.summary(demo, node, at), state)
+	sum := s.summary(demo, node, at)
+	for _, who := range []*demoUser{&sum.User, &sum.Boss} {
+		if err := who.withhold(ctx, issuer); err != nil {
+			return err
+		}
+	}
+	return p.runUp(ctx, log, node, services, sum, state)
 }
 
 // runUp serves, announces once everything answers, and waits for the end.
@@ -288,9 +295,18 @@ type demoAccounts struct {
 	Client demoClient `json:"client"`
 }
 
+// demoUser is a person with the password that was made for them; in a summary
+// it is "" once they have another.
 type demoUser struct {
 	Username string `json:"username"`
 	Password string `json:"password"`
+}
+
+func (u demoUser) String() string {
+	if u.Password == "" {
+		return u.Username + "  with the password that was chosen since the first start"
+	}
+	return u.Username + "  password " + u.Password
 }
 
 type demoClient struct {
@@ -321,6 +337,18 @@ func (s *state) demo(ctx context.Context, issuer *authserver.Server, conf setup)
 		return d, fmt.Errorf("demo client: %w", err)
 	}
 	return d, s.writeDemo(d)
+}
+
+// withhold takes the made password away when it is not the person's any more.
+func (u *demoUser) withhold(ctx context.Context, issuer *authserver.Server) error {
+	good, err := issuer.HasPassword(ctx, u.Username, u.Password)
+	if err != nil {
+		return fmt.Errorf("demo user %s: %w", u.Username, err)
+	}
+	if !good {
+		u.Password = ""
+	}
+	return nil
 }
 
 // role is the role of a name, or none where none is configured.

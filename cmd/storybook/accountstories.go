@@ -6,10 +6,10 @@ func account() []story {
 	notice := []pages.Notice{{Tone: pages.Good, Text: "Signed out there."}}
 	overview, person := pages.Frame.Overview, pages.Visitor{Name: "ada", Token: "t"}
 	return []story{
-		visited("account", "Overview", "with new sign-ins", person, overview, pages.Overview{Now: now, Name: "ada", FullName: "Ada Lovelace", HasPassword: true, News: signIns[:2], Sessions: 3, Applications: 2, Tokens: 1, Factors: []string{"authenticator app", "2 passkeys"}, Roles: []string{"user"}}),
-		visited("account-kept-out", "Overview", "with a password that is newer than the new sign-ins", person, overview, pages.Overview{Now: now, Name: "ada", HasPassword: true, PasswordAt: now, News: signIns[:2], Sessions: 1}),
-		visited("account-bare", "Overview", "of somebody new", person, overview, pages.Overview{Now: now, Name: "ada", Sessions: 1}),
-		signed("account-admin", "Overview", "of an administrator with odd names", overview, pages.Overview{Now: now, Name: longWord, FullName: invisible, Sessions: 1, Roles: manyNames(40), Notices: []pages.Notice{{Tone: pages.Warn, Text: "A role of yours needs a second factor when you sign in.", Link: pages.Link{Text: "Set it up", Path: "/account/security"}}}}),
+		visited("account", "Overview", "with new sign-ins", person, overview, pages.Overview{Now: now, Address: "https://auth.example.com/account", Name: "ada", FullName: "Ada Lovelace", HasPassword: true, News: signIns[:2], Sessions: 3, Applications: 2, Tokens: 1, Factors: []string{"authenticator app", "2 passkeys"}, Roles: []string{"user"}}),
+		visited("account-kept-out", "Overview", "with a password that is newer than the new sign-ins", person, overview, pages.Overview{Now: now, Address: "https://auth.example.com/account", Name: "ada", HasPassword: true, PasswordAt: now, News: signIns[:2], Sessions: 1}),
+		visited("account-bare", "Overview", "of somebody new", person, overview, pages.Overview{Now: now, Address: "https://auth.example.com/account", Name: "ada", Sessions: 1}),
+		signed("account-admin", "Overview", "of an administrator with odd names", overview, pages.Overview{Now: now, Address: "https://auth.example.com/account", Name: longWord, FullName: invisible, Sessions: 1, Roles: manyNames(40), Notices: []pages.Notice{{Tone: pages.Warn, Text: "A role of yours needs a second factor when you sign in.", Link: pages.Link{Text: "Set it up", Path: "/account/security"}}}}),
 		signed("profile", "Profile", "a verified address", pages.Frame.Profile, pages.Profile{Name: "ada", FullName: "Ada Lovelace", Email: "ada@example.com", Verified: true, Notices: notice}),
 		signed("profile-empty", "Profile", "nothing known", pages.Frame.Profile, pages.Profile{Name: "ada"}),
 		signed("profile-wrong", "Profile", "not an address", pages.Frame.Profile, pages.Profile{Name: longWord, FullName: rightLeft, Email: longWord, Problem: "This is no e-mail address: write it as name@example.com."}),

@@ -109,7 +109,7 @@ var roles = []pages.Role{
 }
 
 var choices = []pages.RoleChoice{
-	{Name: "user", Fixed: "everybody has it"}, {Name: "admin", Description: "Looks after this server", Has: true}, {Name: "dba", Description: "Writes to the database"},
+	{Name: "user", Fixed: "everybody has it"}, {Name: "admin", Description: "Looks after this server", Administers: true, Factor: true, Has: true}, {Name: "dba", Description: "Writes to the database"},
 	{Name: "guest", Fixed: "given by the provider google"},
 }
 

@@ -31,6 +31,8 @@ type everything struct {
 	Boss     person            `json:"administrator"`
 	Client   machine           `json:"client"`
 	Admin    string            `json:"admin"`
+	Account  string            `json:"account_url"`
+	Console  string            `json:"admin_url"`
 }
 
 type person struct {
@@ -200,6 +202,29 @@ func (e *everything) administrator(t *testing.T, state string) {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %s in %s", want, out)
 		}
+	}
+}
+
+// A password that somebody changed is announced no more, and looking costs no try.
+func TestUpForgetsAPasswordThatWasChanged(t *testing.T) {
+	state, base := t.TempDir(), mustFreePorts(t)
+	first := startUp(t, state, base)
+	if first.Account != first.Issuer+"/account" || first.Console != first.Issuer+"/admin" {
+		t.Errorf("pages at %s and %s", first.Account, first.Console)
+	}
+	first.kill()
+	if out, err := exec.Command(binary, "admin", "--state", state, "user", "password", "--yes", "admin").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for range 2 {
+		again := startUp(t, state, base)
+		if again.User != first.User || again.Boss != (person{Username: "admin"}) {
+			t.Errorf("announced %v and %v", again.User, again.Boss)
+		}
+		if said := again.out.String(); strings.Contains(said, first.Boss.Password) || !strings.Contains(said, "Administrator admin  with the password that was chosen") {
+			t.Error(said)
+		}
+		again.kill()
 	}
 }
 
