@@ -47,7 +47,7 @@ func (s *Server) showGenerator(w http.ResponseWriter, r *http.Request, status in
 		return err
 	}
 	return frame.Generator(w, status, pages.Generator{
-		Site: s.site.name(), User: v.UserName, Setup: sealed, Key: g.Key(), QRSize: qr.Size, QRPath: qr.Path, Replaces: f.generator, Then: then, Problem: problem,
+		Site: s.site.name(), User: v.UserName, Setup: sealed, Key: g.Key(), QRSize: qr.Size, QRPath: qr.Path, Replaces: f.generator, Recovery: f.recovery > 0, Then: then, Problem: problem,
 	})
 }
 
@@ -73,11 +73,22 @@ func (s *Server) setCode(w http.ResponseWriter, r *http.Request, v store.Session
 		return err
 	}
 	s.audit(r, "factor.added", "subject", v.UserID, "factor", "code", "replaced", f.generator)
-	v, err = s.strengthened(w, r, v, !f.any(), amrCode)
+	v, err = s.strengthened(w, r, v, f.generator || !f.any(), amrCode)
 	if err != nil {
 		return err
 	}
-	return s.factorAdded(w, r, v, f, form, "code-on")
+	return s.factorAdded(w, r, v, f, form, codeDone(f))
+}
+
+// codeDone is what a new generator did, by what there was before.
+func codeDone(before factors) string {
+	switch {
+	case before.generator:
+		return "code-moved"
+	case before.any():
+		return "code-beside"
+	}
+	return "code-on"
 }
 
 func (s *Server) openSetup(text string, v store.Session) (otp.Generator, error) {
@@ -168,7 +179,7 @@ func (s *Server) usedRecovery(w http.ResponseWriter, r *http.Request, v store.Se
 	if err != nil {
 		return err
 	}
-	left, err := s.store.RecoveryCodes(r.Context(), v.UserID)
+	f, err := s.factorsOf(r.Context(), v.UserID)
 	if err != nil {
 		return err
 	}
@@ -180,7 +191,7 @@ func (s *Server) usedRecovery(w http.ResponseWriter, r *http.Request, v store.Se
 	if err != nil {
 		return err
 	}
-	return frame.RecoveryUsed(w, http.StatusOK, pages.RecoveryUsed{Left: left, GoOn: goOn})
+	return frame.RecoveryUsed(w, http.StatusOK, pages.RecoveryUsed{Left: f.recovery, App: f.generator, GoOn: goOn})
 }
 
 // wayOn is where a finished sign-in leads to: by usedRecovery, where a recovery

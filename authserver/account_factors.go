@@ -151,10 +151,10 @@ func (s *Server) secured(w http.ResponseWriter, form params, done string) error 
 }
 
 // strengthened: what the person has just shown counts for this session too,
-// under a new id, and sessions that were signed in with less end: a second
-// factor that is set up holds for all of them.
+// under a new id. alone ends all others, and what browsers remember: a first
+// factor holds for every session, and whoever has one that is replaced is out.
 // The session as it is from now on is what comes back.
-func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Session, first bool, methods ...string) (store.Session, error) {
+func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Session, alone bool, methods ...string) (store.Session, error) {
 	id := newSecret("")
 	before := s.cookie(r, sessionCookie)
 	v.Hash, v.Methods = hashOf(id), addMethods(v.Methods, methods...)
@@ -162,7 +162,7 @@ func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Se
 		return store.Session{}, err
 	}
 	s.setCookie(w, sessionCookie, id, v.ExpiresAt.Sub(s.config.Now()))
-	if !first {
+	if !alone {
 		return v, s.rememberAs(w, r, v)
 	}
 	ended, err := s.store.EndOthers(r.Context(), v.UserID, v.Hash, s.place(r))

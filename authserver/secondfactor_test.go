@@ -363,6 +363,42 @@ func TestFactorHoldsForExistingSessions(t *testing.T) {
 	}
 }
 
+// Whoever has the old phone is out: sessions and remembered browsers end with
+// the app that is replaced, and recovery codes stay.
+func TestReplacedAppEndsOtherBrowsers(t *testing.T) {
+	g := newRig(t, remembering)
+	here, thief := newBrowser(t), newBrowser(t)
+	made := g.setUpCodes(here)
+	id := g.publicClient()
+	g.goOn(thief, g.second(thief, g.halfway(thief, authorization(id)), "code", made.Code(g.clock.Now()), "remember", "yes"))
+	if page := g.get(thief, "/account"); page.status != 200 || strings.Contains(page.body, `action="/login"`) {
+		t.Fatalf("the other browser is not signed in: %d", page.status)
+	}
+	page := g.get(here, "/account/security/code")
+	if !strings.Contains(page.words(), "recovery codes stay as they are") || strings.Contains(page.words(), "Then you get recovery codes") {
+		t.Errorf("what becomes of the recovery codes: %s", page.words())
+	}
+	moved := generatorOf(t, page.body)
+	a := g.submit(here, "/account/security/code", url.Values{"token": {value(t, page.body, "token")}, "setup": {value(t, page.body, "setup")}, "code": {moved.Code(g.clock.Now())}})
+	if a.status != 303 || !strings.HasSuffix(a.header.Get("Location"), "done=code-moved") {
+		t.Fatalf("replaced: %d %q", a.status, a.header.Get("Location"))
+	}
+	if page := g.get(here, a.header.Get("Location")); !strings.Contains(page.words(), "Other browsers were signed out") || !strings.Contains(page.words(), "10 codes left") {
+		t.Errorf("got %s", page.words())
+	}
+	if page := g.get(thief, "/account"); !strings.Contains(page.body, `action="/login"`) {
+		t.Error("the other browser is still signed in")
+	}
+	g.clock.forward(time.Minute)
+	entry := g.halfway(thief, authorization(id)) // its password alone is not enough any more
+	if a := g.second(thief, entry, "code", made.Code(g.clock.Now())); a.status != 403 {
+		t.Errorf("a code of the old phone: %d", a.status)
+	}
+	if a := g.second(thief, entry, "code", moved.Code(g.clock.Now())); a.status != 303 {
+		t.Errorf("a code of the new phone: %d", a.status)
+	}
+}
+
 // A session is as strong as it is, for every client: what one did with it makes
 // it no stronger for another, and consent is asked for each.
 func TestSessionIsNoStrongerForAnotherClient(t *testing.T) {

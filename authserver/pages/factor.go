@@ -39,6 +39,7 @@ type Generator struct {
 	QRSize   int
 	QRPath   string
 	Replaces bool // there is one, which ends
+	Recovery bool // there are recovery codes, which stay
 	Then     string
 	Problem  string
 }
@@ -46,7 +47,23 @@ type Generator struct {
 // Generator writes the page that sets one up.
 func (f Frame) Generator(w http.ResponseWriter, status int, p Generator) error {
 	f.Script = true
-	return f.write(w, status, "generator.html", view{f, "Set up an authenticator app", p})
+	return f.write(w, status, "generator.html", view{f, p.Title(), p})
+}
+
+// Title is what the page is for.
+func (p Generator) Title() string {
+	if p.Replaces {
+		return "Set up on another phone"
+	}
+	return "Set up an authenticator app"
+}
+
+// Codes says of recovery codes whether they come next.
+func (p Generator) Codes() string {
+	if p.Recovery {
+		return "Your recovery codes stay as they are."
+	}
+	return "Then you get recovery codes, for the day you do not have your phone."
 }
 
 // NewPasskey asks the browser for a new passkey.
@@ -97,6 +114,8 @@ type Security struct {
 
 var doneWords = map[string]string{
 	"code-on":           "Your authenticator app is set up. Other browsers were signed out.",
+	"code-moved":        "Your authenticator app is set up on the new phone, and the old one opens nothing any more. Other browsers were signed out.",
+	"code-beside":       "Your authenticator app is set up.",
 	"code-off":          "The authenticator app is removed. It may still show codes: they open nothing.",
 	"passkey-on":        "Your passkey is added. You can sign in with it alone, or use it as your second factor.",
 	"passkey-off":       "The passkey is removed. It may still be on your device: remove it there too.",
@@ -204,6 +223,7 @@ func (p Security) generator() Section {
 		return s
 	}
 	s.Facts = []Fact{{"Set up", Cell{When: WhenOf(p.GeneratorAt, p.Now), Tags: []Tag{{"on", Good}}}}}
+	s.Points = []string{"A new phone, or a lost one: set the app up on the other phone. The old one stops working at once, other browsers are signed out, and your recovery codes stay."}
 	s.Acts = []Act{
 		{Text: "Set up on another phone", Path: withThen("/account/security/code", p.Then)},
 		{Text: "Remove", About: "the authenticator app", Path: "/account/security/code/remove", Danger: true},

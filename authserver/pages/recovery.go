@@ -36,6 +36,7 @@ const fewCodes = 3
 // RecoveryUsed says how many recovery codes are left after one was used.
 type RecoveryUsed struct {
 	Left int
+	App  bool   // they have an authenticator app
 	GoOn string // where the person is going, under the base
 }
 
@@ -46,7 +47,16 @@ func (f Frame) RecoveryUsed(w http.ResponseWriter, status int, p RecoveryUsed) e
 		left = Notice{Tone: Warn, Text: "You have only " + count(p.Left, "recovery code") + " left. Make new ones now, under Security."}
 	}
 	return f.Sheet(w, status, Sheet{Title: "You used a recovery code", Notices: []Notice{left}, Sections: []Section{{
-		Lead: "If you no longer have your authenticator app or your passkey, remove it under Security and set up another one: whoever has it now could use it.",
-		Acts: []Act{{Text: "Go on", Path: p.GoOn}, {Text: "Open Security", Path: "/account/security"}},
+		Points: p.advice(),
+		Acts:   []Act{{Text: "Go on", Path: p.GoOn}, {Text: "Open Security", Path: "/account/security"}},
 	}}})
+}
+
+// advice says what to do about a factor that is lost: whoever has it could use it.
+func (p RecoveryUsed) advice() []string {
+	passkey := "A passkey is lost? Remove it under Security, and add another one: whoever has it now could use it."
+	if !p.App {
+		return []string{passkey}
+	}
+	return []string{"Your phone is lost? Choose “Set up on another phone” under Security: the old phone stops working at once, and your recovery codes stay.", passkey}
 }
