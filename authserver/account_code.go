@@ -183,7 +183,7 @@ func (s *Server) usedRecovery(w http.ResponseWriter, r *http.Request, v store.Se
 	if err != nil {
 		return err
 	}
-	_, goOn := s.wantedFor(r, q["then"], v)
+	_, _, goOn := s.wantedFor(r, q["then"], v)
 	if goOn == "" {
 		goOn = accountPath
 	}

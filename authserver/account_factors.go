@@ -96,7 +96,7 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request, v store.Sessio
 		Now: s.config.Now(), Done: q["done"], PasswordAt: user.PasswordAt, HasPassword: user.PasswordHash != "",
 		Generator: f.generator, GeneratorAt: f.since, Recovery: f.recovery, PasskeysOffered: s.party != nil, Always: s.config.SecondFactor.Always, Then: q["then"],
 	}
-	page.Wanted, page.GoOn = s.wantedFor(r, q["then"], v)
+	page.For, page.Wanted, page.GoOn = s.wantedFor(r, q["then"], v)
 	if page.Roles, err = s.rolesByFactor(r.Context(), v.UserID); err != nil {
 		return err
 	}
@@ -120,24 +120,24 @@ func passkeyShown(k store.Passkey) pages.KeptPasskey {
 	return pages.KeptPasskey{ID: base64.RawURLEncoding.EncodeToString(k.ID), Name: k.Name, Since: k.CreatedAt, Used: k.UsedAt, Cloned: !k.ClonedAt.IsZero()}
 }
 
-// wantedFor is what the person was on the way to when they were sent here: what
-// it still wants, and where it goes on.
-func (s *Server) wantedFor(r *http.Request, then string, v store.Session) (wanted, goOn string) {
+// wantedFor is what the person was on the way to when they were sent here: the
+// application, what it still wants, and where it goes on.
+func (s *Server) wantedFor(r *http.Request, then string, v store.Session) (from, wanted, goOn string) {
 	if then == "" {
-		return "", ""
+		return "", "", ""
 	}
 	p, err := s.openRequest(then, s.cookie(r, browserCookie))
 	if err != nil {
-		return "", "" // it is too old by now: the page stands for itself
+		return "", "", "" // it is too old by now: the page stands for itself
 	}
 	goOn = "/consent?" + url.Values{"request": {then}}.Encode()
 	if p.Next != "" {
 		goOn = p.Next
 	}
 	if levelOf(v.Methods).meets(p.Level) {
-		return "", goOn
+		return "", "", goOn
 	}
-	return string(p.Level), goOn
+	return s.labelOf(r.Context(), p.Client), string(p.Level), goOn
 }
 
 // secured goes back to the page after a change, saying what was done.

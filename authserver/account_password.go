@@ -51,6 +51,9 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, v store.
 	if err := s.rememberAs(w, r, v); err != nil {
 		return err
 	}
+	if user.PasswordHash == "" {
+		return s.secured(w, form, "password-set")
+	}
 	return s.secured(w, form, "password-changed")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -116,7 +117,19 @@ func (s *Server) applicationsPage(w http.ResponseWriter, r *http.Request, v stor
 	if err != nil {
 		return err
 	}
-	return f.Applications(w, http.StatusOK, pages.Applications{Now: s.config.Now(), All: let.applications, Tokens: s.shownTokens(let, ""), Notices: doneNotices(r)})
+	return f.Applications(w, http.StatusOK, pages.Applications{Now: s.config.Now(), All: let.applications, Tokens: s.shownTokens(let, ""), Notices: tokenNotices(r, let)})
+}
+
+// tokenNotices are those of what was just done, with the way to take back the
+// access of an application whose token ended.
+func tokenNotices(r *http.Request, let letIn) []pages.Notice {
+	notices, q := doneNotices(r), r.URL.Query()
+	a := let.find(q.Get("client"))
+	if q.Get("done") != "token" || a == nil {
+		return notices
+	}
+	notices[0].Link = pages.Link{Text: "Take back its access", Path: "/account/application/remove?" + url.Values{"client": {a.ID}}.Encode()}
+	return notices
 }
 
 // shownTokens are the live tokens of a client, or of all (""), as pages show them.
@@ -203,8 +216,10 @@ func (s *Server) endOwnGrant(w http.ResponseWriter, r *http.Request, v store.Ses
 
 // endOwnToken is endOwnGrant for one access token.
 func (s *Server) endOwnToken(w http.ResponseWriter, r *http.Request, v store.Session, form params) error {
+	back := applicationsPath
 	t, err := s.store.AccessToken(r.Context(), form["token_id"])
 	if err == nil && t.Subject == v.UserID {
+		back += "?" + url.Values{"client": {t.ClientID}}.Encode()
 		if err := s.store.RevokeToken(r.Context(), t.ID); err != nil {
 			return err
 		}
@@ -213,5 +228,5 @@ func (s *Server) endOwnToken(w http.ResponseWriter, r *http.Request, v store.Ses
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return err
 	}
-	return s.onward(w, applicationsPath, "token")
+	return s.onward(w, back, "token")
 }

@@ -41,7 +41,13 @@ func TestApplicationsAreTakenBack(t *testing.T) {
 	if !active(first) {
 		t.Fatal("the token is not good to begin with")
 	}
-	g.press(b, list, "/account/tokens/end")
+	if !strings.Contains(list.words(), "the application can fetch another") {
+		t.Errorf("nothing says what ending a token is worth: %s", list.words())
+	}
+	ended := g.press(b, list, "/account/tokens/end")
+	if !strings.Contains(ended.words(), "The application can fetch another") || !strings.Contains(ended.body, `href="/account/application/remove?client=`+url.QueryEscape(id)+`">Take back its access`) {
+		t.Errorf("what to do instead is not said: %s", ended.words())
+	}
 	if active(first) {
 		t.Error("the token goes on")
 	}
@@ -84,8 +90,8 @@ func TestNobodyEndsWhatIsNotTheirs(t *testing.T) {
 		"/account/tokens/end": {"token_id": {c.ID}}, "/account/grants/end": {"grant": {grant.GrantID}},
 	} {
 		form.Set("token", tokenOf(t, page))
-		if got := g.submit(eve, path, form); got.status != 303 {
-			t.Errorf("%s: %d", path, got.status)
+		if got := g.submit(eve, path, form); got.status != 303 || strings.Contains(got.header.Get("Location"), "client") {
+			t.Errorf("%s: %d %q", path, got.status, got.header.Get("Location"))
 		}
 	}
 	if got, err := g.s.store.AccessToken(t.Context(), c.ID); err != nil || got.Revoked {

@@ -111,7 +111,7 @@ var doneWords = map[string]string{
 	"ended":    "Signed out there.",
 	"others":   "Signed out everywhere else.",
 	"stranger": "You are signed out everywhere else. Now choose a new password: until then, whoever knows the old one can come back.",
-	"token":    "The token has ended.",
+	"token":    "The token has ended. The application can fetch another: to stop it, take back its access.",
 	"grant":    "Its access has ended.",
 	"removed":  "It has lost all access.",
 	"seen":     "Good. Nothing else to do.",

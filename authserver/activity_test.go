@@ -49,6 +49,16 @@ func TestActivityTellsOfWrongCodes(t *testing.T) {
 			t.Errorf("the page does not say %q: %s", words, page)
 		}
 	}
+	wrong := g.second(b, entry, "recovery", "aaaa-bbbb-cccc")
+	if !strings.Contains(wrong.body, "<details open><summary>Use a recovery code") || !strings.Contains(wrong.body, `required autofocus aria-invalid="true" aria-describedby="problem recovery-hint"`) || strings.Count(wrong.body, "autofocus") != 1 {
+		t.Errorf("the recovery code is not asked for again: %s", wrong.body)
+	}
+	g.waitFor("the wrong recovery code", func() bool { return strings.Join(g.last().Reasons, " ") == "wrong_recovery" })
+	if page := g.get(home, "/account/activity").words(); !strings.Contains(page, "with the right password; wrong recovery code") {
+		t.Errorf("the page does not say what was wrong: %s", page)
+	}
+	g.second(b, entry, "recovery", "000000") // nobody knows what that was to be
+	g.waitFor("the digits", func() bool { return strings.Join(g.last().Reasons, " ") == "wrong_code" })
 	if a := g.second(b, entry, "recovery", codes[0]); a.status != 303 {
 		t.Fatalf("a recovery code: %d %s", a.status, a.words())
 	}

@@ -301,7 +301,7 @@ var answers = map[Reason]answer{
 	NotLinked:           {403, "access_denied", "Nobody here is known by that account. Sign in as you did before and link it on your account page, or ask an administrator for an account."},
 	IdentityTaken:       {409, "access_denied", "That account belongs to somebody else here, or you have linked another one of the same provider: unlink that first."},
 	OtherAccount:        {403, "access_denied", "You are signed in to another account than the one that was to be linked. Nothing was linked."},
-	LastWayIn:           {409, "access_denied", "This is the last way in to your account: set a password or a passkey first."},
+	LastWayIn:           {409, "access_denied", "This is the last way in to your account: choose a password under Security first."},
 }
 
 // wrongOrUnusual does not tell a thief that the password is right.

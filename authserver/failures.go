@@ -50,11 +50,14 @@ var secondFailures = map[Reason]string{
 }
 
 // noteSecondFailure records that somebody who had proven the first did not
-// prove the second.
-func (s *Server) noteSecondFailure(r *http.Request, e entry, cause error) error {
+// prove the second. recovery: what they typed has the form of a recovery code.
+func (s *Server) noteSecondFailure(r *http.Request, e entry, cause error, recovery bool) error {
 	reason, ok := secondFailures[reasonOf(cause)]
 	if !ok {
 		return nil
+	}
+	if recovery && reason == "wrong_code" {
+		reason = "wrong_recovery"
 	}
 	v := s.attempted(r, e.UserName, e.To.Client)
 	v.UserID, v.Outcome, v.Reasons, v.Methods = e.UserID, signInFailed, []string{reason}, e.recorded()

@@ -157,6 +157,15 @@ func TestOnlyByProvider(t *testing.T) {
 	if !strings.Contains(page.body, "Choose a password") {
 		t.Fatalf("got %d %s", page.status, page.body)
 	}
+	if strings.Contains(page.words(), "Only your password") || !strings.Contains(page.words(), "Only your account at another provider protects this one.") {
+		t.Errorf("it speaks of a password that is not there: %s", page.words())
+	}
+	if words := a.get(b, passwordPath).words(); !strings.Contains(words, "Choose a password") || strings.Contains(words, "Change") {
+		t.Errorf("a first password is no change: %s", words)
+	}
+	if words := a.get(b, accountPath).words(); !strings.Contains(words, "only your account elsewhere protects you") {
+		t.Errorf("the overview: %s", words)
+	}
 	a.press(b, page, unlinkPath, "issuer", a.op.URL, "subject", "ada-1815")
 	a.expectReason(LastWayIn)
 	// After a while they have to come anew.

@@ -163,3 +163,14 @@ func TestUsers(t *testing.T) {
 		}
 	}
 }
+
+// A form's address that is opened again is a page that leads on.
+func TestOpenedFormLeadsOn(t *testing.T) {
+	g := newRig(t)
+	for _, path := range []string{"/login", "/login/second"} {
+		a := g.get(newBrowser(t), path)
+		if a.status != 405 || strings.Contains(a.words(), "endpoint") || !strings.Contains(a.body, `href="/account">Sign in`) {
+			t.Errorf("%s: %d %s", path, a.status, a.words())
+		}
+	}
+}

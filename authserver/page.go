@@ -49,8 +49,15 @@ func (s *Server) showProblem(w http.ResponseWriter, r *http.Request, err error, 
 	if place := s.areaOf(r); back == "" && place.Path != "" {
 		p.Next = place
 	}
-	if reasonOf(err) == AccountOff {
+	switch reasonOf(err) {
+	case AccountOff:
 		p.Next = pages.Link{Text: "Sign in with another account", Path: accountPath}
+	case BadTicket:
+		p.Next = pages.Link{Text: "Already done? Sign in", Path: accountPath}
+	case WrongVerb:
+		if r.Method == http.MethodGet { // an address of a form, opened again
+			p.Text, p.Next = "Nothing was sent with this page: it was opened again. Start again where you came from, or sign in to your account.", pages.Link{Text: "Sign in", Path: accountPath}
+		}
 	}
 	// RFC 9110 §15.5.2: 401 would need a challenge, and there is none for a person.
 	if a.status == http.StatusUnauthorized {

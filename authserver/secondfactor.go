@@ -149,12 +149,22 @@ func (s *Server) askToSetUp(w http.ResponseWriter, r *http.Request, e entry, use
 }
 
 func (s *Server) showSecond(w http.ResponseWriter, r *http.Request, status int, e entry, f factors, problem string) error {
+	return s.showTried(w, r, status, e, f, lastTry{problem: problem})
+}
+
+// lastTry is what went wrong before, and whether it was typed as a recovery code.
+type lastTry struct {
+	problem  string
+	recovery bool
+}
+
+func (s *Server) showTried(w http.ResponseWriter, r *http.Request, status int, e entry, f factors, before lastTry) error {
 	browser := s.cookie(r, browserCookie)
 	sealed, err := s.sealEntry(e, browser)
 	if err != nil {
 		return err
 	}
-	page := pages.Second{Entry: sealed, User: e.UserName, Unusual: len(e.Why) > 0, Code: f.generator, Recovery: f.recovery > 0, Problem: problem}
+	page := pages.Second{Entry: sealed, User: e.UserName, Unusual: len(e.Why) > 0, Code: f.generator, Recovery: f.recovery > 0, RecoveryTried: before.recovery, Problem: before.problem}
 	if wanted := e.To.Level; wanted == levelResistant && levelOf(e.Methods).meets(levelMulti) {
 		page.Code, page.Recovery = false, false // a code makes it no stronger
 	}
@@ -164,7 +174,7 @@ func (s *Server) showSecond(w http.ResponseWriter, r *http.Request, status int, 
 	if page.Passkey, err = s.askPasskey(e, f, browser); err != nil {
 		return err
 	}
-	if problem == "" && !f.generator && !f.resistant() {
+	if before.problem == "" && !f.generator && !f.resistant() {
 		page.Problem = describe(refuse(PasskeyCloned))
 	}
 	return s.pages(e.To.Redirect).Second(w, status, page)
@@ -311,7 +321,8 @@ func (s *Server) secondFailed(w http.ResponseWriter, r *http.Request, e entry, f
 		return cause
 	}
 	s.audit(r, "login.second_failed", "subject", e.UserID, "reason", string(reasonOf(cause)))
-	if err := s.noteSecondFailure(r, e, cause); err != nil {
+	typed := recoveryTyped(form)
+	if err := s.noteSecondFailure(r, e, cause, otp.IsRecovery(typed)); err != nil {
 		return err
 	}
 	setRetryAfter(w.Header(), retryAfter(cause))
@@ -323,8 +334,8 @@ func (s *Server) secondFailed(w http.ResponseWriter, r *http.Request, e entry, f
 		return refuse(BadRequestState) // they were taken away meanwhile
 	}
 	problem := describe(cause)
-	if reasonOf(cause) == WrongSecond && recoveryTyped(form) != "" {
+	if reasonOf(cause) == WrongSecond && typed != "" {
 		problem = wrongRecovery
 	}
-	return s.showSecond(w, r, answerTo(cause).status, e, f, problem)
+	return s.showTried(w, r, answerTo(cause).status, e, f, lastTry{problem, form["recovery"] != ""})
 }

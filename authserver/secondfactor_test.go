@@ -524,8 +524,8 @@ func TestMissingFactorIsSetUpOnTheWay(t *testing.T) {
 		t.Fatalf("got %d %q", a.status, a.header.Get("Location"))
 	}
 	page = g.get(b, a.header.Get("Location"))
-	if !strings.Contains(page.body, "needs a second factor") {
-		t.Error("the page does not say why")
+	if words := page.words(); !strings.Contains(words, "“"+g.s.labelOf(t.Context(), id)+"” needs a second factor: an authenticator app. Set") {
+		t.Errorf("the page does not say why, or offers passkeys where there are none: %s", words)
 	}
 	page = g.get(b, member(t, page.body, `href="(/account/security/code\?then=[^"]+)"`))
 	made := generatorOf(t, page.body)

@@ -89,7 +89,7 @@ func TestSignUpSaysWhatIsMissing(t *testing.T) {
 		{"a common one", []string{"new_password", "Password1", "repeat_password", "Password1"}, 400, "one of the most used passwords"},
 		{"their own name", []string{"new_password", "grace1906", "repeat_password", "grace1906"}, 400, "your own name"},
 		{"their full name", []string{"full_name", "Zibaldone", "new_password", "Zibaldone1906", "repeat_password", "Zibaldone1906"}, 400, "your own name"},
-		{"another ticket", []string{"ticket", "x"}, 400, "used before, or is too old"},
+		{"another ticket", []string{"ticket", "x"}, 400, `href="/account">Already done? Sign in`},
 		{"no ticket", []string{"ticket", ""}, 403, "without an invitation"},
 	} {
 		a := g.submit(b, "/sign-up", with(form, row.pairs...))

@@ -95,7 +95,11 @@ func (p Overview) news() []Section {
 }
 
 func (p Overview) summary() Section {
-	factor := Cell{Text: "none: set one up", Tags: []Tag{{"only your password protects you", Warn}}, Path: "/account/security"}
+	alone := "only your password protects you"
+	if !p.HasPassword {
+		alone = "only your account elsewhere protects you"
+	}
+	factor := Cell{Text: "none: set one up", Tags: []Tag{{alone, Warn}}, Path: "/account/security"}
 	if len(p.Factors) > 0 {
 		factor = Cell{Text: strings.Join(p.Factors, ", "), Path: "/account/security"}
 	}

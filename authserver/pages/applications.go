@@ -118,7 +118,7 @@ func (a Application) resources() []string {
 func tokenSection(all []Token, now time.Time) Section {
 	t := tokenTable(all, now)
 	return Section{ID: "tokens", Title: "Tokens in use right now", Table: &t,
-		Lead: "While an application works for you it holds a token: a pass for one place and a few minutes. Each ends by itself; “End this token” ends it within seconds."}
+		Lead: "While an application works for you it holds a token: a pass for one place and a few minutes. Each ends by itself; “End this token” ends it within seconds, but the application can fetch another. To stop it, open it by its name and take back its access."}
 }
 
 // tokenTable is the list of live tokens.
@@ -127,11 +127,19 @@ func tokenTable(all []Token, now time.Time) Table {
 		Empty: "No application holds a token of yours right now."}
 	for _, k := range all {
 		t.Rows = append(t.Rows, Row{
-			Cells: []Cell{{Text: k.Client}, {Text: k.Resource}, {Chips: k.Scope}, {When: WhenOf(k.Expires, now)}},
+			Cells: []Cell{k.holder(), {Text: k.Resource}, {Chips: k.Scope}, {When: WhenOf(k.Expires, now)}},
 			Acts:  []Act{{Text: "End this token", About: "of " + k.Client, Path: "/account/tokens/end", Post: true, Hidden: []Hidden{{"token_id", k.ID}}}},
 		})
 	}
 	return t
+}
+
+// holder leads to where the access of the application is taken back.
+func (k Token) holder() Cell {
+	if k.Client == "" {
+		return Cell{}
+	}
+	return Cell{Text: k.Client, Path: Application{ID: k.ClientID}.path()}
 }
 
 // ApplicationOf is one application of a person.

@@ -21,7 +21,9 @@ type Second struct {
 	Recovery     bool // there are recovery codes
 	Passkey      *Passkey
 	RememberDays int // that the browser can be remembered for, 0 for not at all
-	Problem      string
+
+	RecoveryTried bool // the problem is with what was typed as one
+	Problem       string
 }
 
 // Second writes the page of the second factor.
@@ -98,6 +100,7 @@ type Security struct {
 	Done            string   // what was just done, as a word
 	Wanted          string   // the level that what they came from wants, or ""
 	GoOn, Then      string   // where that goes on, under the base; and as it comes back with forms
+	For             string   // the application they came from, or ""
 	Roles           []string // of the person, that count with a second factor only
 	HasPassword     bool
 	PasswordAt      time.Time
@@ -120,6 +123,7 @@ var doneWords = map[string]string{
 	"passkey-on":        "Your passkey is added. You can sign in with it alone, or use it as your second factor.",
 	"passkey-off":       "The passkey is removed. It may still be on your device: remove it there too.",
 	"passkey-renamed":   "The passkey has its new name.",
+	"password-set":      "Your password is set. You were signed out everywhere else.",
 	"password-changed":  "Your password is changed. You were signed out everywhere else.",
 	"stranger":          "You are signed out everywhere else. Look through what lets you in here, and remove what is not yours.",
 	"linked":            "The account is linked: it lets you in from now on.",
@@ -140,16 +144,39 @@ func (p Security) notices() []Notice {
 	}
 	switch {
 	case p.Wanted == "phr":
-		all = append(all, Notice{Warn, "What you came for needs a passkey. Add one below, then go on.", Link{}})
+		all = append(all, Notice{Warn, p.cameFor() + " needs a passkey. Add one below, then go on.", Link{}})
 	case p.Wanted != "":
-		all = append(all, Notice{Warn, "What you came for needs a second factor: a passkey or an authenticator app. Set one up below, then go on.", Link{}})
+		all = append(all, Notice{Warn, p.cameFor() + " needs a second factor: " + p.possible() + ". Set one up below, then go on.", Link{}})
 	case p.GoOn != "":
 		all = append(all, Notice{Good, "That is all you need.", Link{"Go on where you were", p.GoOn}})
 	}
 	if p.factorless() && len(p.Roles) == 0 {
-		all = append(all, Notice{Note, "Only your password protects this account. With a second factor, somebody who learns it still cannot get in.", Link{}})
+		all = append(all, Notice{Note, p.protection(), Link{}})
 	}
 	return all
+}
+
+func (p Security) cameFor() string {
+	if p.For == "" {
+		return "What you came for"
+	}
+	return "“" + p.For + "”"
+}
+
+// possible are the second factors that can be set up.
+func (p Security) possible() string {
+	if p.PasskeysOffered {
+		return "a passkey or an authenticator app"
+	}
+	return "an authenticator app"
+}
+
+// protection says what alone lets somebody in who has no second factor.
+func (p Security) protection() string {
+	if p.HasPassword {
+		return "Only your password protects this account. With a second factor, somebody who learns it still cannot get in."
+	}
+	return "Only your account at another provider protects this one. With a second factor, somebody who gets into that one still cannot get in here."
 }
 
 // idleRoles says of roles that they give nothing yet, and why.
@@ -256,7 +283,7 @@ func (f Frame) RemoveCode(w http.ResponseWriter, status int, p RemoveCode) error
 	}}})
 }
 
-const onlyFactor = "It is your only second factor: recovery codes and remembered browsers end with it, and only your password protects this account then."
+const onlyFactor = "It is your only second factor: recovery codes and remembered browsers end with it, and what you sign in with first is all that protects this account then."
 
 func (p Security) recovery() Section {
 	s := Section{ID: "recovery", Title: "Recovery codes", Lead: "For the day you have neither your phone nor your passkey. Each code works once. Keep them on paper, not on your phone."}
@@ -347,9 +374,13 @@ func (f Frame) Password(w http.ResponseWriter, status int, p Password) error {
 	if p.Problem != "" && p.Field == "" {
 		notices = []Notice{{Tone: Bad, Text: p.Problem}}
 	}
+	title, button := "Change your password", "Change it"
+	if !p.Old {
+		title, button = "Choose a password", "Set this password"
+	}
 	return f.Sheet(w, status, Sheet{
-		Title: "Change your password", Trail: []Link{{"Security", "/account/security"}}, Notices: append(p.Notices, notices...),
+		Title: title, Trail: []Link{{"Security", "/account/security"}}, Notices: append(p.Notices, notices...),
 		Sections: []Section{{Points: []string{"You stay signed in here, and are signed out everywhere else.", "Remembered browsers ask for your second factor again.", "Applications keep what you allowed them: see Applications."},
-			Forms: []Form{{Path: "/account/security/password", Button: "Change it", Inputs: inputs}}}},
+			Forms: []Form{{Path: "/account/security/password", Button: button, Inputs: inputs}}}},
 	})
 }
