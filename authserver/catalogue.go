@@ -100,6 +100,24 @@ func (r Resource) names() []string {
 	return names
 }
 
+// reach is some scopes with all that come with them, however many steps away.
+func (r Resource) reach(scope []string) []string {
+	all := slices.Clone(scope)
+	for i := 0; i < len(all); i++ {
+		all = append(all, without(r.impliedBy(all[i]), all)...)
+	}
+	return all
+}
+
+func (r Resource) impliedBy(name string) []string {
+	for _, s := range r.Scopes {
+		if s.Name == name {
+			return s.Implies
+		}
+	}
+	return nil
+}
+
 func (r Resource) defaults() []string {
 	var names []string
 	for _, s := range r.Scopes {

@@ -25,9 +25,10 @@ import (
 // Scope is one scope a resource understands.
 type Scope struct {
 	Name        string
-	Description string // words for the consent page
-	Default     bool   // granted when a request names no scope
-	Risk        string // low, medium or high, for the consent page; "" shows none
+	Description string   // words for the consent page
+	Default     bool     // granted when a request names no scope
+	Risk        string   // low, medium or high, for the consent page; "" shows none
+	Implies     []string // scopes that come with it, directly; people are shown all they lead to
 }
 
 // Resource is a protected resource tokens may be issued for (RFC 8707).

@@ -171,7 +171,7 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 		Lasts: s.lasts(to, p), TakeBack: s.site.url(applicationsPath),
 		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),
 		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource, UserCode: p.UserCode,
-		Details: s.inWords(p.Details), New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)), Beyond: res.lines(p.Beyond),
+		Details: s.inWords(p.Details), New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)), Beyond: res.lines(without(p.Beyond, res.reach(p.Scope))),
 	})
 }
 
@@ -203,8 +203,28 @@ func (r Resource) lines(scope []string) []pages.Scope {
 	for _, d := range r.Scopes {
 		for _, n := range scope {
 			if n == d.Name {
-				lines = append(lines, pages.Scope{Name: n, Words: d.Description, Risk: d.Risk})
+				lines = append(lines, r.line(d))
 			}
+		}
+	}
+	return lines
+}
+
+// line is one scope with all that comes with it: whoever holds it has those too.
+func (r Resource) line(s Scope) pages.Scope {
+	line := pages.Scope{Name: s.Name, Words: s.Description, Risk: s.Risk}
+	if along := without(r.reach([]string{s.Name}), []string{s.Name}); len(along) > 0 {
+		line.Implied = r.plain(along)
+	}
+	return line
+}
+
+// plain are scopes without what comes with them.
+func (r Resource) plain(names []string) []pages.Scope {
+	var lines []pages.Scope
+	for _, d := range r.Scopes {
+		if slices.Contains(names, d.Name) {
+			lines = append(lines, pages.Scope{Name: d.Name, Words: d.Description, Risk: d.Risk})
 		}
 	}
 	return lines

@@ -38,7 +38,7 @@ func (a *Application) Allow(resource string, scope []Scope) {
 		i, a.Allowed = len(a.Allowed), append(a.Allowed, Allowed{Resource: resource})
 	}
 	for _, s := range scope {
-		if !slices.Contains(a.Allowed[i].Scope, s) {
+		if !slices.ContainsFunc(a.Allowed[i].Scope, func(h Scope) bool { return h.Name == s.Name }) {
 			a.Allowed[i].Scope = append(a.Allowed[i].Scope, s)
 		}
 	}
@@ -186,7 +186,7 @@ func allowedSection(id string, a Allowed) Section {
 func scopeTable(all []Scope) *Table {
 	t := &Table{Caption: "What it may do", Columns: []string{"In words", "Name"}, Empty: "Nothing in particular."}
 	for _, s := range all {
-		words := Cell{Text: s.Words}
+		words := Cell{Text: s.Words, Under: s.Brings()}
 		if s.Words == "" {
 			words.Text = s.Name
 		}

@@ -1,6 +1,9 @@
 package pages
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // Login asks who the person is.
 type Login struct {
@@ -28,6 +31,27 @@ type Scope struct {
 	Name  string
 	Words string // "" shows the name alone
 	Risk  string // low, medium or high; "" when nobody said
+
+	Implied []Scope // what comes with it
+}
+
+// Brings is in words what comes with it, "" for nothing.
+func (s Scope) Brings() string {
+	var all []string
+	for _, i := range s.Implied {
+		all = append(all, i.inWords())
+	}
+	if len(all) == 0 {
+		return ""
+	}
+	return "Comes with it: " + strings.Join(all, "; ")
+}
+
+func (s Scope) inWords() string {
+	if s.Words == "" {
+		return s.Name
+	}
+	return s.Words + " (" + s.Name + ")"
 }
 
 // RiskTag is the risk in words.

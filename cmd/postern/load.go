@@ -97,14 +97,14 @@ func (s setup) resources() []authserver.Resource {
 	for _, server := range s.file.Servers {
 		r := authserver.Resource{URL: s.file.URL(server), Name: server.Name}
 		for _, scope := range s.policies[server.Name].Scopes() {
-			r.Scopes = append(r.Scopes, authserver.Scope{Name: scope.Name, Description: scope.Description, Default: scope.Default, Risk: scope.Risk})
+			r.Scopes = append(r.Scopes, authserver.Scope{Name: scope.Name, Description: scope.Description, Default: scope.Default, Risk: scope.Risk, Implies: scope.Implies})
 		}
 		all = append(all, r)
 	}
 	for _, extra := range s.file.AuthServer.Resources {
 		r := authserver.Resource{URL: extra.Resource, Name: extra.Name}
 		for _, scope := range extra.Scopes {
-			r.Scopes = append(r.Scopes, authserver.Scope(scope))
+			r.Scopes = append(r.Scopes, authserver.Scope{Name: scope.Name, Description: scope.Description, Default: scope.Default, Risk: scope.Risk})
 		}
 		all = append(all, r)
 	}

@@ -27,6 +27,25 @@ func TestShippedConfigurationsLoad(t *testing.T) {
 	}
 }
 
+// The authorization server hears from the policies which scopes come with which.
+func TestScopesThatComeWithOthersAreHandedOn(t *testing.T) {
+	s, err := load("../../config/example/postern.yaml", func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := ""
+	for _, r := range s.resources() {
+		for _, scope := range r.Scopes {
+			for _, implied := range scope.Implies {
+				got += scope.Name + " brings " + implied + "\n"
+			}
+		}
+	}
+	if got != "db:write brings db:read\n" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // Each mistake is reported with its place and the fix.
 func TestMistakesInTheConfiguration(t *testing.T) {
 	good, err := os.ReadFile("../../config/example/postern.yaml")

@@ -57,6 +57,10 @@ func asking() []story {
 		alone("login-long", "Login", "long words", login, pages.Login{Client: longWord, Resource: longWord, Username: longWord}),
 		alone("consent", "Consent", "a verified application asks for the first time", consent, claude),
 		alone("consent-wordless", "Consent", "a scope that nobody described", consent, with(func(c *pages.Consent) { c.New = calculator })),
+		alone("consent-implied", "Consent", "a scope that others come with", consent, with(func(c *pages.Consent) {
+			c.New = []pages.Scope{calculator[2]}
+			c.New[0].Implied = calculator[:2]
+		})),
 		alone("consent-more", "Consent", "it asks for more", consent, with(func(c *pages.Consent) { c.New, c.Held = calculator[2:3], calculator[:2] })),
 		alone("consent-again", "Consent", "it asks for what it has", consent, with(func(c *pages.Consent) { c.New, c.Held = nil, calculator[:2] })),
 		alone("consent-nothing", "Consent", "it asks for nothing in particular", consent, with(func(c *pages.Consent) { c.New = nil })),
