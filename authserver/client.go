@@ -5,8 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
+	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
@@ -30,10 +32,16 @@ func (c client) public() bool { return c.AuthMethod == authNone }
 
 // label is what people call it.
 func (c client) label() string {
-	if c.Name != "" {
+	if strings.TrimSpace(c.Name) != "" {
 		return c.Name
 	}
-	return "An unnamed application"
+	return "An application without a name"
+}
+
+// asker is the client as the pages on the way to an answer at redirect show it.
+func (c client) asker(redirect string) pages.Asker {
+	itself := c.itself(redirect)
+	return pages.Asker{Client: c.Name, ClientHost: c.host, Verified: c.verified && itself, Known: !c.Dynamic && itself, Command: c.ID == adminClient}
 }
 
 // vetted: an operator registered it, or a host answers for it with a document.

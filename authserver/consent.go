@@ -165,10 +165,9 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 	}
 	res := s.catalogue.byURL[p.Resource]
 	return s.pages(p.Redirect).Consent(w, http.StatusOK, pages.Consent{
-		Request: sealed, User: v.UserName,
-		Client: to.client.label(), ClientHost: to.client.host, Verified: to.client.verified && to.client.itself(p.Redirect), Known: !to.client.Dynamic && to.client.itself(p.Redirect),
-		Command: to.client.ID == adminClient, Administers: p.Resource == s.catalogue.admin.URL && len(without(p.Scope, about(p.Scope))) > 0,
-		Lasts: s.lasts(to, p), TakeBack: s.site.url(applicationsPath),
+		Request: sealed, User: v.UserName, Asker: to.client.asker(p.Redirect),
+		Administers: p.Resource == s.catalogue.admin.URL && len(without(p.Scope, about(p.Scope))) > 0,
+		Lasts:       s.lasts(to, p), TakeBack: s.site.url(applicationsPath),
 		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),
 		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource, UserCode: p.UserCode,
 		Details: s.inWords(p.Details), New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)), Beyond: res.lines(without(p.Beyond, res.reach(p.Scope))),

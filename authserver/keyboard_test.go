@@ -83,7 +83,7 @@ func TestKeyboardConsent(t *testing.T) {
 		c.fresh()
 		c.open(g.url + "/authorize?" + with(authorization(id), "redirect_uri", redirect, "scope", "calc:basic calc:power").Encode())
 		c.enters(testUser, testPassword)
-		c.saying("an application that calls itself")
+		c.saying("Who is asking")
 		c.shows("keyboard-consent")
 		c.choose(button)
 		c.until(`document.title == "back"`)

@@ -143,7 +143,7 @@ func (s *Server) showLogin(w http.ResponseWriter, status int, c client, p pendin
 		return err
 	}
 	if p.Next == "" {
-		page.Client, page.Resource = c.label(), s.resourceName(p.Resource)
+		page.Asker, page.Resource = c.asker(p.Redirect), s.resourceName(p.Resource)
 	}
 	return s.pages(p.Redirect).Login(w, status, page)
 }

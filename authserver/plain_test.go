@@ -33,7 +33,7 @@ func TestConsentPageSaysWhatAdministrationIs(t *testing.T) {
 	g := newRig(t)
 	page := g.commandPage("postern:read postern:users")
 	says(t, page, "This is the administration.", "everybody’s accounts on this server, not only for yours", "The postern command on the machine where you started it",
-		"Create, change and delete anybody's account", "-known here", "-An administrator of this server registered it", "-calls itself")
+		"Create, change and delete anybody's account", "-known here", "-not verified", "-An administrator of this server registered it", "-calls itself")
 	if n := strings.Count(page.body, `<span class="tag bad">Risk: high</span>`); n != 2 {
 		t.Errorf("%d of 2 scopes are said to be risky: %s", n, page.words())
 	}
@@ -81,16 +81,65 @@ func TestConsentPageSaysWhereOneGoes(t *testing.T) {
 	g := newRig(t)
 	_, web := g.httpsClient()
 	says(t, g.consentPage(newBrowser(t), authorization(g.publicClient())), "an application on this computer 127.0.0.1", "We cannot tell which one")
-	says(t, g.consentPage(newBrowser(t), web), "-on this computer")
+	says(t, g.consentPage(newBrowser(t), web), "-on this computer", "-Nobody has checked")
+	at := "https://evil.example.net/cb"
+	stranger := g.postJSON("/register", `{"client_name":"Claude","redirect_uris":["`+at+`"],"token_endpoint_auth_method":"none"}`).str("client_id")
+	says(t, g.consentPage(newBrowser(t), with(authorization(stranger), "redirect_uri", at)),
+		"Nobody has checked who runs evil.example.net. Go on only if you just came from there yourself.")
+}
+
+// calling is what an application of that name, which registered itself, asks for.
+func (g *rig) calling(name string) url.Values {
+	g.t.Helper()
+	return authorization(g.postJSON("/register", `{"client_name":"`+name+`","redirect_uris":["`+callback+`"],"token_endpoint_auth_method":"none"}`).str("client_id"))
+}
+
+// The page on which the password is typed says as much of who asks as the next one.
+func TestSignInPageSaysWhoAsks(t *testing.T) {
+	g := newRig(t)
+	_, web := g.httpsClient()
+	signIn := func(query url.Values) answerOf { return g.get(newBrowser(t), "/authorize?"+query.Encode()) }
+	says(t, signIn(g.calling("Claude")), "an application that calls itself Claude use", "not verified", "Any program could call itself", "-imitates")
+	says(t, signIn(g.calling("Cl\u0430ude")), "The name imitates another one.")
+	says(t, signIn(web), "An administrator of this server registered it", "-not verified", "-calls itself")
+	says(t, g.get(newBrowser(t), "/account"), "-verified", "-application")
+}
+
+func TestNamesStayInTheirBox(t *testing.T) {
+	g := newRig(t)
+	page := g.consentPage(newBrowser(t), g.calling("Claude” (verified by Anthropic) “"))
+	const box = `<span class="name claim"><bdi>Claude<span class="odd">” U+201D</span> (verified by Anthropic) <span class="odd">“ U+201C</span></bdi></span>`
+	if !strings.Contains(page.body, box) {
+		t.Errorf("got %s", page.body)
+	}
+}
+
+func TestApplicationWithoutAName(t *testing.T) {
+	g := newRig(t)
+	b := newBrowser(t)
+	query := g.calling("")
+	says(t, g.consentPage(b, query), "Let an application without a name use", "not verified", "It does not say what it is", "-calls itself")
+	g.authorizeBy(b, query)
+	says(t, g.get(b, "/account/applications"), "An application without a name")
+}
+
+func TestConsentPageSaysThatNothingIsNew(t *testing.T) {
+	g := newRig(t)
+	b, query := newBrowser(t), authorization(g.publicClient())
+	const words = "Nothing here is new. You allowed all of this before. “Don’t allow” leaves that as it is"
+	says(t, g.consentPage(b, query), "-"+words)
+	g.authorizeBy(b, query)
+	page := g.consentPage(b, query)
+	says(t, page, words)
+	says(t, g.consentPage(b, with(query, "scope", "calc:basic calc:power")), "-"+words)
+	g.submit(b, "/consent", approval(t, page, "deny"))
+	says(t, g.get(b, "/account/applications"), "Test client", "-You have not let any application in yet")
 }
 
 func TestConsentPageShowsImitations(t *testing.T) {
 	g := newRig(t)
-	named := func(name string) url.Values {
-		return authorization(g.postJSON("/register", `{"client_name":"`+name+`","redirect_uris":["`+callback+`"],"token_endpoint_auth_method":"none"}`).str("client_id"))
-	}
-	says(t, g.consentPage(newBrowser(t), named("Cl\u0430ude")), "Clа U+0430ude", "The name imitates another one.")
-	says(t, g.consentPage(newBrowser(t), named("Клод")), "Клод", "-U+", "-imitates")
+	says(t, g.consentPage(newBrowser(t), g.calling("Cl\u0430ude")), "Clа U+0430ude", "The name imitates another one.")
+	says(t, g.consentPage(newBrowser(t), g.calling("Клод")), "Клод", "-U+", "-imitates")
 }
 
 func TestDeviceIsDoneSaysWhatNext(t *testing.T) {

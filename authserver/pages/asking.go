@@ -7,9 +7,9 @@ import (
 
 // Login asks who the person is.
 type Login struct {
-	Request  string // sealed pending request
-	Client   string
-	Resource string
+	Request string // sealed pending request
+	Asker
+	Resource string // what it wants to use, "" on the way to a page of ours
 	Username string // as typed before
 	Again    bool   // the last sign-in is too long ago for what is asked
 	Ended    bool   // whoever was signed in here is no more
@@ -78,13 +78,9 @@ type Field struct{ Name, Value string }
 
 // Consent asks for a decision.
 type Consent struct {
-	Request      string // sealed pending request, for this session
-	User         string
-	Client       string
-	ClientHost   string // whose client it says it is, "" when nobody vouches
-	Verified     bool   // the host proved it
-	Known        bool   // an administrator of this server registered it
-	Command      bool   // it is the command line of this server, or says so
+	Request string // sealed pending request, for this session
+	User    string
+	Asker
 	Administers  bool   // what it asks for is the administration of this server
 	Lasts        string // how long it gets this, as a sentence
 	TakeBack     string // URL of the page on which it is taken back
@@ -99,8 +95,8 @@ type Consent struct {
 	Details      []Detail
 }
 
-// Disguised says that the name imitates another one.
-func (c Consent) Disguised() bool { return disguised(c.Client) }
+// Old: the person allowed all of it before.
+func (c Consent) Old() bool { return len(c.Held) > 0 && len(c.New)+len(c.Details) == 0 }
 
 // Many says that the list is too long to be seen at once.
 func (c Consent) Many() bool { return len(c.New)+len(c.Held)+len(c.Beyond) > 12 }
@@ -122,7 +118,7 @@ type Device struct {
 
 // Done says that a device has its answer.
 type Done struct {
-	Client   string
+	Asker
 	Resource string
 	Allowed  bool
 	TakeBack string // URL of the page on which it is taken back

@@ -11,7 +11,13 @@ import (
 // writing direction around it, with a sign where a character shows nothing,
 // turns others around, or paints over its neighbours, and beside one that
 // imitates another.
-func shown(text string) template.HTML {
+func shown(text string) template.HTML { return marked(text, nil) }
+
+// claimed is a name that nobody vouches for: it cannot end the quotation it stands in.
+func claimed(text string) template.HTML { return marked(text, quoting([]rune(text))) }
+
+// marked shows a text, with a sign at what is odd, imitates, or is pointed out besides.
+func marked(text string, besides []bool) template.HTML {
 	var b strings.Builder
 	b.WriteString("<bdi>")
 	marks, runes := 0, []rune(text)
@@ -21,7 +27,7 @@ func shown(text string) template.HTML {
 		switch {
 		case odd(r) || marks > maxMarks:
 			fmt.Fprintf(&b, `<span class="odd">U+%04X</span>`, r)
-		case imitation[i]:
+		case imitation[i] || besides != nil && besides[i]:
 			fmt.Fprintf(&b, `<span class="odd">%s U+%04X</span>`, template.HTMLEscapeString(string(r)), r)
 		default:
 			b.WriteString(template.HTMLEscapeString(string(r)))

@@ -35,12 +35,31 @@ func TestWhatShowsNothingIsShown(t *testing.T) {
 	}
 }
 
+// A name that nobody vouches for does not end the quotation it stands in.
+func TestNamesDoNotQuote(t *testing.T) {
+	for text, want := range map[string]string{
+		"Claude":             "Claude",
+		"Bob's and l’Ami":    "Bob&#39;s and l’Ami",
+		"Claude” (verified)": `Claude<span class="odd">” U+201D</span> (verified)`,
+		`a"b`:                `a<span class="odd">&#34; U+0022</span>b`,
+		"a' b":               `a<span class="odd">&#39; U+0027</span> b`,
+		"’a":                 `<span class="odd">’ U+2019</span>a`,
+		"a\u2033":            `a<span class="odd">″ U+2033</span>`,
+		"a\u275e«":           `a<span class="odd">❞ U+275E</span><span class="odd">« U+00AB</span>`,
+		"Cl\u0430ude":        `Cl<span class="odd">а U+0430</span>ude`,
+	} {
+		if got := string(claimed(text)); got != "<bdi>"+want+"</bdi>" {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
+
 // FuzzNothingShownIsMarkup: whatever is put in, only bdi and span come out.
 func FuzzNothingShownIsMarkup(f *testing.F) {
 	f.Add("<script>")
 	f.Add("\"><!--\x00&#60;")
 	f.Fuzz(func(t *testing.T, text string) {
-		out := string(shown(text))
+		out := string(shown(text) + claimed(text))
 		for _, ours := range []string{"<bdi>", "</bdi>", `<span class="odd">`, "</span>"} {
 			out = strings.ReplaceAll(out, ours, "")
 		}

@@ -23,7 +23,7 @@ func proving() []story {
 	full := pages.Security{Now: now, HasPassword: true, PasswordAt: now.Add(-200 * 24 * time.Hour), Generator: true, GeneratorAt: now.Add(-time.Hour), Recovery: 2, PasskeysOffered: true, Passkeys: keys, Browsers: browsers,
 		Elsewhere: []pages.LinkedAccount{{Label: "Google", Address: "ada@example.com", Issuer: "https://accounts.google.com", Subject: "1", Since: now.Add(-90 * 24 * time.Hour), Used: now.Add(-time.Hour)}, {Label: longWord, Since: now}}, Providers: providers[1:]}
 	return []story{
-		alone("login-passkey", "Login", "with a passkey, and open for everybody", pages.Frame.Login, pages.Login{Client: "Claude", Resource: "Calculator", Passkey: &question, SignUp: true, Ways: providers}),
+		alone("login-passkey", "Login", "with a passkey, and open for everybody", pages.Frame.Login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Passkey: &question, SignUp: true, Ways: providers}),
 		alone("second-code", "Second", "a code", second, pages.Second{User: "ada", Code: true, Recovery: true, RememberDays: 30}),
 		alone("second-wrong", "Second", "the wrong code", second, pages.Second{User: "ada", Code: true, Problem: "That is not the code of this moment."}),
 		alone("second-passkey", "Second", "a passkey, or a code", second, pages.Second{User: "ada", Unusual: true, Passkey: &question, Code: true, Recovery: true, RememberDays: 30}),

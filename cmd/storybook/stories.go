@@ -35,9 +35,11 @@ func visited[P any](name, page, about string, v pages.Visitor, write writer[P], 
 	}}
 }
 
+var claudeAsks = pages.Asker{Client: "Claude", ClientHost: "claude.ai", Verified: true}
+
 func asking() []story {
 	login, consent, device, problem := pages.Frame.Login, pages.Frame.Consent, pages.Frame.Device, pages.Frame.Problem
-	claude := pages.Consent{User: "ada", Client: "Claude", ClientHost: "claude.ai", Verified: true, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator[:3],
+	claude := pages.Consent{User: "ada", Asker: claudeAsks, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator[:3],
 		Lasts: "Until you take it back. It ends by itself when it is not used for 30 days.", TakeBack: "https://auth.example.com/account/applications"}
 	with := func(change func(*pages.Consent)) pages.Consent {
 		c := claude
@@ -45,16 +47,19 @@ func asking() []story {
 		return c
 	}
 	return []story{
-		alone("login", "Login", "for an application", login, pages.Login{Client: "Claude", Resource: "Calculator"}),
+		alone("login", "Login", "for an application", login, pages.Login{Asker: claudeAsks, Resource: "Calculator"}),
+		alone("login-unverified", "Login", "for one that nobody vouches for", login, pages.Login{Asker: pages.Asker{Client: "Claude” (verified by Anthropic) “"}, Resource: "Calculator"}),
+		alone("login-imitation", "Login", "for one whose name imitates another", login, pages.Login{Asker: pages.Asker{Client: "Cl\u0430ude"}, Resource: "Calculator"}),
+		alone("login-command", "Login", "for the command line of this server", login, pages.Login{Asker: pages.Asker{Client: "postern admin", Command: true}, Resource: "the administration of auth.example.com"}),
 		alone("login-own", "Login", "for the account pages", login, pages.Login{}),
-		alone("login-again", "Login", "the last sign-in is too old", login, pages.Login{Client: "Claude", Resource: "Calculator", Username: "ada", Again: true}),
-		alone("login-wrong", "Login", "after a wrong password", login, pages.Login{Client: "Claude", Resource: "Calculator", Username: "ada", Problem: "The name or the password is wrong, or this sign-in is too unusual. Type both again: capital letters count in the password. If they are right, sign in where you did before, or ask an administrator of this server."}),
+		alone("login-again", "Login", "the last sign-in is too old", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Username: "ada", Again: true}),
+		alone("login-wrong", "Login", "after a wrong password", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Username: "ada", Problem: "The name or the password is wrong, or this sign-in is too unusual. Type both again: capital letters count in the password. If they are right, sign in where you did before, or ask an administrator of this server."}),
 		alone("login-ended", "Login", "whoever was signed in is no more", login, pages.Login{Ended: true}),
-		alone("login-ways", "Login", "with other providers", login, pages.Login{Client: "Claude", Resource: "Calculator", Ways: providers}),
-		alone("login-refused-there", "Login", "after a provider refused", login, pages.Login{Client: "Claude", Resource: "Calculator", Ways: providers, Problem: "Google: You did not sign in there. Try again, or sign in another way."}),
+		alone("login-ways", "Login", "with other providers", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Ways: providers}),
+		alone("login-refused-there", "Login", "after a provider refused", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Ways: providers, Problem: "Google: You did not sign in there. Try again, or sign in another way."}),
 		alone("login-linking", "Login", "to link an account elsewhere", login, pages.Login{Linking: "Google", Address: "ada@example.com", Ways: providers[1:]}),
 		alone("away", "Away", "on the way to a provider", pages.Frame.Away, pages.Away{Label: "Google", To: "https://accounts.google.com/o/oauth2/v2/auth"}),
-		alone("login-long", "Login", "long words", login, pages.Login{Client: longWord, Resource: longWord, Username: longWord}),
+		alone("login-long", "Login", "long words", login, pages.Login{Asker: pages.Asker{Client: longWord}, Resource: longWord, Username: longWord}),
 		alone("consent", "Consent", "a verified application asks for the first time", consent, claude),
 		alone("consent-wordless", "Consent", "a scope that nobody described", consent, with(func(c *pages.Consent) { c.New = calculator })),
 		alone("consent-implied", "Consent", "a scope that others come with", consent, with(func(c *pages.Consent) {
@@ -80,6 +85,12 @@ func asking() []story {
 		alone("consent-imitation", "Consent", "a name that imitates another", consent, with(func(c *pages.Consent) {
 			c.Client, c.ClientHost, c.Verified, c.RedirectHost = "Cl\u0430ude", "", false, "elsewhere.example"
 		})),
+		alone("consent-nameless", "Consent", "one without a name", consent, with(func(c *pages.Consent) {
+			c.Asker, c.RedirectHost = pages.Asker{}, "elsewhere.example"
+		})),
+		alone("consent-quotes", "Consent", "a name that ends its quotation", consent, with(func(c *pages.Consent) {
+			c.Asker, c.RedirectHost = pages.Asker{Client: "Claude” (verified by Anthropic) “"}, "elsewhere.example"
+		})),
 		alone("consent-device", "Consent", "a device waits", consent, with(func(c *pages.Consent) { c.UserCode = "BDFG-HJKL" })),
 		alone("consent-details", "Consent", "authorization details", consent, with(func(c *pages.Consent) {
 			c.Details = []pages.Detail{{Type: "payment", Words: "Pay somebody", Fields: []pages.Field{{Name: "creditor", Value: invisible}, {Name: "amount", Value: "EUR 1,000.00"}, {Name: "note", Value: ""}}}, {Type: "look", Words: "Look at the balance"}}
@@ -93,8 +104,8 @@ func asking() []story {
 		alone("device", "Device", "asks for a code", device, pages.Device{}),
 		alone("device-link", "Device", "came by a link", device, pages.Device{Code: "BDFG-HJKL", Given: true}),
 		alone("device-wrong", "Device", "no device shows it", device, pages.Device{Problem: "No device shows this code right now."}),
-		alone("done", "Done", "a device is connected", pages.Frame.Done, pages.Done{Client: "Television", Resource: "Calculator", Allowed: true, TakeBack: "https://auth.example.com/account/applications"}),
-		alone("done-denied", "Done", "a device is not connected", pages.Frame.Done, pages.Done{Client: invisible, Resource: "Calculator"}),
+		alone("done", "Done", "a device is connected", pages.Frame.Done, pages.Done{Asker: pages.Asker{Client: "Television"}, Resource: "Calculator", Allowed: true, TakeBack: "https://auth.example.com/account/applications"}),
+		alone("done-denied", "Done", "a device is not connected", pages.Frame.Done, pages.Done{Asker: pages.Asker{Client: invisible}, Resource: "Calculator"}),
 		alone("logout", "Logout", "asks", pages.Frame.Logout, pages.Logout{User: "ada"}),
 		alone("logout-anybody", "Logout", "asks whoever it is", pages.Frame.Logout, pages.Logout{}),
 		{"signed-out", "SignedOut", "after it", func(w http.ResponseWriter, f pages.Frame) error { return f.SignedOut(w, http.StatusOK) }},
