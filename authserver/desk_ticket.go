@@ -14,7 +14,7 @@ func madeBy(by admin.Actor) string {
 	if by.Kind == admin.KindOperator {
 		return by.Kind
 	}
-	return by.Kind + " " + by.ID
+	return store.MadeBy(by.Kind, by.ID)
 }
 
 // Invitations are those that nobody used yet, the latest first.

@@ -57,6 +57,7 @@ func (s *Server) welcome(w http.ResponseWriter, r *http.Request, p *provider, e 
 type owner struct {
 	store.User
 	waiting bool // an administrator made the account, and nobody has come in yet
+	guarded bool // by a second factor
 }
 
 // ownerOf is who has a verified address here: an address that only one of the
@@ -66,15 +67,15 @@ func (s *Server) ownerOf(ctx context.Context, p *provider, who upstream.Identity
 		return owner{}, store.ErrNotFound
 	}
 	u, err := s.store.UserByAddress(ctx, who.Email)
-	if err != nil || u.PasswordHash != "" {
-		return owner{User: u}, err
-	}
-	keys, err := s.store.Passkeys(ctx, u.ID)
 	if err != nil {
 		return owner{}, err
 	}
+	f, err := s.factorsOf(ctx, u.ID)
+	if err != nil || u.PasswordHash != "" {
+		return owner{User: u, guarded: f.any()}, err
+	}
 	linked, err := s.store.Identities(ctx, u.ID)
-	return owner{u, len(keys) == 0 && len(linked) == 0}, err
+	return owner{User: u, guarded: f.any(), waiting: !f.any() && len(linked) == 0}, err
 }
 
 func (s *Server) link(r *http.Request, p *provider, userID, issuer, subject, email string) error {
@@ -107,7 +108,8 @@ func offerOf(p *provider, browser string) string {
 }
 
 // offerLink asks for a sign-in to the account that has the address, after
-// which the browser comes to linkOffered.
+// which the browser comes to linkOffered. What the provider says may count as a
+// second factor from then on: an account that has one takes it first.
 func (s *Server) offerLink(w http.ResponseWriter, r *http.Request, p *provider, to pending, owner owner, who upstream.Identity) error {
 	name, browser, now := newSecret(""), s.cookie(r, browserCookie), s.config.Now()
 	doc, err := json.Marshal(offer{To: to, UserID: owner.ID, Issuer: who.Issuer, Subject: who.Subject, Email: who.Email, Roles: p.roles(who), At: now.UnixMilli()})
@@ -118,6 +120,9 @@ func (s *Server) offerLink(w http.ResponseWriter, r *http.Request, p *provider, 
 		return err
 	}
 	next := pending{ID: newSecret(""), Next: withPrefix + p.Name + "/link?" + url.Values{"offer": {name}}.Encode(), SignedIn: now.UnixMilli(), Expires: now.Add(requestLife).Unix()}
+	if owner.guarded {
+		next.Level = levelMulti
+	}
 	return s.showLogin(w, http.StatusOK, client{}, next, browser, pages.Login{Linking: p.Label, Address: who.Email, Without: p.Name})
 }
 
@@ -139,6 +144,13 @@ func (s *Server) linkOffered(w http.ResponseWriter, r *http.Request, p *provider
 	}
 	if v.UserID != o.UserID {
 		return refuse(OtherAccount)
+	}
+	f, err := s.factorsOf(r.Context(), v.UserID)
+	if err != nil {
+		return err
+	}
+	if f.any() && !levelOf(v.Methods).meets(levelMulti) {
+		return refuse(UnmetLevel)
 	}
 	if err := s.link(r, p, v.UserID, o.Issuer, o.Subject, o.Email); err != nil {
 		return err

@@ -230,6 +230,68 @@ func TestLinkTakesANewSignIn(t *testing.T) {
 	}
 }
 
+// What a provider says may count as a second factor once it is linked: who has
+// one shows it first, also where they need none to sign in.
+func TestLinkTakesTheSecondFactor(t *testing.T) {
+	a := newAbroad(t, func(p *Provider) {
+		p.Link, p.Roles = true, []ClaimRole{{"groups", "dba", "dba"}}
+	})
+	a.account("grace", address, true)
+	home, client := newBrowser(t), a.publicClient()
+	page := a.signInPage(home, client)
+	a.password(home, formRequest(t, page), "grace")
+	made := a.setUpCodes(home)
+	a.submit(home, "/logout", url.Values{"confirm": {"yes"}})
+	a.op.Now = a.clock.Now()
+	a.op.Claims = upstreamtest.Set("amr", []string{"pwd", "mfa"})
+	a.op.Profile = upstreamtest.Set("groups", []string{"dba"})
+	linked := func() bool {
+		_, err := a.s.store.Identity(t.Context(), a.op.URL, "ada-1815")
+		return err == nil
+	}
+
+	asked := a.password(home, a.offered(home, client), "grace") // where they are known
+	if asked.status != 200 || !strings.Contains(asked.body, "One more step") || linked() {
+		t.Fatalf("the password alone: linked is %v, %d %s", linked(), asked.status, asked.body)
+	}
+	form := value(t, asked.body, "entry")
+	if got := a.second(home, form, "code", "000000"); got.status < 400 || linked() {
+		t.Errorf("a wrong code: linked is %v, %d %s", linked(), got.status, got.body)
+	}
+	a.follow(home, a.second(home, form, "code", made.Code(a.clock.Now())))
+	if !linked() {
+		t.Error("not linked with both")
+	}
+}
+
+// A second factor that was set up since the offer, and a network that is denied
+// since, count where the link is made.
+func TestLinkLooksAgain(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		change func(*abroad)
+		want   Reason
+	}{
+		{"a second factor", func(a *abroad) { a.giveFactor() }, UnmetLevel},
+		{"a denied network", func(a *abroad) { a.s.config.SignIn.Deny = networks("127.0.0.0/8") }, NetworkDenied},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := newAbroad(t, func(p *Provider) { p.Link = true })
+			a.account("grace", address, true)
+			b := newBrowser(t)
+			done := a.password(b, a.offered(b, a.publicClient()), "grace")
+			row.change(a)
+			if got := a.follow(b, done); got.status < 400 {
+				t.Errorf("got %d %s", got.status, got.body)
+			}
+			a.expectReason(row.want)
+			if who, err := a.s.store.Identity(t.Context(), a.op.URL, "ada-1815"); err == nil {
+				t.Errorf("linked: %+v", who)
+			}
+		})
+	}
+}
+
 // An account that an administrator made for an address, and that nobody can
 // sign in to yet, is its owner's when they come.
 func TestAccountThatWaits(t *testing.T) {
@@ -247,5 +309,18 @@ func TestAccountThatWaits(t *testing.T) {
 	a.op.Profile = func(o upstreamtest.Object) { o["sub"], o["email"] = "another", address }
 	if got := a.abroadAndBack(newBrowser(t), client); got.status != 200 || !strings.Contains(got.body, "sign in to it once") {
 		t.Errorf("got %d %s", got.status, got.body)
+	}
+}
+
+// Somebody was in an account that has a second factor: it waits for nobody,
+// also when it has lost every other way in.
+func TestAccountWithAFactorDoesNotWait(t *testing.T) {
+	a := newAbroad(t, func(p *Provider) { p.Link = true })
+	u := store.User{ID: newID("user_"), Name: "grace", Email: address, EmailVerified: true}
+	must(t, a.s.store.AddUser(t.Context(), u, a.clock.Now()))
+	a.giveFactor()
+	a.offered(newBrowser(t), a.publicClient())
+	if _, err := a.s.store.Identity(t.Context(), a.op.URL, "ada-1815"); err == nil {
+		t.Error("linked")
 	}
 }

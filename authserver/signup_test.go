@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -17,7 +18,7 @@ const goodPassword = "yellow tractor sings"
 
 func (g *rig) invite(i Invitation) (path string) {
 	g.t.Helper()
-	i.Operator = true
+	i.Operator, i.By = true, cmp.Or(i.By, "operator")
 	link, err := g.s.Invite(context.Background(), i)
 	if err != nil {
 		g.t.Fatal(err)
@@ -111,8 +112,11 @@ func TestSignUpSaysWhatIsMissing(t *testing.T) {
 // Whoever is invited reads where to, by whom, what they get, and what comes next.
 func TestInvitationSaysWhatItIs(t *testing.T) {
 	g := newRig(t, func(c *Config) {
-		c.Roles = []role.Role{{Name: "guard", Description: "Opens the gate", Factor: true}, {Name: "guest", Description: "Looks at the gate", Everyone: true}}
+		c.Roles = []role.Role{{Name: "guard", Description: "Opens the gate", Factor: true}, {Name: "guest", Description: "Looks at the gate", Everyone: true},
+			{Name: "host", Scopes: []string{"postern:*"}}}
 	})
+	g.give("host")
+	robot, _ := g.machine("postern:users")
 	ada, err := g.s.store.User(t.Context(), testUser)
 	if err != nil {
 		t.Fatal(err)
@@ -122,9 +126,9 @@ func TestInvitationSaysWhatItIs(t *testing.T) {
 		says  []string
 		never string
 	}{
-		"by a person":     {Invitation{Email: "grace@example.com", Roles: []string{"guard"}, By: "person " + ada.ID}, []string{"ada invites you", g.s.site.name(), "grace@example.com", "guard Opens the gate", "set up a second factor", pages.WhenOf(g.clock.Now().Add(InvitationLife), g.clock.Now()).Exact}, "Whoever runs"},
-		"by an operator":  {Invitation{Roles: []string{"guest"}, By: "operator"}, []string{"Whoever runs", g.s.site.name(), "guest Looks at the gate", "you are signed in."}, "second factor"},
-		"by one who left": {Invitation{By: "person user_gone"}, []string{"Whoever runs"}, "user_gone"},
+		"by a person":    {Invitation{Email: "grace@example.com", Roles: []string{"guard"}, By: "person " + ada.ID}, []string{"ada invites you", g.s.site.name(), "grace@example.com", "guard Opens the gate", "set up a second factor", pages.WhenOf(g.clock.Now().Add(InvitationLife), g.clock.Now()).Exact}, "Whoever runs"},
+		"by an operator": {Invitation{Roles: []string{"guest"}, By: "operator"}, []string{"Whoever runs", g.s.site.name(), "guest Looks at the gate", "you are signed in."}, "second factor"},
+		"by a program":   {Invitation{By: "client " + robot}, []string{"Whoever runs"}, robot},
 	} {
 		words := g.get(newBrowser(t), g.invite(row.of)).words()
 		for _, want := range row.says {

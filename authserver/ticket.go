@@ -145,7 +145,7 @@ func (s *Server) ticketLink(ctx context.Context, t store.Ticket, secret, path st
 	return s.site.url(path) + "?" + url.Values{"ticket": {secret}}.Encode()
 }
 
-// ticketOf finds the ticket of a link. Links have 256 bits: the limit bounds the work.
+// ticketOf finds the ticket of a link, if whoever made it could make it now. Links have 256 bits: the limit bounds the work.
 func (s *Server) ticketOf(r *http.Request, secret string, p store.Purpose) (store.Ticket, error) {
 	giveBack, err := s.limits.tickets.try(s.network(r))
 	if err != nil {
@@ -154,6 +154,12 @@ func (s *Server) ticketOf(r *http.Request, secret string, p store.Purpose) (stor
 	t, err := s.store.Ticket(r.Context(), hashOf(secret), p, s.config.Now())
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Ticket{}, refuse(BadTicket)
+	}
+	if err == nil {
+		err = s.stillGiven(r.Context(), t)
+	}
+	if reasonOf(err) == BadTicket {
+		return store.Ticket{}, err
 	}
 	giveBack()
 	return t, err

@@ -7,8 +7,8 @@ import (
 	"github.com/go-json-experiment/json"
 )
 
-// DeleteUser removes a person by name with sessions, consents and grants, and
-// revokes all tokens of them. ErrNotFound when there is none.
+// DeleteUser removes a person by name with sessions, consents, grants and the
+// links they made, and revokes all tokens of them. ErrNotFound when there is none.
 func (s *DB) DeleteUser(ctx context.Context, name string) error {
 	return s.ending(ctx, func(tx ending) error {
 		var id string
@@ -33,6 +33,9 @@ func (e ending) endPerson(ctx context.Context, id string) error {
 			return err
 		}
 	}
+	if err := dropMade(ctx, e.Tx, KindPerson, id); err != nil {
+		return err
+	}
 	return exactlyOne(ctx, e.Tx, ErrNotFound, "DELETE FROM users WHERE id = $1", id)
 }
 
@@ -49,6 +52,9 @@ func (s *DB) DeleteClient(ctx context.Context, id string) error {
 			return err
 		}
 		if err := tx.end(ctx, endClient, id); err != nil {
+			return err
+		}
+		if err := dropMade(ctx, tx.Tx, KindClient, id); err != nil {
 			return err
 		}
 		return deleteClient(ctx, tx.Tx, id)

@@ -25,7 +25,8 @@ func (s *DB) AddPerson(ctx context.Context, u User, roles []string, now time.Tim
 
 // ChangePerson lets change say what a person shall be, knowing what they are:
 // its error ends everything, and so does ErrAddressTaken. With a password end sessions, remembered browsers
-// and links for a new one; a person who is disabled loses grants and tokens, too.
+// and links for a new one; a person who is disabled loses grants, tokens and the
+// links they made, too.
 func (s *DB) ChangePerson(ctx context.Context, id string, now time.Time, change func(Person) (User, error)) error {
 	return s.ending(ctx, func(tx ending) error {
 		if err := tx.lock(ctx, "SELECT 1 FROM users WHERE id = $1", id); err != nil {
@@ -68,6 +69,9 @@ func (e ending) endWhatChanged(ctx context.Context, was, u User, now time.Time) 
 		return err
 	}
 	if err := dropResets(ctx, e.Tx, was.ID); err != nil || !disabled {
+		return err
+	}
+	if err := dropMade(ctx, e.Tx, KindPerson, was.ID); err != nil {
 		return err
 	}
 	return e.endGrants(ctx, was.ID, now)
@@ -173,7 +177,7 @@ func (s *DB) AddStored(ctx context.Context, c Client, roles []string) error {
 type ClientChange struct {
 	Client Client
 	Roles  []string
-	Ends   bool // its access tokens are revoked; its grants stay
+	Ends   bool // its access tokens are revoked, and the links it made; its grants stay
 }
 
 // ChangeClient lets change say what a client shall be, knowing what it is: its
@@ -199,6 +203,9 @@ func (s *DB) ChangeClient(ctx context.Context, id string, now time.Time, change 
 			return err
 		}
 		if err := setClientRoles(ctx, tx.Tx, id, c.Roles, now); err != nil || !c.Ends {
+			return err
+		}
+		if err := dropMade(ctx, tx.Tx, KindClient, id); err != nil {
 			return err
 		}
 		if err := tx.lock(ctx, "SELECT 1 FROM grants WHERE client_id = $1", id); err != nil {

@@ -50,7 +50,7 @@ type Wider func(held []string, g Grant) bool
 // SetRoles makes these, and no others, the roles that a person has from a
 // source, and revokes in the same step the access tokens of grants that are
 // wider then: the grants stay, and the next refresh gets what is left. Links for
-// a new password end with any role more. ErrNotFound when there is no such person.
+// a new password end with any role more, the links they made with any role less. ErrNotFound when there is no such person.
 func (s *DB) SetRoles(ctx context.Context, user string, given GivenRoles, now time.Time, wider Wider) error {
 	return s.ending(ctx, func(tx ending) error {
 		if err := tx.holdPerson(ctx, user); err != nil {
@@ -74,14 +74,18 @@ func (e ending) give(ctx context.Context, user string, given GivenRoles, now tim
 	return e.narrow(ctx, user, now, wider)
 }
 
-// narrow revokes what is wider than the roles of a person. Whoever issues a token
-// of a grant meanwhile is before the locks, and the token is among them, or after
-// the transaction, and finds the new roles; so is whoever makes a grant.
+// narrow revokes what is wider than the roles of a person, and ends the links
+// they made. Whoever issues a token of a grant meanwhile is before the locks, and
+// the token is among them, or after the transaction, and finds the new roles; so
+// is whoever makes a grant.
 func (e ending) narrow(ctx context.Context, user string, now time.Time, wider Wider) error {
 	for _, query := range []string{"SELECT 1 FROM users WHERE id = $1", "SELECT 1 FROM grants WHERE user_id = $1"} {
 		if err := e.lock(ctx, query, user); err != nil {
 			return err
 		}
+	}
+	if err := dropMade(ctx, e.Tx, KindPerson, user); err != nil {
+		return err
 	}
 	held, err := words(e.QueryContext(ctx, "SELECT DISTINCT role FROM user_roles WHERE user_id = $1 ORDER BY role", user))
 	if err != nil {

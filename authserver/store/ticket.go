@@ -63,6 +63,21 @@ func dropResets(ctx context.Context, tx *sql.Tx, user string) error {
 	return err
 }
 
+// MadeBy is who a ticket is from, as CreatedBy says it: a kind and an id.
+func MadeBy(kind, id string) string { return kind + " " + id }
+
+// Whoever makes tickets beside the operator.
+const (
+	KindPerson = "person"
+	KindClient = "client"
+)
+
+// dropMade ends the tickets that somebody made who may less now, or is gone.
+func dropMade(ctx context.Context, tx *sql.Tx, kind, id string) error {
+	_, err := tx.ExecContext(ctx, "DELETE FROM tickets WHERE created_by = $1 AND used_at = 0", MadeBy(kind, id))
+	return err
+}
+
 // Ticket finds one that is still good for a purpose.
 func (s *DB) Ticket(ctx context.Context, h Hash, p Purpose, now time.Time) (Ticket, error) {
 	return ticket(s.read.QueryRowContext(ctx,
