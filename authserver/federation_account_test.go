@@ -163,7 +163,7 @@ func TestOnlyByProvider(t *testing.T) {
 	if words := a.get(b, passwordPath).words(); !strings.Contains(words, "Choose a password") || strings.Contains(words, "Change") {
 		t.Errorf("a first password is no change: %s", words)
 	}
-	if words := a.get(b, accountPath).words(); !strings.Contains(words, "only your account elsewhere protects you") {
+	if words := a.get(b, accountPath).words(); !strings.Contains(words, "only your provider protects you") {
 		t.Errorf("the overview: %s", words)
 	}
 	a.press(b, page, unlinkPath, "issuer", a.op.URL, "subject", "ada-1815")

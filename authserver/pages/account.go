@@ -97,7 +97,7 @@ func (p Overview) news() []Section {
 func (p Overview) summary() Section {
 	alone := "only your password protects you"
 	if !p.HasPassword {
-		alone = "only your account elsewhere protects you"
+		alone = "only your provider protects you"
 	}
 	factor := Cell{Text: "none: set one up", Tags: []Tag{{alone, Warn}}, Path: "/account/security"}
 	if len(p.Factors) > 0 {
