@@ -42,18 +42,6 @@ func (s *Server) routes() http.Handler {
 		s.site.local("/login/passkey"):                    {post: s.passkeySignIn, page: true},
 		s.site.local(signUpPath):                          {get: s.signUpPage, post: s.signUp, page: true},
 		s.site.local(resetPath):                           {get: s.resetPage, post: s.reset, page: true},
-		s.site.local(securityPath):                        {get: s.guarded(s.security), page: true},
-		s.site.local(securityPath + "/code"):              {get: s.guarded(s.codePage), post: s.sent(s.setCode), page: true},
-		s.site.local(securityPath + "/code/remove"):       {get: s.guarded(s.removeCodePage), post: s.sent(s.removeCode), page: true},
-		s.site.local(securityPath + "/recovery"):          {post: s.sent(s.makeRecovery), page: true},
-		s.site.local(usedRecoveryPath):                    {get: s.forVisitor(visit{}, s.usedRecovery), page: true},
-		s.site.local(securityPath + "/passkey"):           {get: s.guarded(s.passkeyPage), post: s.sent(s.addPasskey), page: true},
-		s.site.local(securityPath + "/passkey/one"):       {get: s.guarded(s.passkeyForm), post: s.sent(s.renamePasskey), page: true},
-		s.site.local(securityPath + "/passkey/remove"):    {post: s.sent(s.removePasskey), page: true},
-		s.site.local(securityPath + "/password"):          {get: s.guarded(s.passwordPage), post: s.sent(s.changePassword), page: true},
-		s.site.local(linkPath):                            {post: s.sent(s.linkOwn), page: true},
-		s.site.local(unlinkPath):                          {post: s.sent(s.unlinkOwn), page: true},
-		s.site.local(securityPath + "/browsers"):          {post: s.sent(s.forgetBrowser), page: true},
 		s.site.local("/consent"):                          {get: s.resume, post: s.decide, page: true},
 		s.site.local(pages.StylePath):                     {get: asset(pages.WriteStyle), open: true},
 		s.site.local(pages.IconPath):                      {get: asset(pages.WriteIcon), open: true},
@@ -62,6 +50,7 @@ func (s *Server) routes() http.Handler {
 	for path, to := range s.account() {
 		table[s.site.local(accountPath+path)] = to
 	}
+	maps.Copy(table, s.securityRoutes())
 	maps.Copy(table, s.consoleRoutes())
 	if s.profile.devices {
 		table[s.site.local("/device_authorization")] = route{post: s.deviceAuthorization, cors: true}
@@ -97,6 +86,24 @@ func (s *Server) routes() http.Handler {
 		}
 		s.serve(e, r, to)
 	})
+}
+
+// securityRoutes are the pages where people change how they sign in.
+func (s *Server) securityRoutes() map[string]route {
+	return map[string]route{
+		s.site.local(securityPath):                     {get: s.guarded(s.security), page: true},
+		s.site.local(securityPath + "/code"):           {get: s.guarded(s.codePage), post: s.sent(s.setCode), page: true},
+		s.site.local(securityPath + "/code/remove"):    {get: s.guarded(s.removeCodePage), post: s.sent(s.removeCode), page: true},
+		s.site.local(securityPath + "/recovery"):       {post: s.sent(s.makeRecovery), page: true},
+		s.site.local(usedRecoveryPath):                 {get: s.forVisitor(visit{}, s.usedRecovery), page: true},
+		s.site.local(securityPath + "/passkey"):        {get: s.guarded(s.passkeyPage), post: s.sent(s.addPasskey), page: true},
+		s.site.local(securityPath + "/passkey/one"):    {get: s.guarded(s.passkeyForm), post: s.sent(s.renamePasskey), page: true},
+		s.site.local(securityPath + "/passkey/remove"): {post: s.sent(s.removePasskey), page: true},
+		s.site.local(securityPath + "/password"):       {get: s.guarded(s.passwordPage), post: s.sent(s.changePassword), page: true},
+		s.site.local(linkPath):                         {post: s.sent(s.linkOwn), page: true},
+		s.site.local(unlinkPath):                       {post: s.sent(s.unlinkOwn), page: true},
+		s.site.local(securityPath + "/browsers"):       {post: s.sent(s.forgetBrowser), page: true},
+	}
 }
 
 // below are the paths that end in a number or a name.
