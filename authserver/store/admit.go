@@ -24,8 +24,24 @@ type Admission struct {
 // or the identity is somebody else's, or the person has another of that issuer.
 // Tokens that are wider than the roles given end.
 func (s *DB) Admit(ctx context.Context, a Admission, now time.Time, wider Wider) error {
+	return s.admit(ctx, a, now, wider, func(tx *sql.Tx) error {
+		if a.Held {
+			err := exactlyOne(ctx, tx, ErrSpent, "DELETE FROM sessions WHERE hash = $1 AND user_id = $2", a.Before[:], a.Session.UserID)
+			if err != nil {
+				return err
+			}
+		}
+		return startSession(ctx, tx, a.Session, a.Before)
+	})
+}
+
+// admit is Admit; keep ends the session before, and begins the new one.
+func (s *DB) admit(ctx context.Context, a Admission, now time.Time, wider Wider, keep func(*sql.Tx) error) error {
 	return s.ending(ctx, func(tx ending) error {
 		if err := tx.admitted(ctx, a, now); err != nil {
+			return err
+		}
+		if err := keep(tx.Tx); err != nil {
 			return err
 		}
 		if err := identified(ctx, tx.Tx, a); err != nil {
@@ -36,10 +52,8 @@ func (s *DB) Admit(ctx context.Context, a Admission, now time.Time, wider Wider)
 				return err
 			}
 		}
-		if _, err := recordSignIn(ctx, tx.Tx, a.SignIn); err != nil {
-			return err
-		}
-		return startSession(ctx, tx.Tx, a.Session, a.Before)
+		_, err := recordSignIn(ctx, tx.Tx, a.SignIn)
+		return err
 	})
 }
 
@@ -48,13 +62,7 @@ func (e ending) admitted(ctx context.Context, a Admission, now time.Time) error 
 	if a.Newcomer != nil {
 		return addNewcomer(ctx, e.Tx, *a.Newcomer, now)
 	}
-	if err := e.inEra(ctx, a.Session.UserID, a.Session.Era); err != nil {
-		return err
-	}
-	if !a.Held {
-		return nil
-	}
-	return exactlyOne(ctx, e.Tx, ErrSpent, "DELETE FROM sessions WHERE hash = $1 AND user_id = $2", a.Before[:], a.Session.UserID)
+	return e.inEra(ctx, a.Session.UserID, a.Session.Era)
 }
 
 // inEra is ErrSpent unless what was proved in an era still counts.

@@ -10,6 +10,7 @@ import (
 // first parameter) and takes what hangs on them along.
 var sweeps = []string{
 	"DELETE FROM sessions WHERE hash IN (SELECT hash FROM sessions WHERE expires_at < $1 LIMIT $2)",
+	"DELETE FROM ended_sessions WHERE hash IN (SELECT hash FROM ended_sessions WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM spent_requests WHERE hash IN (SELECT hash FROM spent_requests WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM device_requests WHERE hash IN (SELECT hash FROM device_requests WHERE expires_at < $1 LIMIT $2)",
 	"DELETE FROM departures WHERE hash IN (SELECT hash FROM departures WHERE expires_at < $1 LIMIT $2)",
