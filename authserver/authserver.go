@@ -79,7 +79,11 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := newServer(ctx, c, db)
+	kept, err := c.keeping(db)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	s, err := newServer(ctx, c, kept)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/revoked"
 	"github.com/postern-mcp/postern/authserver/risk"
 	"github.com/postern-mcp/postern/authserver/role"
+	"github.com/postern-mcp/postern/authserver/shortlived"
 	"github.com/postern-mcp/postern/authserver/trail"
 )
 
@@ -93,6 +94,7 @@ type Config struct {
 	Proofs            Proofs
 	Revocations       Announcer             // nil: only the status lists tell of revocations
 	Shared            *Shared               // nil: no other instance has this issuer
+	ShortLived        *shortlived.Redis     // has codes, devices and sessions that wait; nil: the database does
 	Audit             *trail.Trail          // nil: what happens is in the log only
 	Metrics           prometheus.Registerer // nil: nobody reads them
 	Log               *slog.Logger

@@ -62,6 +62,9 @@ func (s *Server) findCode(r *http.Request, req tokenRequest) (store.Code, store.
 		return store.Code{}, store.Grant{}, err
 	}
 	g, err := s.store.Grant(r.Context(), code.GrantID)
+	if errors.Is(err, store.ErrNotFound) { // its approval failed, or was swept since
+		return store.Code{}, store.Grant{}, refuse(BadCode)
+	}
 	return code, g, err
 }
 

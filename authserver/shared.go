@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/notes"
+	"github.com/postern-mcp/postern/authserver/shortlived"
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 // Notes are short texts, each kept for a while; package notes has them.
@@ -38,15 +40,49 @@ type shared struct {
 }
 
 func newShared(c Config) (shared, error) {
-	salt, err := hkdf.Key(sha256.New, c.Secret, nil, "postern authserver shared names", 32)
+	salt, err := saltOf(c.Secret, "shared names")
 	if err != nil {
-		return shared{}, fmt.Errorf("derive the key for shared names: %w", err)
+		return shared{}, err
 	}
-	s := shared{salt: string(salt) + c.Issuer, outage: &outage{log: c.Log}}
+	s := shared{salt: salt + c.Issuer, outage: &outage{log: c.Log}}
 	if c.Shared != nil {
 		s.tries, s.stepUps = c.Shared.Tries, c.Shared.StepUps
 	}
 	return s, nil
+}
+
+// saltOf is what names of a kind have in them, so that nobody without the secret
+// can guess them.
+func saltOf(secret []byte, kind string) (string, error) {
+	salt, err := hkdf.Key(sha256.New, secret, nil, "postern authserver "+kind, 32)
+	if err != nil {
+		return "", fmt.Errorf("derive the key for %s: %w", kind, err)
+	}
+	return string(salt), nil
+}
+
+// keeping is where everything is kept: the database, and Redis for what is
+// short-lived when there is one for it.
+func (c Config) keeping(db *store.DB) (Store, error) {
+	if c.ShortLived == nil {
+		return db, nil
+	}
+	sealed, err := newSeal(c.Secret, c.PreviousSecret, "short-lived state")
+	if err != nil {
+		return nil, err
+	}
+	keys := shortlived.Keys{Issuer: c.Issuer, Close: sealed.close, Open: sealed.open}
+	for _, secret := range [][]byte{c.Secret, c.PreviousSecret} {
+		if secret == nil {
+			continue
+		}
+		salt, err := saltOf(secret, "short-lived names")
+		if err != nil {
+			return nil, err
+		}
+		keys.Salts = append(keys.Salts, salt)
+	}
+	return shortlived.New(db, c.ShortLived, keys, c.Now), nil
 }
 
 // outage says in the log that what is shared cannot be had: once, when it

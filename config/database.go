@@ -12,6 +12,19 @@ func sqlitePath(database string) (string, bool) {
 	return file, ok && file != ""
 }
 
+// Where codes, devices and sessions wait.
+const (
+	InDatabase = "database"
+	InRedis    = "redis"
+)
+
+func (f *File) validateShortLived(c *check) {
+	c.oneOf(f.AuthServer.ShortLived, []string{InDatabase, InRedis}, "authserver", "short_lived")
+	if f.AuthServer.ShortLived == InRedis && f.State.Redis == nil {
+		c.fail("redis needs the one of state.redis: name the file with its URL as state.redis.url_file", "authserver", "short_lived")
+	}
+}
+
 func (a *AuthServer) completeDatabase(folder string) {
 	absolute(folder, &a.DatabaseFile)
 	if file, ok := sqlitePath(a.Database); ok && !filepath.IsAbs(file) {

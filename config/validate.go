@@ -96,6 +96,7 @@ func (f *File) validate(doc *strictyaml.Document) strictyaml.Problems {
 	if f.AuthServer != nil {
 		f.AuthServer.validate(c)
 		f.validateResources(c)
+		f.validateShortLived(c)
 	}
 	if f.State.Redis != nil {
 		c.needs(f.State.Redis.URLFile, "missing: the file that holds the redis:// URL", "state", "redis", "url_file")

@@ -29,63 +29,6 @@ func registered(t *testing.T, s *DB) (version string) {
 	return c.Version
 }
 
-// An approval is for what the person saw, and what is remembered must be there.
-func TestApprovalOfWhatChanged(t *testing.T) {
-	for name, row := range map[string]struct {
-		remembered bool
-		before     func(context.Context, *DB) error
-		want       error
-	}{
-		"as it was": {false, func(context.Context, *DB) error { return nil }, nil},
-		"replaced": {false, func(ctx context.Context, s *DB) error {
-			return s.ReplaceClient(ctx, Client{ID: "c1", Name: "new"}, false)
-		}, ErrChanged},
-		"replaced by same": {false, func(ctx context.Context, s *DB) error {
-			return s.ReplaceClient(ctx, Client{ID: "c1", Name: "old"}, true)
-		}, nil},
-		"client gone":   {false, func(ctx context.Context, s *DB) error { return s.DeleteClient(ctx, "c1") }, ErrChanged},
-		"person gone":   {false, func(ctx context.Context, s *DB) error { return s.DeleteUser(ctx, "ada") }, ErrNotFound},
-		"never allowed": {true, func(context.Context, *DB) error { return nil }, ErrChanged},
-		"remembered":    {true, func(ctx context.Context, s *DB) error { return s.Approve(ctx, request("before", "", false)) }, nil},
-		"for another scope": {true, func(ctx context.Context, s *DB) error {
-			a := request("before", "", false)
-			a.Consent.Scope = []string{"b"}
-			return s.Approve(ctx, a)
-		}, ErrChanged},
-		"taken back": {true, func(ctx context.Context, s *DB) error {
-			return errors.Join(s.Approve(ctx, request("before", "", false)), s.Forget(ctx, "u1", "c1", t0))
-		}, ErrChanged},
-	} {
-		t.Run(name, func(t *testing.T) {
-			everywhere(t, func(t *testing.T, open opener) {
-				s := open(t)
-				a := request("1", registered(t, s), row.remembered)
-				must(t, row.before(t.Context(), s))
-				want(t, s.Approve(t.Context(), a), row.want)
-				if _, err := s.Grant(t.Context(), a.Grant.ID); (err == nil) != (row.want == nil) {
-					t.Errorf("grant: %v", err)
-				}
-				if err := s.Spend(t.Context(), a.Request, t0); (err == nil) != (row.want != nil) {
-					t.Errorf("the request was spent: %v", err)
-				}
-			})
-		})
-	}
-}
-
-func TestDeviceOfAClientThatChanged(t *testing.T) {
-	everywhere(t, func(t *testing.T, open opener) {
-		s := open(t)
-		version := registered(t, s)
-		d := waiting(t, s, "1")
-		must(t, s.ReplaceClient(t.Context(), Client{ID: "c1", Name: "new"}, false))
-		want(t, s.AllowDevice(t.Context(), d.Hash, deviceGrant("1"), version), ErrChanged)
-		c, err := s.Client(t.Context(), "c1")
-		must(t, err)
-		must(t, s.AllowDevice(t.Context(), d.Hash, deviceGrant("1"), c.Version))
-	})
-}
-
 // A client that is replaced beside approvals: no consent to what it was is left,
 // and no grant of one who proved itself otherwise.
 func TestReplacementBesideApprovals(t *testing.T) {

@@ -24,9 +24,27 @@ func (s *DB) Code(ctx context.Context, h Hash) (Code, error) {
 // for none), the access token, and the grant until the given time; every other
 // gets ErrSpent.
 func (s *DB) Redeem(ctx context.Context, c Code, first *RefreshToken, t AccessToken, now, keep time.Time) (place uint64, err error) {
+	return s.redeem(ctx, first, t, keep, func(tx *sql.Tx) error {
+		return exactlyOne(ctx, tx, ErrSpent, "UPDATE codes SET used_at = $1 WHERE hash = $2 AND used_at = 0", millis(now), c.Hash[:])
+	})
+}
+
+// RedeemNewCode is Redeem of a code that the database need not know before: from
+// now on it knows that this one was used.
+func (s *DB) RedeemNewCode(ctx context.Context, c Code, first *RefreshToken, t AccessToken, now, keep time.Time) (place uint64, err error) {
+	return s.redeem(ctx, first, t, keep, func(tx *sql.Tx) error {
+		return exactlyOne(ctx, tx, ErrSpent,
+			`INSERT INTO codes (hash, grant_id, redirect_uri, challenge, thumbprint, nonce, expires_at, used_at)
+			 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+			 ON CONFLICT (hash) DO UPDATE SET used_at = excluded.used_at WHERE codes.used_at = 0`,
+			c.Hash[:], c.GrantID, c.RedirectURI, c.Challenge, c.Thumbprint, c.Nonce, millis(c.ExpiresAt), millis(now))
+	})
+}
+
+// redeem keeps the first tokens of a grant, once something is spent for them.
+func (s *DB) redeem(ctx context.Context, first *RefreshToken, t AccessToken, keep time.Time, spend func(*sql.Tx) error) (place uint64, err error) {
 	return s.issuing(ctx, t, func(tx *sql.Tx) error {
-		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE codes SET used_at = $1 WHERE hash = $2 AND used_at = 0", millis(now), c.Hash[:])
-		if err != nil {
+		if err := spend(tx); err != nil {
 			return err
 		}
 		if first != nil {
@@ -34,7 +52,7 @@ func (s *DB) Redeem(ctx context.Context, c Code, first *RefreshToken, t AccessTo
 				return err
 			}
 		}
-		return keepGrant(ctx, tx, c.GrantID, keep)
+		return keepGrant(ctx, tx, t.GrantID, keep)
 	})
 }
 

@@ -11,8 +11,8 @@ import (
 // ErrTooSoon says that a device asked again before its pace lets it.
 var ErrTooSoon = errors.New("asked too soon")
 
-// slower is added to a device's pace each time it asks too soon (RFC 8628 §3.5).
-const slower = 5 * time.Second
+// Slower is added to a device's pace each time it asks too soon (RFC 8628 §3.5).
+const Slower = 5 * time.Second
 
 // DeviceRequest is a device that waits for a person's answer (RFC 8628).
 type DeviceRequest struct {
@@ -75,6 +75,19 @@ func deviceRequest(row *sql.Row) (DeviceRequest, error) {
 // was answered before, ErrChanged when the client, of this version ("" for one
 // that is not stored), is not what it was.
 func (s *DB) AllowDevice(ctx context.Context, h Hash, g Grant, version string) error {
+	return s.allow(ctx, g, version, func(tx *sql.Tx) error {
+		return exactlyOne(ctx, tx, ErrSpent,
+			"UPDATE device_requests SET grant_id = $1 WHERE hash = $2 AND grant_id IS NULL AND denied_at = 0", g.ID, h[:])
+	})
+}
+
+// AllowNewDevice is AllowDevice for a request that waits elsewhere: from now on
+// the database knows it, as answered.
+func (s *DB) AllowNewDevice(ctx context.Context, d DeviceRequest, g Grant, version string) error {
+	return s.allow(ctx, g, version, func(tx *sql.Tx) error { return insertAnswered(ctx, tx, d, g.ID, time.Time{}) })
+}
+
+func (s *DB) allow(ctx context.Context, g Grant, version string, answer func(*sql.Tx) error) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
 		if err := useClient(ctx, tx, g.ClientID, g.CreatedAt); err != nil {
 			return err
@@ -85,8 +98,7 @@ func (s *DB) AllowDevice(ctx context.Context, h Hash, g Grant, version string) e
 		if err := insertGrant(ctx, tx, g); err != nil {
 			return err
 		}
-		return exactlyOne(ctx, tx, ErrSpent,
-			"UPDATE device_requests SET grant_id = $1 WHERE hash = $2 AND grant_id IS NULL AND denied_at = 0", g.ID, h[:])
+		return answer(tx)
 	})
 }
 
@@ -96,6 +108,19 @@ func (s *DB) DenyDevice(ctx context.Context, h Hash, now time.Time) error {
 		return exactlyOne(ctx, tx, ErrSpent,
 			"UPDATE device_requests SET denied_at = $1 WHERE hash = $2 AND grant_id IS NULL AND denied_at = 0", millis(now), h[:])
 	})
+}
+
+// DenyNewDevice is DenyDevice as AllowNewDevice is AllowDevice.
+func (s *DB) DenyNewDevice(ctx context.Context, d DeviceRequest, now time.Time) error {
+	return s.tx(ctx, func(tx *sql.Tx) error { return insertAnswered(ctx, tx, d, nil, now) })
+}
+
+func insertAnswered(ctx context.Context, tx *sql.Tx, d DeviceRequest, grant any, denied time.Time) error {
+	return exactlyOne(ctx, tx, ErrSpent,
+		`INSERT INTO device_requests (hash, user_code, client_id, resource, scope, thumbprint, expires_at, pace, details, grant_id, denied_at)
+		 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+		d.Hash[:], d.UserCode[:], d.ClientID, d.Resource, strings.Join(d.Scope, " "), d.Thumbprint,
+		millis(d.ExpiresAt), d.Pace.Milliseconds(), d.Details, grant, millis(denied))
 }
 
 // PollDevice notes that a device asked: ErrTooSoon, and a slower pace from now
@@ -113,7 +138,7 @@ func (s *DB) PollDevice(ctx context.Context, h Hash, now time.Time) error {
 			return err
 		}
 		return exactlyOne(ctx, tx, ErrNotFound, "UPDATE device_requests SET polled_at = $1, pace = pace + $2 WHERE hash = $3",
-			millis(now), slower.Milliseconds(), h[:])
+			millis(now), Slower.Milliseconds(), h[:])
 	})
 	if err == nil && early {
 		return ErrTooSoon
@@ -125,16 +150,7 @@ func (s *DB) PollDevice(ctx context.Context, h Hash, now time.Time) error {
 // refresh token (nil for none), the access token, and the grant until the
 // given time; every other gets ErrSpent.
 func (s *DB) RedeemDevice(ctx context.Context, d DeviceRequest, first *RefreshToken, t AccessToken, now, keep time.Time) (place uint64, err error) {
-	return s.issuing(ctx, t, func(tx *sql.Tx) error {
-		err := exactlyOne(ctx, tx, ErrSpent, "UPDATE device_requests SET used_at = $1 WHERE hash = $2 AND used_at = 0", millis(now), d.Hash[:])
-		if err != nil {
-			return err
-		}
-		if first != nil {
-			if err := insertRefresh(ctx, tx, *first); err != nil {
-				return err
-			}
-		}
-		return keepGrant(ctx, tx, d.GrantID, keep)
+	return s.redeem(ctx, first, t, keep, func(tx *sql.Tx) error {
+		return exactlyOne(ctx, tx, ErrSpent, "UPDATE device_requests SET used_at = $1 WHERE hash = $2 AND used_at = 0", millis(now), d.Hash[:])
 	})
 }

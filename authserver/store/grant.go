@@ -36,6 +36,21 @@ func consented(row *sql.Row) ([]string, error) {
 // was; ErrNotFound when the person is gone. Whoever replaces the client, or
 // takes the consent back, comes before or after it.
 func (s *DB) Approve(ctx context.Context, a Approval) error {
+	return s.approve(ctx, a, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx,
+			`INSERT INTO codes (hash, grant_id, redirect_uri, challenge, thumbprint, nonce, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+			a.Code.Hash[:], a.Grant.ID, a.Code.RedirectURI, a.Code.Challenge, a.Code.Thumbprint, a.Code.Nonce, millis(a.Code.ExpiresAt))
+		return err
+	})
+}
+
+// ApproveWithoutCode is Approve for whoever keeps the code elsewhere until
+// RedeemNewCode brings it.
+func (s *DB) ApproveWithoutCode(ctx context.Context, a Approval) error {
+	return s.approve(ctx, a, func(*sql.Tx) error { return nil })
+}
+
+func (s *DB) approve(ctx context.Context, a Approval, keepCode func(*sql.Tx) error) error {
 	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
 		if err := spend(ctx, tx, a.Request, a.RequestUntil); err != nil {
 			return err
@@ -55,10 +70,7 @@ func (s *DB) Approve(ctx context.Context, a Approval) error {
 		if err := insertGrant(ctx, tx, a.Grant); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx,
-			`INSERT INTO codes (hash, grant_id, redirect_uri, challenge, thumbprint, nonce, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-			a.Code.Hash[:], a.Grant.ID, a.Code.RedirectURI, a.Code.Challenge, a.Code.Thumbprint, a.Code.Nonce, millis(a.Code.ExpiresAt))
-		return err
+		return keepCode(tx)
 	})
 }
 

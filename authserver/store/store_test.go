@@ -194,36 +194,6 @@ func TestPeople(t *testing.T) {
 	})
 }
 
-func TestApprovalIsAllOrNothing(t *testing.T) {
-	everywhere(t, func(t *testing.T, open opener) {
-		s := open(t)
-		a := approve(t, s, "1", "b", "a")
-		if held, err := s.Consent(t.Context(), a.Consent); err != nil || strings.Join(held, " ") != "a b" {
-			t.Errorf("held %v, %v", held, err)
-		}
-		again := a
-		again.Grant.ID, again.Code.Hash, again.Consent.Scope = "grant 2", h("code 2"), []string{"c"}
-		want(t, s.Approve(t.Context(), again), ErrSpent)
-		again.Request = h("request 2")
-		again.Code.Hash = a.Code.Hash // a clash at the very last statement but one
-		if err := s.Approve(t.Context(), again); err == nil {
-			t.Fatal("two grants with one code")
-		}
-		if held, _ := s.Consent(t.Context(), a.Consent); strings.Join(held, " ") != "a b" {
-			t.Errorf("consent grew in an approval that failed: %v", held)
-		}
-		_, err := s.Grant(t.Context(), "grant 2")
-		want(t, err, ErrNotFound)
-		must(t, s.Spend(t.Context(), h("request 2"), t0)) // not spent by the failure
-		want(t, s.Spend(t.Context(), h("request 2"), t0), ErrSpent)
-		other := a.Consent
-		other.RedirectHost = "another"
-		if held, err := s.Consent(t.Context(), other); err != nil || held != nil {
-			t.Errorf("another host holds %v, %v", held, err)
-		}
-	})
-}
-
 func TestConsentGrows(t *testing.T) {
 	everywhere(t, func(t *testing.T, open opener) {
 		s := open(t)
@@ -238,40 +208,6 @@ func TestConsentGrows(t *testing.T) {
 		must(t, s.Approve(t.Context(), none))
 		if held, _ := s.Consent(t.Context(), none.Consent); held == nil || len(held) != 0 {
 			t.Errorf("a consent to no scope is %v", held)
-		}
-	})
-}
-
-func TestRedeemOnce(t *testing.T) {
-	everywhere(t, func(t *testing.T, open opener) {
-		s := open(t)
-		a := approve(t, s, "1", "a")
-		got, err := s.Code(t.Context(), a.Code.Hash)
-		if err != nil || got.Challenge != "ch" || got.Thumbprint != "jkt" || !got.ExpiresAt.Equal(a.Code.ExpiresAt) {
-			t.Errorf("got %+v, %v", got, err)
-		}
-		var won atomic.Int32
-		var all sync.WaitGroup
-		for i := range 8 {
-			all.Go(func() {
-				r := RefreshToken{Hash: h(string(rune('a' + i))), GrantID: a.Grant.ID, ExpiresAt: t0}
-				if _, err := s.Redeem(context.Background(), got, &r, ofGrant(a, r.Hash), t0, t0.Add(time.Hour)); err == nil {
-					won.Add(1)
-				} else if !errors.Is(err, ErrSpent) {
-					t.Error(err)
-				}
-			})
-		}
-		all.Wait()
-		if won.Load() != 1 {
-			t.Errorf("%d redemptions", won.Load())
-		}
-		for _, table := range []string{"refresh_tokens", "access_tokens"} {
-			var n int
-			must(t, s.read.QueryRow("SELECT count(*) FROM "+table).Scan(&n))
-			if n != 1 {
-				t.Errorf("%d %s", n, table)
-			}
 		}
 	})
 }

@@ -24,10 +24,14 @@ var passing = []string{"08", "53", "57", "58", "25006", "55P03", serializationFa
 var passingSQLite = []int{sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY,
 	sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN}
 
+// ErrAway is in the errors of whoever keeps things beside the database, and
+// cannot answer now.
+var ErrAway = errors.New("cannot be had now")
+
 // Unavailable says whether an error of a store means that it cannot answer now
 // and may later. Any other is a mistake of ours, which time does not mend.
 func Unavailable(err error) bool {
-	for _, away := range []error{context.DeadlineExceeded, driver.ErrBadConn, sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF} {
+	for _, away := range []error{ErrAway, context.DeadlineExceeded, driver.ErrBadConn, sql.ErrConnDone, io.EOF, io.ErrUnexpectedEOF} {
 		if errors.Is(err, away) {
 			return true
 		}

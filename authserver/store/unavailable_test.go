@@ -25,6 +25,7 @@ func TestUnavailable(t *testing.T) {
 		"too many of us":      {fmt.Errorf("x: %w", &pgconn.PgError{Code: "53300"}), true},
 		"a standby":           {&pgconn.PgError{Code: "25006"}, true},
 		"always in the way":   {&pgconn.PgError{Code: "40001"}, true},
+		"what is beside it":   {fmt.Errorf("x: %w", ErrAway), true},
 		"a wrong statement":   {&pgconn.PgError{Code: "42601"}, false},
 		"a broken constraint": {&pgconn.PgError{Code: "23505"}, false},
 		"the caller left":     {context.Canceled, false},

@@ -19,6 +19,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/notes"
 	"github.com/postern-mcp/postern/authserver/pace"
 	"github.com/postern-mcp/postern/authserver/revoked"
+	"github.com/postern-mcp/postern/authserver/shortlived"
 	"github.com/postern-mcp/postern/config"
 	"github.com/postern-mcp/postern/proxy/wire"
 )
@@ -113,12 +114,19 @@ func (n *node) announcer(state config.State, issuer string) (authserver.Announce
 }
 
 // throughRedis says what goes through Redis; nothing without one.
-func (n *node) throughRedis(c *authserver.Config, state config.State) (err error) {
-	if c.Revocations, err = n.announcer(state, c.Issuer); err != nil {
+func (n *node) throughRedis(c *authserver.Config, file *config.File) (err error) {
+	if c.Revocations, err = n.announcer(file.State, c.Issuer); err != nil {
 		return err
 	}
-	c.Shared, err = n.shared(state)
-	return err
+	if c.Shared, err = n.shared(file.State); err != nil || file.AuthServer.ShortLived != config.InRedis {
+		return err
+	}
+	client, err := n.redis(file.State)
+	if err != nil {
+		return err
+	}
+	c.ShortLived = shortlived.NewRedis(client, "postern:short:", redisTimeout)
+	return nil
 }
 
 // shared is what instances of an authorization server remember together; nil
@@ -166,7 +174,7 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 	if c.Clients, err = clientPolicy(conf); err != nil {
 		return nil, usageError{fmt.Errorf("authserver.client_ca_file: %w", err)}
 	}
-	if err := holder.throughRedis(&c, s.file.State); err != nil {
+	if err := holder.throughRedis(&c, s.file); err != nil {
 		return nil, usageError{fmt.Errorf("state.redis: %w", err)}
 	}
 	if conf.StepUpFile != "" {

@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"proxy/stdio":           {"proxy"},
 	"authserver":            {"authserver/*", "policy/rate"},
 	"authserver/store":      {"authserver/clientdoc"},
+	"authserver/shortlived": {"authserver/store"},
 	"authserver/keyring":    {"authserver/jose", "authserver/store"},
 	"authserver/console":    {"authserver/admin", "authserver/pages", "authserver/clientdoc", "authserver/risk"},
 	"authserver/admin":      {"authserver/trail"},
@@ -40,6 +41,7 @@ var allowed = map[string][]string{
 	"mcpservers/externaldb": {"mcpservers"},
 	"mcpservers/servertest": {"mcpservers"},
 
+	"authserver/store/storetest":       {"authserver/store"},
 	"authserver/upstream/upstreamtest": {"authserver/jose"},
 }
 

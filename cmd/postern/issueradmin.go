@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/postern-mcp/postern/authserver"
+	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/config"
 )
 
@@ -31,6 +32,14 @@ func issuerHealth(ctx context.Context, file *config.File, metrics prometheus.Gat
 	return []service{{name: "admin", listener: framed(ln, log), handler: handler, arrival: 10 * time.Second, answer: time.Minute}}, nil
 }
 
+// silent says who does not answer. Why stands in the log of whoever needed it.
+func silent(err error) error {
+	if errors.Is(err, store.ErrAway) {
+		return errors.New("Redis does not answer, which has short-lived state")
+	}
+	return errors.New("the database does not answer")
+}
+
 // healthOf answers /metrics and /healthz while the process runs, and /readyz
 // until running ends, as long as ready says so.
 func healthOf(running context.Context, metrics prometheus.Gatherer, ready func(context.Context) error) http.Handler {
@@ -44,7 +53,7 @@ func healthOf(running context.Context, metrics prometheus.Gatherer, ready func(c
 		defer cancel()
 		err := ready(ctx)
 		if err != nil && !errors.Is(err, authserver.ErrUnrecorded) {
-			err = errors.New("the database does not answer") // why stands in the log of whoever needed it
+			err = silent(err)
 		}
 		if ends.Load() {
 			err = errors.New("shutting down")

@@ -1,0 +1,143 @@
+package shortlived
+
+import (
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/postern-mcp/postern/authserver/store"
+)
+
+func TestKept(t *testing.T) {
+	p := onFile(t)
+	s, ctx := p.open(t), t.Context()
+	one, two := s.name("thing", "one"), s.name("thing", "two")
+	var got string
+	want(t, s.get(ctx, one, &got), store.ErrNotFound)
+	must(t, s.put(ctx, one, "first", t0.Add(time.Minute)))
+	must(t, s.put(ctx, one, "second", t0.Add(time.Minute)))
+	want(t, s.putNew(ctx, one, "third", t0.Add(time.Minute)), store.ErrExists)
+	must(t, s.putNew(ctx, two, "other", t0.Add(-time.Hour)))
+	for name, value := range map[string]string{one: "second", two: "other"} {
+		if err := s.get(ctx, name, &got); err != nil || got != value {
+			t.Errorf("%q, %v, want %q", got, err, value)
+		}
+	}
+	for name, most := range map[string]time.Duration{one: 2 * time.Minute, two: time.Minute} {
+		if life := p.client.PTTL(ctx, name).Val(); life <= 0 || life > most {
+			t.Errorf("kept for %v, want up to %v", life, most)
+		}
+	}
+	must(t, s.redis.delete(ctx, one))
+	want(t, s.get(ctx, one, &got), store.ErrNotFound)
+}
+
+// A value says nothing to whoever reads Redis, and opens under its own name only.
+func TestSealed(t *testing.T) {
+	p := onFile(t)
+	s, ctx := p.open(t), t.Context()
+	mine, other := s.name("thing", "mine"), s.name("thing", "other")
+	must(t, s.put(ctx, mine, "a sentence", t0))
+	kept := p.client.Get(ctx, mine).Val()
+	if strings.Contains(kept, "sentence") || strings.Contains(mine, "mine") {
+		t.Errorf("%s holds %q", mine, kept)
+	}
+	for what, forged := range map[string]string{"moved": kept, "plain": `"a sentence"`, "nothing": "", "cut": kept[:len(kept)-1]} {
+		must(t, p.client.Set(ctx, other, forged, 0).Err())
+		var got string
+		if want(t, s.get(ctx, other, &got), store.ErrNotFound); got != "" {
+			t.Errorf("%s: read %q", what, got)
+		}
+	}
+}
+
+// What an earlier secret sealed opens, and what it named is found.
+func TestSecretIsReplaced(t *testing.T) {
+	p := onFile(t)
+	ctx := t.Context()
+	before, beside, after := p.openWith(t, keysOf(t, "old")), p.openWith(t, keysOf(t, "new", "old")), p.openWith(t, keysOf(t, "new"))
+	name := before.name("thing", "one")
+	must(t, before.put(ctx, name, "first", t0))
+	var got string
+	if err := beside.get(ctx, name, &got); err != nil || got != "first" {
+		t.Errorf("%q, %v", got, err)
+	}
+	want(t, after.get(ctx, name, &got), store.ErrNotFound)
+	names := beside.names("thing", "one")
+	if now, then := after.names("thing", "one"), before.names("thing", "one"); !slices.Equal(names, append(now, then...)) || now[0] == then[0] {
+		t.Errorf("named %q, by the new secret %q, by the old one %q", names, now, then)
+	}
+}
+
+func TestRedisAway(t *testing.T) {
+	p := onFile(t)
+	s, ctx := p.open(t), t.Context()
+	must(t, s.Ping(ctx))
+	p.server.Stop(t)
+	var got string
+	for what, err := range map[string]error{
+		"put": s.put(ctx, "x", "y", t0), "put anew": s.putNew(ctx, "x", "y", t0), "get": s.get(ctx, "x", &got),
+		"delete": s.redis.delete(ctx, "x"), "ping": s.Ping(ctx),
+	} {
+		if !store.Unavailable(err) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	p.server.Restart(t)
+	must(t, s.Ping(ctx))
+	must(t, s.DB.Close())
+	if s.Ping(ctx) == nil {
+		t.Error("a store without its database answers")
+	}
+}
+
+// overridden are the methods of the database that this package does itself,
+// wholly or around the database's.
+var overridden = strings.Fields(`
+	AddDeviceRequest AllowDevice Approve Code DenyDevice DeviceRequest DeviceRequestOf Ping PollDevice Redeem
+`)
+
+// sessions are those that read or write sessions, where the database keeps them.
+var sessions = strings.Fields(`
+	Admit AllSessions ChangePassword ChangePerson DeletePerson DeleteUser EndOthers EndSession EndSessions KeepGiven
+	People Person RemoveFactors RemoveGenerator RemovePasskey ResetPassword SeeSession Session Sessions SetGenerator
+	SetRecoveryCodes SetRoles StartSession UsersWith
+`)
+
+// apart are those that neither read nor write codes, devices that wait, or
+// sessions, but those that are used or answered; the database deletes what hangs
+// on what they delete.
+var apart = strings.Fields(`
+	AccessToken AddClient AddPasskey AddPerson AddReset AddSigningKey AddStored AddTicket AddUser AllowNewDevice
+	ApproveWithoutCode Browsers ChangeClient Client ClientRoles Clients ClientsWith Close Consent ConsentsOf
+	DeleteClient DenyNewDevice Depart DropSigningKey Extend Forget ForgetBrowsers Generator GiveRoles Grant GrantsOf
+	HastenSigningKey Identities Identity Issue KnownContexts Link ListEnded MarkCloned Observe Passkeys Places
+	RecordSignIn RecoveryCodes RedeemDevice RedeemNewCode Refresh RememberBrowser RemoveTicket RenamePasskey
+	ReplaceClient ReplaceSigningKey Reseal Return Revocations RevokeGrant RevokeToken RevokedPlaces RolesOf Rotate
+	Sealed SeeSignIns SharedNames SignInHistory SignInRows SignUp SigningKeys Spend StartClient StoredClient
+	StoredClients Sweep SweepSignIns TakeStep Ticket Tickets TokensOf Unlink UnseenSignIns UsePasskey
+	UseRecoveryCode User UserByAddress UserByID UserName Users
+`)
+
+// Every method of the database stands in one list: a new one has to be thought
+// of here, because embedding would let it through.
+func TestEveryMethodIsThoughtOf(t *testing.T) {
+	all, ours := reflect.TypeFor[*store.DB](), reflect.TypeFor[*Store]()
+	known := slices.Sorted(slices.Values(slices.Concat(overridden, sessions, apart)))
+	var there []string
+	for m := range all.Methods() {
+		there = append(there, m.Name)
+	}
+	if slices.Sort(there); !slices.Equal(known, there) {
+		t.Errorf("the lists name\n%q\nthe database has\n%q", known, there)
+	}
+	for m := range ours.Methods() {
+		file, _ := runtime.FuncForPC(m.Func.Pointer()).FileLine(m.Func.Pointer())
+		if here := file != "<autogenerated>"; here != slices.Contains(overridden, m.Name) {
+			t.Errorf("%s is of %s", m.Name, file)
+		}
+	}
+}

@@ -1,0 +1,7 @@
+package store
+
+// What tests outside of the package open stores with.
+var (
+	OpenFile   = openFile
+	OpenServer = openServer
+)
