@@ -2,7 +2,6 @@ package authserver
 
 import (
 	"encoding/base64"
-	"errors"
 	"net/http"
 	"net/url"
 	"time"
@@ -133,7 +132,10 @@ func (s *Server) lessFactors(r *http.Request, v store.Session, left factors) err
 	if left.any() {
 		return nil
 	}
-	return errors.Join(admitted(s.store.SetRecoveryCodes(r.Context(), v.UserID, v.Era, nil)), s.store.ForgetBrowsers(r.Context(), v.UserID, store.Hash{}))
+	if err := admitted(s.store.SetRecoveryCodes(r.Context(), v.UserID, v.Era, nil)); err != nil {
+		return err
+	}
+	return admitted(s.store.ForgetBrowsers(r.Context(), v.UserID, v.Era, store.Hash{}))
 }
 
 // factorAdded goes back to the page about signing in, saying what was done.

@@ -188,7 +188,7 @@ func (s *Server) forgetBrowser(w http.ResponseWriter, r *http.Request, v store.S
 		}
 		copy(one[:], raw)
 	}
-	if err := s.store.ForgetBrowsers(r.Context(), v.UserID, one); err != nil {
+	if err := admitted(s.store.ForgetBrowsers(r.Context(), v.UserID, v.Era, one)); err != nil {
 		return err
 	}
 	s.audit(r, "browser.forgotten", "subject", v.UserID, "all", form["browser"] == "all")

@@ -141,12 +141,12 @@ func (s *Server) renamePasskey(w http.ResponseWriter, r *http.Request, v store.S
 	if err != nil {
 		return refuseFor(BadForm, err)
 	}
-	err = s.store.RenamePasskey(r.Context(), v.UserID, id, passkeyName(form["name"]))
+	err = s.store.RenamePasskey(r.Context(), v.UserID, v.Era, id, passkeyName(form["name"]))
 	if errors.Is(err, store.ErrNotFound) {
 		return refuse(UnknownPath)
 	}
 	if err != nil {
-		return err
+		return admitted(err)
 	}
 	return s.secured(w, form, "passkey-renamed")
 }

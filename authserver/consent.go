@@ -274,8 +274,8 @@ func (s *Server) decide(w http.ResponseWriter, r *http.Request) error {
 }
 
 // approve grants what a person allowed, just now or, remembered, before. A
-// client that is replaced in this moment, or a consent that is taken back, makes
-// it begin again.
+// client that is replaced in this moment, a consent that is taken back, or a
+// session that ends, makes it begin again.
 func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection, p pending, v store.Session, remembered bool) error {
 	if p.Device != "" {
 		return s.answerDevice(w, r, to, p, v, true)
@@ -289,11 +289,8 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection,
 	if errors.Is(err, store.ErrSpent) {
 		return refuse(RequestSpent)
 	}
-	if errors.Is(err, store.ErrChanged) {
+	if errors.Is(err, store.ErrChanged) || errors.Is(err, store.ErrNotFound) {
 		return s.advance(w, r, p, s.cookie(r, browserCookie))
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return refuse(BadRequestState)
 	}
 	if err != nil {
 		return err
@@ -306,7 +303,7 @@ func (s *Server) approve(w http.ResponseWriter, r *http.Request, to redirection,
 
 // newGrant is what the person of a session allows, kept until its first tokens are issued.
 func (s *Server) newGrant(p pending, v store.Session, until time.Time) store.Grant {
-	return store.Grant{ID: newID("grant_"), ClientID: p.Client, UserID: v.UserID, Resource: p.Resource, Scope: p.Scope, Details: p.Details,
+	return store.Grant{ID: newID("grant_"), ClientID: p.Client, UserID: v.UserID, Resource: p.Resource, Scope: p.Scope, Details: p.Details, Era: v.Era,
 		Methods: v.Methods, AuthTime: v.AuthTime, CreatedAt: s.config.Now(), ExpiresAt: until}
 }
 

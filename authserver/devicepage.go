@@ -93,7 +93,7 @@ func (s *Server) answerDevice(w http.ResponseWriter, r *http.Request, to redirec
 	if errors.Is(err, store.ErrSpent) {
 		return refuse(RequestSpent)
 	}
-	if errors.Is(err, store.ErrChanged) {
+	if errors.Is(err, store.ErrChanged) || allowed && errors.Is(err, store.ErrNotFound) {
 		return s.advance(w, r, p, s.cookie(r, browserCookie))
 	}
 	if err != nil {

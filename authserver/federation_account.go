@@ -65,14 +65,14 @@ func (s *Server) linkOwn(w http.ResponseWriter, r *http.Request, v store.Session
 // unlinkOwn ends a way in, and every session but this one: it may have been
 // somebody else's way in.
 func (s *Server) unlinkOwn(w http.ResponseWriter, r *http.Request, v store.Session, _ factors, form params) error {
-	err := s.store.Unlink(r.Context(), v.UserID, form["issuer"], form["subject"], s.providers.issuers())
+	err := s.store.Unlink(r.Context(), v.UserID, v.Era, form["issuer"], form["subject"], s.providers.issuers())
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return refuse(BadForm)
 	case errors.Is(err, store.ErrLastWay):
 		return refuse(LastWayIn)
 	case err != nil:
-		return err
+		return admitted(err)
 	}
 	if p := s.providers.of(form["issuer"]); p != nil {
 		if err := s.give(r.Context(), p, v.UserID, nil); err != nil {

@@ -26,7 +26,7 @@ type identityStore interface {
 
 type ownIdentities interface {
 	Identities(ctx context.Context, user string) ([]store.Identity, error)
-	Unlink(ctx context.Context, user, issuer, subject string, issuers []string) error
+	Unlink(ctx context.Context, user string, era int64, issuer, subject string, issuers []string) error
 }
 
 type departures interface {
@@ -78,16 +78,14 @@ func (s *Server) ownerOf(ctx context.Context, p *provider, who upstream.Identity
 	return owner{User: u, guarded: f.any(), waiting: !f.any() && len(linked) == 0}, err
 }
 
-func (s *Server) link(r *http.Request, p *provider, userID, issuer, subject, email string) error {
+// link makes an identity one of the person's of a session.
+func (s *Server) link(r *http.Request, p *provider, v store.Session, issuer, subject, email string) error {
 	now := s.config.Now()
-	err := s.store.Link(r.Context(), store.Identity{Issuer: issuer, Subject: subject, Provider: p.Name, UserID: userID, Email: email, LinkedAt: now, UsedAt: now})
-	if errors.Is(err, store.ErrExists) {
-		return refuse(IdentityTaken)
-	}
-	if err != nil {
+	linked := store.Identity{Issuer: issuer, Subject: subject, Provider: p.Name, UserID: v.UserID, Era: v.Era, Email: email, LinkedAt: now, UsedAt: now}
+	if err := admitted(s.store.Link(r.Context(), linked)); err != nil {
 		return err
 	}
-	s.audit(r, "identity.linked", "provider", p.Name, "subject", userID)
+	s.audit(r, "identity.linked", "provider", p.Name, "subject", v.UserID)
 	return nil
 }
 
@@ -152,7 +150,7 @@ func (s *Server) linkOffered(w http.ResponseWriter, r *http.Request, p *provider
 	if f.any() && !levelOf(v.Methods).meets(levelMulti) {
 		return refuse(UnmetLevel)
 	}
-	if err := s.link(r, p, v.UserID, o.Issuer, o.Subject, o.Email); err != nil {
+	if err := s.link(r, p, v, o.Issuer, o.Subject, o.Email); err != nil {
 		return err
 	}
 	if err := s.give(r.Context(), p, v.UserID, o.Roles); err != nil {
@@ -190,7 +188,7 @@ func (s *Server) linkAsked(w http.ResponseWriter, r *http.Request, p *provider, 
 	if err == nil && known.UserID == v.UserID {
 		return s.goOn(w, e.To, s.cookie(r, browserCookie))
 	}
-	if err := s.link(r, p, v.UserID, who.Issuer, who.Subject, who.Email); err != nil {
+	if err := s.link(r, p, v, who.Issuer, who.Subject, who.Email); err != nil {
 		return err
 	}
 	if err := s.give(r.Context(), p, v.UserID, p.roles(who)); err != nil {

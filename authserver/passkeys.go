@@ -20,7 +20,7 @@ type passkeyStore interface {
 
 type passkeyChanges interface {
 	MarkCloned(ctx context.Context, user string, id []byte, now time.Time) error
-	RenamePasskey(ctx context.Context, user string, id []byte, name string) error
+	RenamePasskey(ctx context.Context, user string, era int64, id []byte, name string) error
 	RemovePasskey(ctx context.Context, user string, era int64, id []byte, issuers []string) error
 }
 

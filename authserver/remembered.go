@@ -15,7 +15,7 @@ const trustedCookie = "trusted"
 type browserStore interface {
 	RememberBrowser(ctx context.Context, b store.Browser) error
 	Browsers(ctx context.Context, user string, now time.Time) ([]store.Browser, error)
-	ForgetBrowsers(ctx context.Context, user string, one store.Hash) error
+	ForgetBrowsers(ctx context.Context, user string, era int64, one store.Hash) error
 }
 
 // trusted says whether this person asked to be remembered at this browser. It

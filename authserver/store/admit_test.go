@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"reflect"
 	"sync"
 	"testing"
@@ -72,6 +73,7 @@ func TestWhatWasProvedChangesNothingAfterItsEnd(t *testing.T) {
 				must(t, s.AddPasskey(ctx, Passkey{ID: []byte("k2"), UserID: "u1", CreatedAt: t0}))
 				must(t, s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}))
 				must(t, s.SetRecoveryCodes(ctx, "u1", 0, []Hash{h("c")}))
+				must(t, s.Link(ctx, ada))
 				must(t, end(t, s))
 				before := signInOf(t, s)
 				u := before.user
@@ -82,6 +84,10 @@ func TestWhatWasProvedChangesNothingAfterItsEnd(t *testing.T) {
 				want(t, s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("thief"), CreatedAt: t0}), ErrSpent)
 				want(t, s.SetRecoveryCodes(ctx, "u1", 0, []Hash{h("d"), h("e")}), ErrSpent)
 				want(t, s.RemoveGenerator(ctx, "u1", 0), ErrSpent)
+				want(t, s.RenamePasskey(ctx, "u1", 0, []byte("k1"), "thief"), ErrSpent)
+				want(t, s.ForgetBrowsers(ctx, "u1", 0, Hash{}), ErrSpent)
+				want(t, s.Link(ctx, Identity{Issuer: "https://thief.example", Subject: "a", UserID: "u1"}), ErrSpent)
+				want(t, s.Unlink(ctx, "u1", 0, ada.Issuer, ada.Subject, nil), ErrSpent)
 				if after := signInOf(t, s); !reflect.DeepEqual(after, before) {
 					t.Errorf("was %+v, is %+v", before, after)
 				}
@@ -96,6 +102,7 @@ type signInWays struct {
 	passkeys  []Passkey
 	generator Generator
 	codes     int
+	elsewhere []Identity
 }
 
 func signInOf(t *testing.T, s *DB) (v signInWays) {
@@ -111,7 +118,62 @@ func signInOf(t *testing.T, s *DB) (v signInWays) {
 	}
 	v.codes, err = s.RecoveryCodes(t.Context(), "u1")
 	must(t, err)
+	v.elsewhere, err = s.Identities(t.Context(), "u1")
+	must(t, err)
 	return v
+}
+
+// Nor does it allow an application anything.
+func TestWhatWasProvedAllowsNothingAfterItsEnd(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		for name, end := range ended {
+			t.Run(name, func(t *testing.T) {
+				s, ctx := open(t), t.Context()
+				must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
+				d, a := waiting(t, s, "1"), request("late", "", false)
+				must(t, s.Approve(ctx, request("before", "", false)))
+				must(t, end(t, s))
+				want(t, s.Approve(ctx, a), ErrNotFound)
+				want(t, s.AllowDevice(ctx, d.Hash, deviceGrant("1"), ""), ErrNotFound)
+				u, err := s.UserByID(ctx, "u1")
+				must(t, err)
+				if !u.DisabledAt.IsZero() {
+					a.Grant.Era = u.Era
+					want(t, s.Approve(ctx, a), ErrNotFound)
+					return
+				}
+				a.Grant.Era = u.Era
+				must(t, s.Approve(ctx, a))
+				g := deviceGrant("1")
+				g.Era = u.Era
+				must(t, s.AllowDevice(ctx, d.Hash, g, ""))
+			})
+		}
+	})
+}
+
+// Of an approval and the disabling of its person at once, the approval is
+// refused, or its grant ends.
+func TestApprovalsRaceTheEndOfTheirPerson(t *testing.T) {
+	everywhere(t, func(t *testing.T, open opener) {
+		s, ctx := open(t), t.Context()
+		must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
+		var all sync.WaitGroup
+		for i := range 12 {
+			all.Go(func() {
+				if err := s.Approve(ctx, request(fmt.Sprint(i), "", false)); err != nil {
+					want(t, err, ErrNotFound)
+				}
+			})
+		}
+		all.Go(func() { must(t, ended["disabled"](t, s)) })
+		all.Wait()
+		for i := range 12 {
+			if g, err := s.Grant(ctx, fmt.Sprint("grant ", i)); err == nil && !g.Revoked {
+				t.Errorf("%s is alive", g.ID)
+			}
+		}
+	})
 }
 
 // The newest era is not enough for somebody who is disabled.

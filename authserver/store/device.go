@@ -73,7 +73,7 @@ func deviceRequest(row *sql.Row) (DeviceRequest, error) {
 
 // AllowDevice answers a device's request with a grant, once: ErrSpent when it
 // was answered before, ErrChanged when the client, of this version ("" for one
-// that is not stored), is not what it was.
+// that is not stored), is not what it was, ErrNotFound as Approve says it.
 func (s *DB) AllowDevice(ctx context.Context, h Hash, g Grant, version string) error {
 	return s.allow(ctx, g, version, func(tx *sql.Tx) error {
 		return exactlyOne(ctx, tx, ErrSpent,
@@ -89,6 +89,9 @@ func (s *DB) AllowNewDevice(ctx context.Context, d DeviceRequest, g Grant, versi
 
 func (s *DB) allow(ctx context.Context, g Grant, version string, answer func(*sql.Tx) error) error {
 	return s.tx(ctx, func(tx *sql.Tx) error {
+		if err := s.stillIn(ctx, tx, g); err != nil {
+			return err
+		}
 		if err := useClient(ctx, tx, g.ClientID, g.CreatedAt); err != nil {
 			return err
 		}

@@ -125,8 +125,8 @@ func TestPasskeys(t *testing.T) {
 		must(t, s.MarkCloned(ctx, "u1", k.ID, t0))
 		next.Counter++
 		want(t, s.UsePasskey(ctx, next, t0), ErrSpent)
-		want(t, s.RenamePasskey(ctx, "u2", k.ID, "mine"), ErrNotFound)
-		must(t, s.RenamePasskey(ctx, "u1", k.ID, "old phone"))
+		want(t, s.RenamePasskey(ctx, "u2", 0, k.ID, "mine"), ErrNotFound)
+		must(t, s.RenamePasskey(ctx, "u1", 0, k.ID, "old phone"))
 		want(t, s.RemovePasskey(ctx, "u2", 0, k.ID, nil), ErrNotFound)
 		all, err = s.Passkeys(ctx, "u1")
 		must(t, err)
@@ -167,12 +167,12 @@ func TestRememberedBrowsers(t *testing.T) {
 		if len(all) != 2 || all[0].Agent != "Firefox 2" && all[0].Agent != "Firefox 3" || !all[1].CreatedAt.Equal(t0) {
 			t.Errorf("got %+v", all)
 		}
-		must(t, s.ForgetBrowsers(ctx, "u2", h("2")))
-		must(t, s.ForgetBrowsers(ctx, "u1", h("3")))
+		must(t, s.ForgetBrowsers(ctx, "u2", 0, h("2")))
+		must(t, s.ForgetBrowsers(ctx, "u1", 0, h("3")))
 		if all, err = s.Browsers(ctx, "u1", t0); err != nil || len(all) != 1 || all[0].Hash != h("2") {
 			t.Errorf("got %+v, %v", all, err)
 		}
-		must(t, s.ForgetBrowsers(ctx, "u1", Hash{}))
+		must(t, s.ForgetBrowsers(ctx, "u1", 0, Hash{}))
 		if all, err = s.Browsers(ctx, "u1", t0); err != nil || len(all) != 0 {
 			t.Errorf("got %+v, %v", all, err)
 		}

@@ -33,8 +33,9 @@ func consented(row *sql.Row) ([]string, error) {
 // Approve writes an approval as one: the pending request is spent (ErrSpent
 // when it was before), the consent grows, the grant and its code exist.
 // ErrChanged when the client, or a consent that was remembered, is not what it
-// was; ErrNotFound when the person is gone. Whoever replaces the client, or
-// takes the consent back, comes before or after it.
+// was; ErrNotFound when the person is gone or disabled, or the era of the grant is
+// over. Whoever replaces the client, takes the consent back, or ends what the
+// person proved, comes before or after it.
 func (s *DB) Approve(ctx context.Context, a Approval) error {
 	return s.approve(ctx, a, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx,
@@ -55,7 +56,7 @@ func (s *DB) approve(ctx context.Context, a Approval, keepCode func(*sql.Tx) err
 		if err := spend(ctx, tx, a.Request, a.RequestUntil); err != nil {
 			return err
 		}
-		if err := exists(ctx, tx, "SELECT 1 FROM users WHERE id = $1"+s.dialect.beside, a.Grant.UserID); err != nil {
+		if err := s.stillIn(ctx, tx, a.Grant); err != nil {
 			return err
 		}
 		if err := useClient(ctx, tx, a.Grant.ClientID, a.Grant.CreatedAt); err != nil {
@@ -108,6 +109,12 @@ func (s *DB) growConsent(ctx context.Context, tx *sql.Tx, c Consent, now time.Ti
 		`UPDATE consents SET scope = $1, updated_at = $2 WHERE user_id = $3 AND client_id = $4 AND redirect_host = $5 AND resource = $6`,
 		strings.Join(slices.Compact(all), " "), millis(now), c.UserID, c.ClientID, c.RedirectHost, c.Resource)
 	return err
+}
+
+// stillIn is ErrNotFound unless the person of a grant may make it: in its era,
+// and not disabled. Several grants are made beside each other.
+func (s *DB) stillIn(ctx context.Context, tx *sql.Tx, g Grant) error {
+	return exists(ctx, tx, "SELECT 1 FROM users WHERE id = $1 AND era = $2 AND disabled_at = 0"+s.dialect.steady, g.UserID, g.Era)
 }
 
 func insertGrant(ctx context.Context, tx *sql.Tx, g Grant) error {

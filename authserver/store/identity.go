@@ -15,6 +15,7 @@ type Identity struct {
 	Issuer, Subject string
 	Provider        string // its name in the configuration, when it was linked
 	UserID          string
+	Era             int64  // of the session it is linked in; Identity does not say it
 	Email           string // as the provider said last, or ""
 	LinkedAt        time.Time
 	UsedAt          time.Time // zero: never
@@ -60,11 +61,11 @@ func identity(row scanner) (Identity, error) {
 }
 
 // Link makes an identity a person's: ErrExists when it is somebody's already,
-// or the person has another of that issuer: whose claims would count? ErrNotFound
-// when the person is gone.
+// or the person has another of that issuer: whose claims would count? ErrSpent
+// when its era is over.
 func (s *DB) Link(ctx context.Context, v Identity) error {
 	return s.ending(ctx, func(tx ending) error {
-		if err := tx.holdPerson(ctx, v.UserID); err != nil {
+		if err := tx.inEra(ctx, v.UserID, v.Era); err != nil {
 			return err
 		}
 		return link(ctx, tx.Tx, v)
@@ -88,9 +89,10 @@ func link(ctx context.Context, tx *sql.Tx, v Identity) error {
 
 // Unlink takes an identity from a person: ErrNotFound when it is not theirs,
 // and ErrLastWay when they have no password, no passkey, and no other identity
-// of the issuers at which people sign in.
-func (s *DB) Unlink(ctx context.Context, user, issuer, subject string, issuers []string) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+// of the issuers at which people sign in; ErrSpent when the era is over in which
+// they asked for it.
+func (s *DB) Unlink(ctx context.Context, user string, era int64, issuer, subject string, issuers []string) error {
+	return s.provenTx(ctx, user, era, func(tx *sql.Tx) error {
 		err := exactlyOne(ctx, tx, ErrNotFound,
 			"DELETE FROM identities WHERE user_id = $1 AND issuer = $2 AND subject = $3", user, issuer, subject)
 		if err != nil {

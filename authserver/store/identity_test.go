@@ -108,6 +108,7 @@ func TestLastWayIn(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				s, ctx := open(t), t.Context()
 				must(t, s.AddUser(ctx, row.user, t0))
+				must(t, s.AddUser(ctx, User{ID: "u2", Name: "eve"}, t0))
 				for _, v := range append(row.more, ada) {
 					must(t, s.Link(ctx, v))
 				}
@@ -116,9 +117,9 @@ func TestLastWayIn(t *testing.T) {
 						VALUES ($1, 'u1', 'key', '{}', 0, 0, $2)`, []byte("k"), row.passkey)
 					must(t, err)
 				}
-				want(t, s.Unlink(ctx, "u2", ada.Issuer, ada.Subject, issuers), ErrNotFound)
-				want(t, s.Unlink(ctx, "u1", ada.Issuer, "nobody", issuers), ErrNotFound)
-				want(t, s.Unlink(ctx, "u1", ada.Issuer, ada.Subject, issuers), row.want)
+				want(t, s.Unlink(ctx, "u2", 0, ada.Issuer, ada.Subject, issuers), ErrNotFound)
+				want(t, s.Unlink(ctx, "u1", 0, ada.Issuer, "nobody", issuers), ErrNotFound)
+				want(t, s.Unlink(ctx, "u1", 0, ada.Issuer, ada.Subject, issuers), row.want)
 				_, err := s.Identity(ctx, ada.Issuer, ada.Subject)
 				if row.want == nil {
 					want(t, err, ErrNotFound)
@@ -143,7 +144,7 @@ func TestOneWayInStays(t *testing.T) {
 		}
 		var group sync.WaitGroup
 		for _, issuer := range issuers {
-			group.Go(func() { _ = s.Unlink(ctx, "u1", issuer, ada.Subject, issuers) })
+			group.Go(func() { _ = s.Unlink(ctx, "u1", 0, issuer, ada.Subject, issuers) })
 		}
 		group.Wait()
 		if left, err := s.Identities(ctx, "u1"); err != nil || len(left) == 0 {

@@ -68,9 +68,10 @@ func (s *DB) MarkCloned(ctx context.Context, user string, id []byte, now time.Ti
 	return err
 }
 
-// RenamePasskey gives a passkey another name: ErrNotFound when it is not this person's.
-func (s *DB) RenamePasskey(ctx context.Context, user string, id []byte, name string) error {
-	return s.tx(ctx, func(tx *sql.Tx) error {
+// RenamePasskey gives a passkey another name: ErrNotFound when it is not this
+// person's, and ErrSpent when the era is over in which they asked for it.
+func (s *DB) RenamePasskey(ctx context.Context, user string, era int64, id []byte, name string) error {
+	return s.provenTx(ctx, user, era, func(tx *sql.Tx) error {
 		return exactlyOne(ctx, tx, ErrNotFound, "UPDATE passkeys SET name = $1 WHERE id = $2 AND user_id = $3", name, id, user)
 	})
 }

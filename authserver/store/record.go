@@ -104,6 +104,7 @@ type Grant struct {
 	Resource  string
 	Scope     []string
 	Details   string   // authorization details, or ""
+	Era       int64    // of the session it is allowed in; Grant does not say it
 	Methods   []string // how the person proved who they are (RFC 8176)
 	AuthTime  time.Time
 	CreatedAt time.Time

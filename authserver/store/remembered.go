@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"time"
 )
 
@@ -53,12 +54,14 @@ func (s *DB) Browsers(ctx context.Context, user string, now time.Time) ([]Browse
 }
 
 // ForgetBrowsers forgets one remembered browser of a person, or with the zero
-// hash all of them.
-func (s *DB) ForgetBrowsers(ctx context.Context, user string, one Hash) error {
+// hash all of them. ErrSpent when the era is over in which they asked for it.
+func (s *DB) ForgetBrowsers(ctx context.Context, user string, era int64, one Hash) error {
 	query, arguments := "DELETE FROM remembered_browsers WHERE user_id = $1 AND hash = $2", []any{user, one[:]}
 	if one == (Hash{}) {
 		query, arguments = "DELETE FROM remembered_browsers WHERE user_id = $1", arguments[:1]
 	}
-	_, err := s.write.ExecContext(ctx, query, arguments...)
-	return err
+	return s.provenTx(ctx, user, era, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, query, arguments...)
+		return err
+	})
 }
