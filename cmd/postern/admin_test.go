@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-json-experiment/json"
+
 	"github.com/postern-mcp/postern/authserver"
 	"github.com/postern-mcp/postern/authserver/admin"
 )
@@ -62,6 +64,35 @@ func TestTablesShowWhatIsInvisible(t *testing.T) {
 	}
 	if got, want := out.String(), "NAME                            STATE\na<U+001B>[2J<U+202E>b<U+0009>c  -\n"; got != want {
 		t.Errorf("%q", got)
+	}
+}
+
+// acted is what terminals act on, or show nothing for.
+const acted = "\u007f\u0080\u009b\u009f\u00ad\u200b\u200e\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\u3164\ufe0f\ufeff\U000e0041"
+
+// Nor does it as JSON, which says the same.
+func TestJSONDoesNothingToATerminal(t *testing.T) {
+	name := "Zoë 猫 " + acted + " \x1b[2J\n"
+	raw, err := json.Marshal(map[string]string{"name": name})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for what, shown := range map[string]string{"JSON": string(escaped(raw)), "a table": visible(name), "an error": lines(errors.New(name))} {
+		for _, r := range acted + "\x1b" {
+			if strings.ContainsRune(shown, r) {
+				t.Errorf("%s has U+%04X: %q", what, r, shown)
+			}
+		}
+		if !strings.Contains(shown, "Zoë 猫 ") {
+			t.Errorf("%s hides letters: %q", what, shown)
+		}
+	}
+	var back map[string]string
+	if err := json.Unmarshal(escaped(raw), &back); err != nil || back["name"] != name {
+		t.Errorf("it says %q, %v", back["name"], err)
+	}
+	if got := string(escaped([]byte("{\"a\": [\n\t1\r]}"))); got != "{\"a\": [\n\t1\r]}" {
+		t.Errorf("the space between members: %q", got)
 	}
 }
 

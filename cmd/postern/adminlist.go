@@ -81,7 +81,7 @@ func (l listing[In, Item]) print(ctx context.Context, o *office, c admin.Caller,
 		if err != nil {
 			return err // unreachable: what was read marshals
 		}
-		_, err = to.Write(append(text, '\n'))
+		_, err = to.Write(append(escaped(text), '\n'))
 		return err
 	}
 	if len(all.Items) == 0 {

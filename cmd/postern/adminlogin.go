@@ -80,7 +80,7 @@ func (o *office) login(ctx context.Context, scopes []string) error {
 	if w.Failure != "" {
 		return fmt.Errorf("%s does not take this: %s (%s)", o.url, w.Words, w.Failure)
 	}
-	fmt.Fprintf(o.stderr, "Sign in as an administrator at\n\n  %s\n\nand type the code\n\n  %s\n\nWaiting; Ctrl-C gives up.\n", w.Page, w.User)
+	fmt.Fprintf(o.stderr, "Sign in as an administrator at\n\n  %s\n\nand type the code\n\n  %s\n\nWaiting; Ctrl-C gives up.\n", visible(w.Page), visible(w.User))
 	g, err := s.poll(ctx, w)
 	if err != nil {
 		return err
@@ -88,7 +88,7 @@ func (o *office) login(ctx context.Context, scopes []string) error {
 	if err := s.keep(g); err != nil {
 		return err
 	}
-	fmt.Fprintf(o.stderr, "Signed in, with %s.\n", g.Scope)
+	fmt.Fprintf(o.stderr, "Signed in, with %s.\n", visible(g.Scope))
 	if missing := slices.DeleteFunc(slices.Clone(scopes), func(n string) bool { return slices.Contains(strings.Fields(g.Scope), n) }); len(missing) > 0 {
 		fmt.Fprintf(o.stderr, "Your roles do not give %s.\n", strings.Join(missing, " "))
 	}

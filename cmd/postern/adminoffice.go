@@ -104,10 +104,10 @@ func (f *format) Set(text string) error {
 	return nil
 }
 
-// show prints JSON as it came, or what table makes.
+// show prints JSON as it came, but for what a terminal acts on, or what table makes.
 func (o *office) show(f output, raw []byte, table func(io.Writer) error) error {
 	if f.format == formatJSON {
-		_, err := o.stdout.Write(raw)
+		_, err := o.stdout.Write(escaped(raw))
 		return err
 	}
 	return table(o.stdout)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"text/tabwriter"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -101,13 +103,48 @@ func fitted(cell string, width int) string {
 func visible(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if unicode.IsGraphic(r) {
+		if shapeless(r) {
+			fmt.Fprintf(&b, "<U+%04X>", r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// lines is what went wrong, in which a server that was asked may have its words.
+func lines(err error) string {
+	all := strings.Split(err.Error(), "\n")
+	for i, line := range all {
+		cells := strings.Split(line, "\t")
+		for j, c := range cells {
+			cells[j] = visible(c)
+		}
+		all[i] = strings.Join(cells, "\t")
+	}
+	return strings.Join(all, "\n")
+}
+
+// shapeless: there is nothing to see, or a terminal acts on it.
+func shapeless(r rune) bool {
+	return !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
+}
+
+// escaped is JSON that says the same, and a terminal does not act on: what has no
+// shape is written by its number. Control characters of ASCII are so already, but
+// for the space between the members.
+func escaped(raw []byte) []byte {
+	var b bytes.Buffer
+	for _, r := range string(raw) {
+		if r < 0x7f || !shapeless(r) {
 			b.WriteRune(r)
 			continue
 		}
-		fmt.Fprintf(&b, "<U+%04X>", r)
+		for _, unit := range utf16.AppendRune(nil, r) {
+			fmt.Fprintf(&b, `\u%04x`, unit)
+		}
 	}
-	return b.String()
+	return b.Bytes()
 }
 
 func dash(s string) string {

@@ -45,10 +45,10 @@ func (p program) run(ctx context.Context, args []string) int {
 	case err == nil:
 		return exitFine
 	case errors.As(err, &usage):
-		fmt.Fprintln(p.stderr, err)
+		fmt.Fprintln(p.stderr, lines(err))
 		return exitUsage
 	}
-	fmt.Fprintln(p.stderr, "postern:", err)
+	fmt.Fprintln(p.stderr, "postern:", lines(err))
 	return exitFindings
 }
 
