@@ -37,7 +37,13 @@ func TestGivenNames(t *testing.T) {
 	for _, name := range []string{"Ada", "ADA", "\uff41da", "grace h@CORP.example"} {
 		refusedFor(t, c, admin.CreateUser, admin.NewUser{Name: name}, admin.Exists)
 	}
-	for _, name := range []string{"ada", "ADA", "aDa"} {
+	for _, name := range []string{"e\u200bve", "e\u00adve", "\u2060eve", "eve\u200d", "e\u202eve", "e\u034fve", "e\u3164ve", "eve\ufe0f", "e\u2800ve", "eve  h", "eve\u00a0h", "e\u2028ve", "e\u009bve"} {
+		refusedFor(t, c, admin.CreateUser, admin.NewUser{Name: name}, admin.Invalid)
+		if err := g.s.CreateUser(t.Context(), name, goodPassword); err == nil {
+			t.Errorf("the operator called somebody %q", name)
+		}
+	}
+	for _, name := range []string{"ada", "ADA", "aDa", "a\u200bda", "\u00adada"} {
 		b := newBrowser(t)
 		if a := g.submit(b, "/login", g.loginForm(b, name, testPassword)); !in(a) {
 			t.Errorf("%s: %d", name, a.status)

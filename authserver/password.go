@@ -9,11 +9,11 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/argon2"
 
+	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/strength"
 )
 
@@ -161,10 +161,8 @@ func checkUsername(name string) error {
 	if name == "" || len(name) > maxUsername || !utf8.ValidString(name) || strings.TrimSpace(name) != name {
 		return fmt.Errorf("a user name has 1 to %d bytes and no space at its ends", maxUsername)
 	}
-	for _, r := range name {
-		if !unicode.IsGraphic(r) {
-			return errors.New("a user name has visible characters only")
-		}
+	if !clientdoc.Plain(name) || strings.Contains(name, "  ") {
+		return errors.New("a user name has visible characters only, and of spaces the common one, alone")
 	}
 	return nil
 }

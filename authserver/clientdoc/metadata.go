@@ -95,7 +95,7 @@ func Parse(doc []byte, rules Rules) (Metadata, error) {
 }
 
 func (m Metadata) checkWords() error {
-	if utf8.RuneCountInString(m.Name) > maxName || !plain(m.Name) {
+	if utf8.RuneCountInString(m.Name) > maxName || !Plain(m.Name) {
 		return fmt.Errorf("%w: client_name must be at most %d visible characters, without spaces at its ends", ErrMetadata, maxName)
 	}
 	if m.URI != "" && !webPage(m.URI) {

@@ -9,11 +9,11 @@ import (
 // needs, and too few to paint over the line above.
 const maxMarks = 4
 
-// plain refuses what could disguise a name on the consent page: control and
+// Plain refuses what could disguise a name where people read it: control and
 // format characters, such as those that turn the writing around; characters
 // that show nothing; heaps of marks; and spaces other than the common one. It
 // does not tell letters that look alike: a name is never proof of anything.
-func plain(name string) bool {
+func Plain(name string) bool {
 	if strings.TrimSpace(name) != name {
 		return false
 	}

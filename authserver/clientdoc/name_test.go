@@ -14,7 +14,7 @@ func TestNames(t *testing.T) {
 		"a\u200bb": false, "a\u202eb": false, "a\u2066b": false, "a\nb": false, "a\x00b": false, "\ufffd": false, "\u00ad": false,
 		"Z" + strings.Repeat("\u0300", maxMarks): true, "Z" + strings.Repeat("\u0300", maxMarks+1): false,
 	} {
-		if got := plain(name); got != want {
+		if got := Plain(name); got != want {
 			t.Errorf("%q: %v", name, got)
 		}
 	}

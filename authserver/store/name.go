@@ -13,11 +13,12 @@ import (
 
 // Folded is the form of a name by which people are told apart: letters of any
 // size and width are the same, and characters that show nothing are not there
-// (Unicode 3.13, toNFKC_Casefold). Letters of two scripts that look alike stay
-// different.
+// (Unicode 3.13, toNFKC_Casefold, which keeps a few of category Cf). No name that
+// is given has any of those, and what was folded before is found as it was.
+// Letters of two scripts that look alike stay different.
 func Folded(name string) string {
 	shown := strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+		if unicode.In(r, unicode.Cf, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
 			return -1
 		}
 		return r

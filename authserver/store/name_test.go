@@ -11,6 +11,7 @@ import (
 func TestNamesAreFolded(t *testing.T) {
 	for _, row := range []struct{ a, b string }{
 		{"ada", "ADA"}, {"ada", "Ada"}, {"\uff41\uff44\uff41", "ada"}, {"stra\u00dfe", "STRASSE"}, {"\u212bsa", "\u00e5sa"}, {"e\u0301va", "\u00e9VA"},
+		{"a\u200bda", "ada"}, {"a\u00adda", "ada"}, {"\u2060ada", "ada"}, {"ada\u200d", "ada"}, {"\ufeffada", "ada"}, {"a\u202eda\u2069", "ada"},
 		{"a\u034fda", "ada"}, {"ada\ufe0f", "ada"}, {"\u03c3\u03bf\u03c6\u03cc\u03c2", "\u03a3\u039f\u03a6\u038c\u03a3"}, {"ada\u00a0l", "ada l"},
 	} {
 		if Folded(row.a) != Folded(row.b) {
