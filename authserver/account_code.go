@@ -68,11 +68,14 @@ func (s *Server) setCode(w http.ResponseWriter, r *http.Request, v store.Session
 	}
 	giveBack()
 	kept := store.Generator{UserID: v.UserID, Era: v.Era, Sealed: s.seals.generators.close(g.Secret(), v.UserID), Step: step, CreatedAt: s.config.Now()}
-	if err := admitted(s.store.SetGenerator(r.Context(), kept)); err != nil {
-		return err
+	v, err = s.setUp(r, v, f.generator || !f.any(), func(alone *store.Alone) (ended int64, err error) {
+		return s.store.SetGenerator(r.Context(), kept, alone)
+	})
+	if err != nil {
+		return admitted(err)
 	}
 	s.audit(r, "factor.added", "subject", v.UserID, "factor", "code", "replaced", f.generator)
-	v, err = s.strengthened(w, r, v, f.generator || !f.any(), amrCode)
+	v, err = s.strengthened(w, r, v, amrCode)
 	if err != nil {
 		return err
 	}

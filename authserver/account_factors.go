@@ -150,11 +150,30 @@ func (s *Server) secured(w http.ResponseWriter, form params, done string) error 
 	return nil
 }
 
+// setUp keeps a factor. alone ends in the same step all other sessions, and what
+// browsers remember: a first factor holds for every session, and whoever has one
+// that is replaced is out. The session as it is from now on is what comes back.
+func (s *Server) setUp(r *http.Request, v store.Session, alone bool, keep func(*store.Alone) (ended int64, err error)) (store.Session, error) {
+	var others *store.Alone
+	if alone {
+		others = &store.Alone{But: v.Hash, Here: s.place(r)}
+	}
+	ended, err := keep(others)
+	if err != nil {
+		return store.Session{}, err
+	}
+	if alone {
+		v.Era++
+	}
+	if ended > 0 {
+		s.audit(r, "sessions.ended", "subject", v.UserID, "number", ended, "because", "a second factor was set up")
+	}
+	return v, nil
+}
+
 // strengthened: what the person has just shown counts for this session too,
-// under a new id. alone ends all others, and what browsers remember: a first
-// factor holds for every session, and whoever has one that is replaced is out.
-// The session as it is from now on is what comes back.
-func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Session, alone bool, methods ...string) (store.Session, error) {
+// under a new id. The session as it is from now on is what comes back.
+func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Session, methods ...string) (store.Session, error) {
 	id := newSecret("")
 	before := s.cookie(r, sessionCookie)
 	v.Hash, v.Methods = hashOf(id), addMethods(v.Methods, methods...)
@@ -162,19 +181,6 @@ func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Se
 		return store.Session{}, err
 	}
 	s.setCookie(w, sessionCookie, id, v.ExpiresAt.Sub(s.config.Now()))
-	if !alone {
-		return v, s.rememberAs(w, r, v)
-	}
-	ended, err := s.store.EndOthers(r.Context(), v.UserID, v.Hash, s.place(r))
-	if err != nil {
-		return store.Session{}, err
-	}
-	if ended > 0 {
-		s.audit(r, "sessions.ended", "subject", v.UserID, "number", ended, "because", "a second factor was set up")
-	}
-	if v, err = s.store.Session(r.Context(), v.Hash, s.config.Now()); err != nil { // in the era that has begun
-		return store.Session{}, admitted(err)
-	}
 	return v, s.rememberAs(w, r, v)
 }
 

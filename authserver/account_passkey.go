@@ -47,7 +47,7 @@ func (s *Server) addPasskey(w http.ResponseWriter, r *http.Request, v store.Sess
 	if s.party == nil {
 		return refuse(UnknownPath)
 	}
-	key, err := s.enrolled(r, v, f, form)
+	key, now, err := s.enrolled(r, v, f, form)
 	if err != nil && answerTo(err).status < http.StatusInternalServerError {
 		return s.showEnrol(w, r, answerTo(err).status, v, f, form["then"], describe(err))
 	}
@@ -55,17 +55,36 @@ func (s *Server) addPasskey(w http.ResponseWriter, r *http.Request, v store.Sess
 		return err
 	}
 	s.audit(r, "factor.added", "subject", v.UserID, "factor", "passkey", "passkey", base64.RawURLEncoding.EncodeToString(key.ID))
-	v, err = s.strengthened(w, r, v, !f.any(), howPasskey(key))
+	v, err = s.strengthened(w, r, now, howPasskey(key))
 	if err != nil {
 		return err
 	}
 	return s.factorAdded(w, r, v, f, form, "passkey-on")
 }
 
-func (s *Server) enrolled(r *http.Request, v store.Session, f factors, form params) (passkey.Key, error) {
+// enrolled keeps what the browser made, and gives the session as it is then.
+func (s *Server) enrolled(r *http.Request, v store.Session, f factors, form params) (passkey.Key, store.Session, error) {
 	if len(f.passkeys) >= maxPasskeys {
-		return passkey.Key{}, refuse(TooManyPasskeys)
+		return passkey.Key{}, store.Session{}, refuse(TooManyPasskeys)
 	}
+	key, err := s.made(r, v, f, form)
+	if err != nil {
+		return passkey.Key{}, store.Session{}, err
+	}
+	name := form["name"]
+	if oneLine(name) == "" {
+		name = nameFor(r, f.passkeys)
+	}
+	kept := store.Passkey{ID: key.ID, UserID: v.UserID, Era: v.Era, Name: passkeyName(name), Credential: string(key.Credential), Counter: key.Counter, CreatedAt: s.config.Now()}
+	v, err = s.setUp(r, v, !f.any(), func(alone *store.Alone) (ended int64, err error) { return s.store.AddPasskey(r.Context(), kept, alone) })
+	if errors.Is(err, store.ErrExists) {
+		return passkey.Key{}, store.Session{}, refuse(PasskeyExists)
+	}
+	return key, v, admitted(err)
+}
+
+// made is the passkey that the browser made.
+func (s *Server) made(r *http.Request, v store.Session, f factors, form params) (passkey.Key, error) {
 	state, err := s.spendQuestion(r, form["state"], "enrol "+v.UserID)
 	if err != nil {
 		return passkey.Key{}, err
@@ -78,19 +97,7 @@ func (s *Server) enrolled(r *http.Request, v store.Session, f factors, form para
 	if errors.Is(err, passkey.ErrAnswer) {
 		return passkey.Key{}, refuseFor(BadRequestState, err)
 	}
-	if err != nil {
-		return passkey.Key{}, err
-	}
-	name := form["name"]
-	if oneLine(name) == "" {
-		name = nameFor(r, f.passkeys)
-	}
-	kept := store.Passkey{ID: key.ID, UserID: v.UserID, Era: v.Era, Name: passkeyName(name), Credential: string(key.Credential), Counter: key.Counter, CreatedAt: s.config.Now()}
-	err = s.store.AddPasskey(r.Context(), kept)
-	if errors.Is(err, store.ErrExists) {
-		return passkey.Key{}, refuse(PasskeyExists)
-	}
-	return key, admitted(err)
+	return key, err
 }
 
 const maxPasskeyName = 60

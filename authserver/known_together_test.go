@@ -108,7 +108,7 @@ func TestNamesInOtherLettersShareTheirTries(t *testing.T) {
 func TestKnownBrowsersEndWithPasswordAndFactors(t *testing.T) {
 	g := newRig(t)
 	r := g.knownAt()
-	if err := g.s.store.SetGenerator(t.Context(), store.Generator{UserID: g.userID(), Sealed: []byte("x"), CreatedAt: g.clock.Now()}); err != nil {
+	if _, err := g.s.store.SetGenerator(t.Context(), store.Generator{UserID: g.userID(), Sealed: []byte("x"), CreatedAt: g.clock.Now()}, nil); err != nil {
 		t.Fatal(err)
 	}
 	if g.s.known(r, testUser).id != "" {

@@ -14,7 +14,7 @@ import (
 
 type passkeyStore interface {
 	Passkeys(ctx context.Context, user string) ([]store.Passkey, error)
-	AddPasskey(ctx context.Context, k store.Passkey) error
+	AddPasskey(ctx context.Context, k store.Passkey, alone *store.Alone) (ended int64, err error)
 	UsePasskey(ctx context.Context, k store.Passkey, now time.Time) error
 }
 

@@ -27,7 +27,7 @@ func (p FactorPolicy) check() error {
 
 type generatorStore interface {
 	Generator(ctx context.Context, user string) (store.Generator, error)
-	SetGenerator(ctx context.Context, g store.Generator) error
+	SetGenerator(ctx context.Context, g store.Generator, alone *store.Alone) (ended int64, err error)
 	TakeStep(ctx context.Context, user string, step int64) error
 }
 

@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"encoding/base32"
 	"html"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/otp"
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 // member reads a hidden or shown value out of a page.
@@ -360,6 +362,37 @@ func TestFactorHoldsForExistingSessions(t *testing.T) {
 	v := g.authorizeBy(here, authorization(id))
 	if c := g.verified(g.post("/token", redemption(id, v.Get("code")))); c.ACR != "mfa" {
 		t.Errorf("the session that showed the first code says %q", c.ACR)
+	}
+}
+
+// stopsAfter is a store in which nothing is written after a factor.
+type stopsAfter struct{ Store }
+
+func (stopsAfter) StartSession(context.Context, store.Session, store.Hash) error { return errBroken }
+func (stopsAfter) EndOthers(context.Context, string, store.Hash, store.Place) (int64, error) {
+	return 0, errBroken
+}
+
+// A server that stops right after it kept a first factor leaves no session
+// without it.
+func TestFirstFactorIsKeptWithTheEndOfOtherSessions(t *testing.T) {
+	g := newRig(t)
+	id := g.publicClient()
+	other, here := newBrowser(t), newBrowser(t)
+	g.authorizeBy(other, authorization(id))
+	page := g.visit(here, "/account/security/code")
+	form := url.Values{"token": {value(t, page.body, "token")}, "setup": {value(t, page.body, "setup")}, "code": {generatorOf(t, page.body).Code(g.clock.Now())}}
+	real := g.s.store
+	g.keepIn(stopsAfter{real})
+	if a := g.submit(here, "/account/security/code", form); a.status != 500 {
+		t.Fatalf("set up: %d %s", a.status, a.body)
+	}
+	g.keepIn(real)
+	if f, err := g.s.factorsOf(t.Context(), g.userID()); err != nil || !f.generator {
+		t.Fatalf("no factor: %+v, %v", f, err)
+	}
+	if page := g.get(other, "/authorize?"+authorization(id).Encode()); !strings.Contains(page.body, `name="password"`) {
+		t.Error("a session of before the factor still opens what it protects")
 	}
 }
 

@@ -28,6 +28,12 @@ var ended = map[string]func(*testing.T, *DB) error{
 	"disabled": func(t *testing.T, s *DB) error {
 		return s.ChangePerson(t.Context(), "u1", t0, func(p Person) (User, error) { p.DisabledAt = t0; return p.User, nil })
 	},
+	"a first app": func(t *testing.T, s *DB) error {
+		return failed(s.SetGenerator(t.Context(), Generator{UserID: "u1", Sealed: []byte("owner"), CreatedAt: t0}, &Alone{h("owner"), Place{"home", "a"}}))
+	},
+	"a first passkey": func(t *testing.T, s *DB) error {
+		return failed(s.AddPasskey(t.Context(), Passkey{ID: []byte("owner"), UserID: "u1", CreatedAt: t0}, &Alone{h("owner"), Place{"home", "a"}}))
+	},
 	"factors removed": func(t *testing.T, s *DB) error { return s.RemoveFactors(t.Context(), "u1", "all", agree) },
 }
 
@@ -69,9 +75,9 @@ func TestWhatWasProvedChangesNothingAfterItsEnd(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				s, ctx := open(t), t.Context()
 				must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
-				must(t, s.AddPasskey(ctx, Passkey{ID: []byte("k1"), UserID: "u1", CreatedAt: t0}))
-				must(t, s.AddPasskey(ctx, Passkey{ID: []byte("k2"), UserID: "u1", CreatedAt: t0}))
-				must(t, s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}))
+				must(t, failed(s.AddPasskey(ctx, Passkey{ID: []byte("k1"), UserID: "u1", CreatedAt: t0}, nil)))
+				must(t, failed(s.AddPasskey(ctx, Passkey{ID: []byte("k2"), UserID: "u1", CreatedAt: t0}, nil)))
+				must(t, failed(s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}, nil)))
 				must(t, s.SetRecoveryCodes(ctx, "u1", 0, []Hash{h("c")}))
 				must(t, s.Link(ctx, ada))
 				must(t, end(t, s))
@@ -79,9 +85,9 @@ func TestWhatWasProvedChangesNothingAfterItsEnd(t *testing.T) {
 				u := before.user
 				u.Era = 0
 				want(t, s.ChangePassword(ctx, u, "thief", Hash{}, Place{}, t0), ErrSpent)
-				want(t, s.AddPasskey(ctx, Passkey{ID: []byte("late"), UserID: "u1", CreatedAt: t0}), ErrSpent)
+				want(t, failed(s.AddPasskey(ctx, Passkey{ID: []byte("late"), UserID: "u1", CreatedAt: t0}, nil)), ErrSpent)
 				want(t, s.RemovePasskey(ctx, "u1", 0, []byte("k1"), nil), ErrSpent)
-				want(t, s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("thief"), CreatedAt: t0}), ErrSpent)
+				want(t, failed(s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("thief"), CreatedAt: t0}, nil)), ErrSpent)
 				want(t, s.SetRecoveryCodes(ctx, "u1", 0, []Hash{h("d"), h("e")}), ErrSpent)
 				want(t, s.RemoveGenerator(ctx, "u1", 0), ErrSpent)
 				want(t, s.RenamePasskey(ctx, "u1", 0, []byte("k1"), "thief"), ErrSpent)
@@ -185,8 +191,8 @@ func TestDisabledChangeNothing(t *testing.T) {
 		u, err := s.UserByID(ctx, "u1")
 		must(t, err)
 		want(t, s.ChangePassword(ctx, u, "y", Hash{}, Place{}, t0), ErrSpent)
-		want(t, s.AddPasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1", Era: u.Era, CreatedAt: t0}), ErrSpent)
-		want(t, s.SetGenerator(ctx, Generator{UserID: "u1", Era: u.Era, Sealed: []byte("x"), CreatedAt: t0}), ErrSpent)
+		want(t, failed(s.AddPasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1", Era: u.Era, CreatedAt: t0}, nil)), ErrSpent)
+		want(t, failed(s.SetGenerator(ctx, Generator{UserID: "u1", Era: u.Era, Sealed: []byte("x"), CreatedAt: t0}, nil)), ErrSpent)
 	})
 }
 

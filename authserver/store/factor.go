@@ -28,17 +28,42 @@ func (s *DB) Generator(ctx context.Context, user string) (Generator, error) {
 	return g, nil
 }
 
+// Alone is the session in which a factor is set up that ends all others, and
+// from where: the one place that stays known.
+type Alone struct {
+	But  Hash
+	Here Place
+}
+
+// end ends all others, and says how many those were; nobody's for nil.
+func (a *Alone) end(ctx context.Context, tx *sql.Tx, user string) (ended int64, err error) {
+	if a == nil {
+		return 0, nil
+	}
+	if ended, err = endProofs(ctx, tx, user, a.But); err != nil {
+		return 0, err
+	}
+	return ended, forgetContexts(ctx, tx, user, a.Here)
+}
+
 // SetGenerator gives a person a generator that has shown a code, instead of
-// the one there was: ErrSpent when its era is over.
-func (s *DB) SetGenerator(ctx context.Context, g Generator) error {
-	return s.provenTx(ctx, g.UserID, g.Era, func(tx *sql.Tx) error {
+// the one there was, and does what EndOthers does in the same step, where there
+// is an alone: no session of before goes on without it. ErrSpent when its era is
+// over.
+func (s *DB) SetGenerator(ctx context.Context, g Generator, alone *Alone) (ended int64, err error) {
+	err = s.provenTx(ctx, g.UserID, g.Era, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx,
 			`INSERT INTO code_generators (user_id, sealed, step, created_at, confirmed_at) VALUES ($1, $2, $3, $4, $4)
 			 ON CONFLICT (user_id) DO UPDATE SET sealed = excluded.sealed, step = excluded.step,
 			 created_at = excluded.created_at, confirmed_at = excluded.confirmed_at`,
 			g.UserID, g.Sealed, g.Step, millis(g.CreatedAt))
+		if err != nil {
+			return err
+		}
+		ended, err = alone.end(ctx, tx, g.UserID)
 		return err
 	})
+	return ended, err
 }
 
 // TakeStep takes the code of a step, once: ErrSpent when that step or a later

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"sync"
@@ -42,7 +43,7 @@ func TestGenerators(t *testing.T) {
 		_, err := s.Generator(t.Context(), "u1")
 		want(t, err, ErrNotFound)
 		want(t, s.TakeStep(t.Context(), "u1", 10), ErrSpent)
-		must(t, s.SetGenerator(t.Context(), Generator{UserID: "u1", Sealed: []byte("sealed"), Step: 10, CreatedAt: t0}))
+		must(t, failed(s.SetGenerator(t.Context(), Generator{UserID: "u1", Sealed: []byte("sealed"), Step: 10, CreatedAt: t0}, nil)))
 		g, err := s.Generator(t.Context(), "u1")
 		must(t, err)
 		if string(g.Sealed) != "sealed" || g.Step != 10 || !g.CreatedAt.Equal(t0) || g.UserID != "u1" {
@@ -54,7 +55,7 @@ func TestGenerators(t *testing.T) {
 		once(t, func() error { return s.TakeStep(t.Context(), "u1", 12) })
 		want(t, s.TakeStep(t.Context(), "u1", 11), ErrSpent)
 		must(t, s.TakeStep(t.Context(), "u1", 13))
-		must(t, s.SetGenerator(t.Context(), Generator{UserID: "u1", Sealed: []byte("another"), Step: 5, CreatedAt: t0}))
+		must(t, failed(s.SetGenerator(t.Context(), Generator{UserID: "u1", Sealed: []byte("another"), Step: 5, CreatedAt: t0}, nil)))
 		must(t, s.TakeStep(t.Context(), "u1", 6))
 		sealed, err := s.Sealed(t.Context(), SealedGenerators, "", 10)
 		must(t, err)
@@ -98,11 +99,11 @@ func TestPasskeys(t *testing.T) {
 		adaAndBob(t, s)
 		ctx := t.Context()
 		k := Passkey{ID: []byte("k1"), UserID: "u1", Name: "phone", Credential: `{"a":1}`, Counter: 4_000_000_000, CreatedAt: t0}
-		must(t, s.AddPasskey(ctx, k))
+		must(t, failed(s.AddPasskey(ctx, k, nil)))
 		stolen := k
 		stolen.UserID = "u2"
-		want(t, s.AddPasskey(ctx, stolen), ErrExists)
-		must(t, s.AddPasskey(ctx, Passkey{ID: []byte("k2"), UserID: "u1", Name: "synced", CreatedAt: t0.Add(time.Second)}))
+		want(t, failed(s.AddPasskey(ctx, stolen, nil)), ErrExists)
+		must(t, failed(s.AddPasskey(ctx, Passkey{ID: []byte("k2"), UserID: "u1", Name: "synced", CreatedAt: t0.Add(time.Second)}, nil)))
 		all, err := s.Passkeys(ctx, "u1")
 		must(t, err)
 		if len(all) != 2 || string(all[0].ID) != "k1" || all[0].Counter != k.Counter || all[0].Credential != k.Credential || !all[0].UsedAt.IsZero() || !all[0].ClonedAt.IsZero() {
@@ -144,7 +145,7 @@ func TestLastPasskeyStays(t *testing.T) {
 		ctx := t.Context()
 		must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada"}, t0)) // without a password
 		for _, id := range []string{"k1", "k2"} {
-			must(t, s.AddPasskey(ctx, Passkey{ID: []byte(id), UserID: "u1", CreatedAt: t0}))
+			must(t, failed(s.AddPasskey(ctx, Passkey{ID: []byte(id), UserID: "u1", CreatedAt: t0}, nil)))
 		}
 		must(t, s.RemovePasskey(ctx, "u1", 0, []byte("k1"), nil))
 		want(t, s.RemovePasskey(ctx, "u1", 0, []byte("k2"), nil), ErrLastWay)
@@ -185,9 +186,9 @@ func TestFactorsAreRemovedTogether(t *testing.T) {
 		adaAndBob(t, s)
 		ctx := t.Context()
 		for _, u := range []string{"u1", "u2"} {
-			must(t, s.SetGenerator(ctx, Generator{UserID: u, Sealed: []byte("x"), CreatedAt: t0}))
+			must(t, failed(s.SetGenerator(ctx, Generator{UserID: u, Sealed: []byte("x"), CreatedAt: t0}, nil)))
 			must(t, s.SetRecoveryCodes(ctx, u, 0, []Hash{h("a")}))
-			must(t, s.AddPasskey(ctx, Passkey{ID: []byte(u), UserID: u, Name: "n", CreatedAt: t0}))
+			must(t, failed(s.AddPasskey(ctx, Passkey{ID: []byte(u), UserID: u, Name: "n", CreatedAt: t0}, nil)))
 			must(t, s.RememberBrowser(ctx, Browser{Hash: h(u), UserID: u, CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}))
 		}
 		must(t, s.RemoveFactors(ctx, "u1", "all", agree))
@@ -204,6 +205,58 @@ func TestFactorsAreRemovedTogether(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A factor that is kept ends the other sessions in the same step, and one that
+// is not ends none.
+func TestFactorsEndOtherSessions(t *testing.T) {
+	here := &Alone{h("here"), Place{"home", "a"}}
+	app := func(alone *Alone, era int64) func(context.Context, *DB) (int64, error) {
+		return func(ctx context.Context, s *DB) (int64, error) {
+			return s.SetGenerator(ctx, Generator{UserID: "u1", Era: era, Sealed: []byte("x"), CreatedAt: t0}, alone)
+		}
+	}
+	key := func(alone *Alone, id string) func(context.Context, *DB) (int64, error) {
+		return func(ctx context.Context, s *DB) (int64, error) {
+			return s.AddPasskey(ctx, Passkey{ID: []byte(id), UserID: "u1", CreatedAt: t0}, alone)
+		}
+	}
+	for name, row := range map[string]struct {
+		set   func(context.Context, *DB) (int64, error)
+		want  error
+		ended int64
+	}{
+		"an app alone":            {app(here, 0), nil, 2},
+		"an app beside":           {app(nil, 0), nil, 0},
+		"an app in another era":   {app(here, 1), ErrSpent, 0},
+		"a passkey alone":         {key(here, "mine"), nil, 2},
+		"a passkey beside":        {key(nil, "mine"), nil, 0},
+		"a passkey that is bob's": {key(here, "bob's"), ErrExists, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T, open opener) {
+				s, ctx := open(t), t.Context()
+				adaAndBob(t, s)
+				must(t, failed(s.AddPasskey(ctx, Passkey{ID: []byte("bob's"), UserID: "u2", CreatedAt: t0}, nil)))
+				for _, one := range []string{"here", "there", "elsewhere"} {
+					must(t, s.StartSession(ctx, Session{Hash: h(one), UserID: "u1", ExpiresAt: t0.Add(time.Hour)}, Hash{}))
+				}
+				must(t, s.RememberBrowser(ctx, Browser{Hash: h("b"), UserID: "u1", ExpiresAt: t0.Add(time.Hour)}))
+				n, err := row.set(ctx, s)
+				want(t, err, row.want)
+				left, err := s.Sessions(ctx, "u1", t0)
+				must(t, err)
+				browsers, err := s.Browsers(ctx, "u1", t0)
+				must(t, err)
+				if n != row.ended || len(left) != 3-int(row.ended) || (len(browsers) == 0) != (row.ended > 0) {
+					t.Errorf("%d ended, %d left, %d browsers", n, len(left), len(browsers))
+				}
+				if row.ended > 0 && left[0].Hash != h("here") {
+					t.Errorf("another session is left: %+v", left)
+				}
+			})
+		})
+	}
 }
 
 func invitation(name string, roles ...string) Ticket {

@@ -40,14 +40,20 @@ func (s *DB) Passkeys(ctx context.Context, user string) ([]Passkey, error) {
 	return all, rows.Err()
 }
 
-// AddPasskey adds one: ErrExists when it is registered, by whomever, and
-// ErrSpent when its era is over.
-func (s *DB) AddPasskey(ctx context.Context, k Passkey) error {
-	return s.provenTx(ctx, k.UserID, k.Era, func(tx *sql.Tx) error {
-		return exactlyOne(ctx, tx, ErrExists,
+// AddPasskey adds one, and ends what SetGenerator does: ErrExists when it is
+// registered, by whomever, and ErrSpent when its era is over.
+func (s *DB) AddPasskey(ctx context.Context, k Passkey, alone *Alone) (ended int64, err error) {
+	err = s.provenTx(ctx, k.UserID, k.Era, func(tx *sql.Tx) error {
+		err := exactlyOne(ctx, tx, ErrExists,
 			`INSERT INTO passkeys (id, user_id, name, credential, counter, created_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING`,
 			k.ID, k.UserID, k.Name, k.Credential, int64(k.Counter), millis(k.CreatedAt))
+		if err != nil {
+			return err
+		}
+		ended, err = alone.end(ctx, tx, k.UserID)
+		return err
 	})
+	return ended, err
 }
 
 // UsePasskey notes that a passkey answered, with the credential and the counter
