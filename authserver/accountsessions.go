@@ -65,10 +65,13 @@ func (s *Server) askEndOthers(w http.ResponseWriter, r *http.Request, v store.Se
 	if err != nil {
 		return err
 	}
+	effects := []string{"You stay signed in here.", "All other browsers have to sign in again.", "What applications may do stays as it is."}
+	if len(f.Visitor.May) > 0 {
+		effects = append(effects, "Links you made for others, and nobody used, end.")
+	}
 	return f.Confirm(w, http.StatusOK, pages.Confirm{
-		At: "/account/sessions", Title: "Sign out everywhere else?",
-		Effects: []string{"You stay signed in here.", "All other browsers have to sign in again.", "What applications may do stays as it is."},
-		Button:  "Sign out everywhere else", Path: "/account/sessions/end-others", Back: pages.Link{Text: "Signed-in browsers", Path: "/account/sessions"},
+		At: "/account/sessions", Title: "Sign out everywhere else?", Effects: effects,
+		Button: "Sign out everywhere else", Path: "/account/sessions/end-others", Back: pages.Link{Text: "Signed-in browsers", Path: "/account/sessions"},
 	})
 }
 

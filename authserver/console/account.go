@@ -23,7 +23,7 @@ const beSure = "Make sure that it is really them who asks: this is what thieves 
 
 func (c *Console) askPassword(w http.ResponseWriter, r *http.Request, a Administrator) error {
 	return c.askPerson(w, r, a, pages.Confirm{Title: "Make a new password for", Lead: beSure, Button: "Make a new password", Path: personPath + "/password",
-		Effects: []string{"The password there is now does not work any more.", "They are signed out everywhere, and asked for their second factor again in remembered browsers.", "You see the new password once, and hand it over.", "Their second factors stay, and so does what clients may do in their name."}})
+		Effects: []string{"The password there is now does not work any more.", "They are signed out everywhere, and asked for their second factor again in remembered browsers.", "Links they made for others, and nobody used, end.", "You see the new password once, and hand it over.", "Their second factors stay, and so does what clients may do in their name."}})
 }
 
 func (c *Console) makePassword(w http.ResponseWriter, r *http.Request, a Administrator, f form) error {
@@ -64,7 +64,7 @@ func (c *Console) askFactor(w http.ResponseWriter, r *http.Request, a Administra
 	}
 	return c.askPerson(w, r, a, pages.Confirm{Title: "Remove “" + name + "” of", Button: "Remove “" + name + "”", Path: personPath + "/factor",
 		Lead:    "Only for somebody who lost it. " + beSure,
-		Effects: []string{"It opens nothing any more.", "They are signed out everywhere, and asked for a second factor again in remembered browsers.", "If it was the last, their recovery codes end with it, and the password alone lets them in until they set up another."},
+		Effects: []string{"It opens nothing any more.", "They are signed out everywhere, and asked for a second factor again in remembered browsers.", "Links they made for others, and nobody used, end.", "If it was the last, their recovery codes end with it, and the password alone lets them in until they set up another."},
 		Hidden:  []pages.Hidden{{Name: "factor", Value: factor}}})
 }
 
@@ -81,7 +81,7 @@ func (c *Console) removeFactor(w http.ResponseWriter, r *http.Request, a Adminis
 
 func (c *Console) askDisable(w http.ResponseWriter, r *http.Request, a Administrator) error {
 	return c.askPerson(w, r, a, pages.Confirm{Title: "Disable the account of", Button: "Disable the account", Path: personPath + "/disable",
-		Effects: []string{"They are signed out everywhere, and cannot sign in.", "Every client loses access in their name within seconds.", "Nothing is deleted: you can enable the account again. Clients then have to ask them again."}})
+		Effects: []string{"They are signed out everywhere, and cannot sign in.", "Links they made for others, and nobody used, end.", "Every client loses access in their name within seconds.", "Nothing is deleted: you can enable the account again. Clients then have to ask them again."}})
 }
 
 func (c *Console) disablePerson(w http.ResponseWriter, r *http.Request, a Administrator, f form) error {
@@ -110,7 +110,7 @@ func (c *Console) setDisabled(w http.ResponseWriter, r *http.Request, a Administ
 
 func (c *Console) askDeletePerson(w http.ResponseWriter, r *http.Request, a Administrator) error {
 	return c.askPerson(w, r, a, pages.Confirm{Title: "Delete the account of", Button: "Delete the account", Path: personPath + "/delete", Lead: "This cannot be undone.",
-		Effects: []string{"They are signed out everywhere, and cannot sign in.", "Every client loses access in their name within seconds.", "Everything this server knows of them is deleted, but for the audit log.", "Somebody new with the same user name is somebody else."}})
+		Effects: []string{"They are signed out everywhere, and cannot sign in.", "Links they made for others, and nobody used, end.", "Every client loses access in their name within seconds.", "Everything this server knows of them is deleted, but for the audit log.", "Somebody new with the same user name is somebody else."}})
 }
 
 func (c *Console) deletePerson(w http.ResponseWriter, r *http.Request, a Administrator, f form) error {

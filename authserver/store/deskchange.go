@@ -24,9 +24,9 @@ func (s *DB) AddPerson(ctx context.Context, u User, roles []string, now time.Tim
 }
 
 // ChangePerson lets change say what a person shall be, knowing what they are:
-// its error ends everything, and so does ErrAddressTaken. With a password end sessions, remembered browsers
-// and links for a new one; a person who is disabled loses grants, tokens and the
-// links they made, too.
+// its error ends everything, and so does ErrAddressTaken. With a password end
+// sessions, remembered browsers, links for a new one, and the links they made; a
+// person who is disabled loses grants and tokens, too.
 func (s *DB) ChangePerson(ctx context.Context, id string, now time.Time, change func(Person) (User, error)) error {
 	return s.ending(ctx, func(tx ending) error {
 		if err := tx.lock(ctx, "SELECT 1 FROM users WHERE id = $1", id); err != nil {
@@ -69,9 +69,6 @@ func (e ending) endWhatChanged(ctx context.Context, was, u User, now time.Time) 
 		return err
 	}
 	if err := dropResets(ctx, e.Tx, was.ID); err != nil || !disabled {
-		return err
-	}
-	if err := dropMade(ctx, e.Tx, KindPerson, was.ID); err != nil {
 		return err
 	}
 	return e.endGrants(ctx, was.ID, now)

@@ -32,12 +32,16 @@ func (s *DB) EndOthers(ctx context.Context, user string, but Hash, here Place) (
 }
 
 // endProofs begins another era of a person. Whoever is letting them in has the
-// row before, and is ended here, or comes after and is too late.
+// row before, and is ended here, or comes after and is too late. Links that they
+// made in the one that is over end too: somebody else may have made them.
 func endProofs(ctx context.Context, tx *sql.Tx, user string, but Hash) (ended int64, err error) {
 	for _, query := range []string{"UPDATE users SET era = era + 1 WHERE id = $1", "DELETE FROM remembered_browsers WHERE user_id = $1"} {
 		if _, err := tx.ExecContext(ctx, query, user); err != nil {
 			return 0, err
 		}
+	}
+	if err := dropMade(ctx, tx, KindPerson, user); err != nil {
+		return 0, err
 	}
 	r, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE user_id = $1 AND hash <> $2", user, but[:])
 	if err != nil {

@@ -26,6 +26,28 @@ func TestLinksEndWithTheirMaker(t *testing.T) {
 			{"disabled", func(ctx context.Context, s *DB) error {
 				return s.ChangePerson(ctx, "u1", t0, func(p Person) (User, error) { p.DisabledAt = t0; return p.User, nil })
 			}, person},
+			{"a new password", func(ctx context.Context, s *DB) error {
+				return s.ChangePassword(ctx, User{ID: "u1"}, "y", h("here"), Place{}, t0)
+			}, person},
+			{"a password of an administrator", func(ctx context.Context, s *DB) error {
+				return s.ChangePerson(ctx, "u1", t0, func(p Person) (User, error) { p.PasswordHash = "y"; return p.User, nil })
+			}, person},
+			{"a reset", func(ctx context.Context, s *DB) error {
+				link := Ticket{Hash: h("r"), Purpose: PasswordReset, UserID: "u1", CreatedBy: "operator", CreatedAt: t0, ExpiresAt: t0.Add(time.Hour)}
+				return errors.Join(s.AddReset(ctx, link, agree), s.ResetPassword(ctx, link, "y", Place{}, t0))
+			}, person},
+			{"signed out", func(ctx context.Context, s *DB) error { return failed(s.EndSessions(ctx, "u1", Hash{})) }, person},
+			{"signed out elsewhere", func(ctx context.Context, s *DB) error {
+				return failed(s.EndOthers(ctx, "u1", h("here"), Place{}))
+			}, person},
+			{"factors removed", func(ctx context.Context, s *DB) error { return s.RemoveFactors(ctx, "u1", "all", agree) }, person},
+			{"a first factor", func(ctx context.Context, s *DB) error {
+				return failed(s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}, &Alone{}))
+			}, person},
+			{"one browser signed out", func(ctx context.Context, s *DB) error { return s.EndSession(ctx, h("here")) }, ""},
+			{"a factor beside", func(ctx context.Context, s *DB) error {
+				return failed(s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}, nil))
+			}, ""},
 			{"another role", func(ctx context.Context, s *DB) error {
 				return s.GiveRoles(ctx, "u1", []string{"user"}, t0, agree, none)
 			}, person},

@@ -72,7 +72,8 @@ const (
 	KindClient = "client"
 )
 
-// dropMade ends the tickets that somebody made who may less now, or is gone.
+// dropMade ends the tickets that somebody made who may less now, is gone, or may
+// not have been it.
 func dropMade(ctx context.Context, tx *sql.Tx, kind, id string) error {
 	_, err := tx.ExecContext(ctx, "DELETE FROM tickets WHERE created_by = $1 AND used_at = 0", MadeBy(kind, id))
 	return err
