@@ -76,7 +76,7 @@ func (g *rig) database() *sql.DB {
 
 // elsewhere are tests that PostgreSQL makes no difference to: what browsers
 // show, what reads the file, and those that have a PostgreSQL of their own.
-const elsewhere = `^(TestBrowser.*|TestDatabaseHoldsNoSecrets|TestTwoInstances|TestEverythingOnPostgres)$`
+const elsewhere = `^(TestBrowser.*|TestDatabaseHoldsNoSecrets|TestTwoInstances|TestEverythingOnPostgres|TestWaitingInRedis)$`
 
 // migrated is the database on that PostgreSQL that new ones are copies of.
 const migrated = "migrated"

@@ -101,7 +101,7 @@ func baseConfig(issuer string, c *clock, l *logbook) Config {
 			{URL: database, Name: "Database", Scopes: []Scope{{Name: "db:read", Description: "Read tables", Default: true}}},
 		},
 		Clients: ClientPolicy{Profile: ProfileMCP}, Registration: RegistrationOpen, Roles: role.Default(), SignIn: risk.Defaults(), AccessTokenLife: 10 * time.Minute, RefreshTokenLife: 24 * time.Hour, CodeLife: time.Minute,
-		LoopbackDocuments: true, Proofs: newProofs(replay.NewMemory(1000, time.Unix(0, 0)), false), Log: slog.New(slog.NewJSONHandler(l, nil)), Now: c.Now,
+		LoopbackDocuments: true, Proofs: newProofs(replay.NewMemory(1000, time.Unix(0, 0)), false), ShortLived: redisOfRun(), Log: slog.New(slog.NewJSONHandler(l, nil)), Now: c.Now,
 	}
 }
 

@@ -17,7 +17,7 @@ import (
 
 // newPair is two servers on one database, started at the same time, that
 // answer in turn, as behind a load balancer.
-func newPair(t *testing.T, databaseURL string) *rig {
+func newPair(t *testing.T, databaseURL string, change ...func(*Config)) *rig {
 	t.Helper()
 	g := &rig{t: t, clock: &clock{now: time.Now().Truncate(time.Second)}, log: &logbook{}}
 	var (
@@ -31,7 +31,11 @@ func newPair(t *testing.T, databaseURL string) *rig {
 	t.Cleanup(web.Close)
 	for i := range pair {
 		start.Go(func() {
-			s, err := New(context.Background(), baseConfig(web.URL, g.clock, g.log), databaseURL)
+			c := baseConfig(web.URL, g.clock, g.log)
+			for _, f := range change {
+				f(&c)
+			}
+			s, err := New(context.Background(), c, databaseURL)
 			if err != nil {
 				t.Error(err)
 				return
@@ -53,7 +57,7 @@ func newPair(t *testing.T, databaseURL string) *rig {
 
 // Two servers on one file, and two on one PostgreSQL.
 func TestTwoInstances(t *testing.T) {
-	server := postgrestest.Start(t)
+	server, inRedis := postgrestest.Start(t), keptInRedis(t)
 	for _, row := range []struct {
 		name string
 		test func(*testing.T, *rig)
@@ -73,6 +77,9 @@ func TestTwoInstances(t *testing.T) {
 		})
 		t.Run(row.name+"/postgres", func(t *testing.T) {
 			row.test(t, newPair(t, postgrestest.Database(t, server)))
+		})
+		t.Run(row.name+"/postgres and redis", func(t *testing.T) {
+			row.test(t, newPair(t, postgrestest.Database(t, server), inRedis))
 		})
 	}
 }

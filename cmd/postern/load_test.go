@@ -141,6 +141,8 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"keys for a minute", "registration: open", "registration: open\n  keys: {rotate_every: 1m}", ":39:24: authserver.keys.rotate_every: must lie between 1h0m0s and"},
 		{"keys nobody can know", "registration: open", "registration: open\n  keys: {publish_before: 14s}", "authserver.keys.publish_before: must lie between 15s"},
 		{"keys published too early", "registration: open", "registration: open\n  keys: {rotate_every: 2h, publish_before: 61m}", "authserver.keys.publish_before: must lie between 15s"},
+		{"codes kept in an odd place", "registration: open", "registration: open\n  short_lived: memory", ":39:16: authserver.short_lived: must be one of: database, redis"},
+		{"codes in a Redis that is not there", "registration: open", "registration: open\n  short_lived: redis", ":39:16: authserver.short_lived: redis needs the one of state.redis: name the file with its URL as state.redis.url_file"},
 		{"an odd profile", "registration: open", "registration: open\n  profile: fapi1", "authserver.profile: must be one of: mcp, fapi2"},
 		{"codes for longer than the profile has them", "registration: open", "registration: open\n  profile: fapi2\n  code_life: 2m", "authserver.code_life: must be at most 1m0s with profile: fapi2"},
 		{"an algorithm the profile does not have", "registration: open", "registration: open\n  profile: fapi2\n  keys: {algorithm: RS256}", "authserver.keys.algorithm: must be ES256, PS256 or EdDSA with profile: fapi2"},
