@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/postern-mcp/postern/authserver"
+	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/config"
 )
 
@@ -37,6 +39,7 @@ func TestHealthOfAnAuthorizationServer(t *testing.T) {
 		{"ready", nil, "/readyz", 200, "ready"},
 		{"alive without a database", away, "/healthz", 200, "ok"},
 		{"not ready without it", away, "/readyz", 503, "the database does not answer"},
+		{"not ready without Redis, where that has something", fmt.Errorf("x: %w: %w", store.ErrAway, away), "/readyz", 503, "Redis does not answer, which has short-lived state"},
 		{"not ready without a record", authserver.ErrUnrecorded, "/readyz", 503, "audit lines cannot be written"},
 		{"nothing else", nil, "/token", 404, "404 page not found"},
 	} {
