@@ -93,7 +93,7 @@ func (s *Server) security(w http.ResponseWriter, r *http.Request, v store.Sessio
 		return err
 	}
 	page := pages.Security{
-		Now: s.config.Now(), Done: q["done"], PasswordAt: user.PasswordAt, HasPassword: user.PasswordHash != "",
+		Now: s.config.Now(), Done: q["done"], Address: s.site.url(accountPath), PasswordAt: user.PasswordAt, HasPassword: user.PasswordHash != "",
 		Generator: f.generator, GeneratorAt: f.since, Recovery: f.recovery, PasskeysOffered: s.party != nil, Always: s.config.SecondFactor.Always, Then: q["then"],
 	}
 	page.For, page.Wanted, page.GoOn = s.wantedFor(r, q["then"], v)

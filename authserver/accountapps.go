@@ -69,7 +69,8 @@ func (l *letIn) add(s *Server, ctx context.Context, c store.Consented) {
 	}
 	host, _, _ := strings.Cut(c.RedirectHost, " ") // the version of a document follows
 	a.GoesTo(host)
-	a.Allow(s.resourceName(c.Resource), s.catalogue.byURL[c.Resource].lines(c.Scope))
+	res := s.catalogue.byURL[c.Resource]
+	a.Allow(s.resourceName(c.Resource), res.About, res.lines(c.Scope))
 }
 
 func (l *letIn) find(client string) *pages.Application {
@@ -143,7 +144,7 @@ func (s *Server) shownTokens(let letIn, client string) []pages.Token {
 		if a := let.find(t.ClientID); a != nil {
 			name = a.Name
 		}
-		all = append(all, pages.Token{ID: t.ID, ClientID: t.ClientID, Client: name, Resource: s.resourceName(t.Resource), Scope: t.Scope, Expires: t.ExpiresAt.Add(-slowClocks)})
+		all = append(all, pages.Token{ID: t.ID, ClientID: t.ClientID, Client: name, Resource: s.resourceName(t.Resource), Scope: s.catalogue.byURL[t.Resource].lines(t.Scope), Expires: t.ExpiresAt.Add(-slowClocks)})
 	}
 	return all
 }

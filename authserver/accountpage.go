@@ -107,13 +107,14 @@ func (s *Server) onward(w http.ResponseWriter, path, done string) error {
 
 // doneWords is all that a page may be told to say: nothing of an address is repeated.
 var doneWords = map[string]string{
+	"joined":   "Your account is made, and you are signed in. Applications that you let in later are listed here, and so is everywhere you are signed in.",
 	"saved":    "Saved.",
 	"ended":    "Signed out there.",
 	"others":   "Signed out everywhere else.",
 	"stranger": "You are signed out everywhere else. Now choose a new password: until then, whoever knows the old one can come back.",
 	"token":    "The token has ended. The application can fetch another: to stop it, take back its access.",
 	"grant":    "Its access has ended.",
-	"removed":  "It has lost all access.",
+	"removed":  "The application has no access any more: its tokens end within seconds, and it is no longer listed here. To let it in again, use it: it asks you as it did the first time.",
 	"seen":     "Good. Nothing else to do.",
 }
 

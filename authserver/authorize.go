@@ -170,7 +170,7 @@ func isDigest(s string) bool {
 func (s *Server) sendError(w http.ResponseWriter, r *http.Request, to redirection, err error) error {
 	s.logRefusal(r, err)
 	answer := url.Values{"error": {answerTo(err).code}}
-	if text := describe(err); text != "" {
+	if text := inFull(err); text != "" {
 		answer.Set("error_description", text)
 	}
 	_, signedIn, sessionErr := s.session(r)

@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"strings"
 
 	"github.com/postern-mcp/postern/authserver/store"
 )
@@ -85,7 +86,7 @@ func (s *Server) standing(ctx context.Context, c client, g store.Grant) (store.G
 func (s *Server) offered(c client, p pending) (pending, error) {
 	scope, details, err := s.still(p.Resource, c, p.Scope, p.Details)
 	if reasonOf(err) == NothingLeft {
-		return pending{}, refuse(BadScope)
+		return pending{}, refuseScope(strings.Join(p.Scope, " "))
 	}
 	if err != nil {
 		return pending{}, err

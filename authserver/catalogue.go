@@ -141,7 +141,7 @@ func (r Resource) scope(asked string, c client) ([]string, error) {
 	}
 	for _, n := range names {
 		if !slices.Contains(r.names(), n) || len(c.within([]string{n})) == 0 {
-			return nil, refuse(BadScope)
+			return nil, refuseScope(n)
 		}
 	}
 	return names, nil
@@ -163,7 +163,7 @@ func scopeTokens(asked string) ([]string, error) {
 			continue
 		}
 		if !isScopeToken(n) || len(names) == maxScopes {
-			return nil, refuse(BadScope)
+			return nil, refuseScope(n)
 		}
 		names = append(names, n)
 	}
@@ -171,6 +171,9 @@ func scopeTokens(asked string) ([]string, error) {
 }
 
 const maxScopes = 200
+
+// refuseScope refuses a scope that was asked for, and says which.
+func refuseScope(name string) error { return &Error{Reason: BadScope, Sent: name} }
 
 func isScopeToken(s string) bool {
 	for _, b := range []byte(s) {

@@ -36,6 +36,7 @@ type Scope struct {
 type Resource struct {
 	URL    string // exact identifier, becomes aud
 	Name   string
+	About  string // what it is, in words for people; "" says nothing
 	Scopes []Scope
 }
 

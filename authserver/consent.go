@@ -169,7 +169,7 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 		Administers: p.Resource == s.catalogue.admin.URL && len(without(p.Scope, about(p.Scope))) > 0,
 		Lasts:       s.lasts(to, p), TakeBack: s.site.url(applicationsPath),
 		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),
-		Resource: s.resourceName(p.Resource), ResourceURL: p.Resource, UserCode: p.UserCode,
+		Resource: s.resourceName(p.Resource), About: res.aboutFor(p), ResourceURL: p.Resource, Knows: res.identifies(p), UserCode: p.UserCode,
 		Details: s.inWords(p.Details), New: res.lines(without(p.Scope, held)), Held: res.lines(intersect(p.Scope, held)), Beyond: res.lines(without(p.Beyond, res.reach(p.Scope))),
 	})
 }
@@ -190,6 +190,20 @@ func (s *Server) resourceName(url string) string {
 		return n
 	}
 	return url
+}
+
+// identifies: who the person is, is all that is asked for, where there would be
+// something else to ask for.
+func (r Resource) identifies(p pending) bool {
+	return len(p.Scope) > 0 && len(without(p.Scope, about(p.Scope))) == 0 && p.Details == "" && len(r.Scopes) > 0
+}
+
+// aboutFor is what the resource is, for whoever is asked to let it be used.
+func (r Resource) aboutFor(p pending) string {
+	if r.identifies(p) {
+		return ""
+	}
+	return r.About
 }
 
 func (r Resource) lines(scope []string) []pages.Scope {

@@ -56,6 +56,7 @@ func (s *Server) session(r *http.Request) (v store.Session, ok bool, err error) 
 	if errors.Is(err, store.ErrNotFound) {
 		return store.Session{}, false, nil
 	}
+	v.Methods = asClaimed(v.Methods)
 	return v, err == nil, err
 }
 

@@ -46,7 +46,7 @@ func TestLinkFromTheAccountPage(t *testing.T) {
 	back := a.get(b, a.there(sentTo(t, a.press(b, page, linkPath, "provider", "corp"))))
 	page = a.follow(b, back)
 	for _, words := range []string{"The account is linked", "ada@corp.example", "Unlink"} {
-		if !strings.Contains(page.body, words) {
+		if !strings.Contains(page.words(), words) {
 			t.Errorf("the page lacks %q: %s", words, page.body)
 		}
 	}

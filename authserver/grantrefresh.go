@@ -100,13 +100,14 @@ func narrowed(asked string, granted, allowed []string) ([]string, error) {
 	}
 	for _, n := range names {
 		if !slices.Contains(granted, n) {
-			return nil, refuse(BadScope)
+			return nil, refuseScope(n)
 		}
 	}
-	if names = intersect(names, allowed); len(names) == 0 {
-		return nil, refuse(BadScope)
+	left := intersect(names, allowed)
+	if len(left) == 0 {
+		return nil, refuseScope(names[0])
 	}
-	return names, nil
+	return left, nil
 }
 
 // renew keeps the new access token, and gives its place and the refresh token

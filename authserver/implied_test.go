@@ -24,7 +24,14 @@ func TestPagesSayWhatComesWithAScope(t *testing.T) {
 	says(t, g.consentPage(b, query), all)
 	says(t, g.consentPage(b, with(query, "scope", "calc:basic")), "-Comes with it")
 	g.authorizeBy(b, query)
-	says(t, g.get(b, "/account/application?client="+url.QueryEscape(id)), "Comes with it: Add, subtract, multiply and divide (calc:basic); Raise to a power (calc:power)")
+	one := g.get(b, "/account/application?client="+url.QueryEscape(id))
+	const along = "Comes with it: Add, subtract, multiply and divide (calc:basic); Raise to a power (calc:power)"
+	if n := strings.Count(one.words(), along); n != 2 { // what it may do, and the one yes
+		t.Errorf("%d times: %s", n, one.words())
+	}
+	g.post("/token", redemption(id, g.authorizeBy(b, query).Get("code")))
+	says(t, g.get(b, "/account/applications"), "calc:all"+along)
+	says(t, g.get(g.administrator("admin"), "/admin/grants?q="+testUser), "Calculatorcalc:all"+along)
 }
 
 // What comes with something that is allowed is not said to be kept back.

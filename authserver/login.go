@@ -24,6 +24,9 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if form["decision"] == "switch" {
+		return s.switchUser(w, r, p, browser)
+	}
 	user, err := s.signIn(r, form["username"], form["password"])
 	if err != nil {
 		return s.loginFailed(w, r, p, browser, form["username"], err)
@@ -120,7 +123,19 @@ func (s *Server) loginFailed(w http.ResponseWriter, r *http.Request, p pending, 
 	if err != nil {
 		return err
 	}
-	return s.showLogin(w, answerTo(cause).status, c, p, browser, pages.Login{Username: name, Problem: describe(cause)})
+	page := s.nameTried(r, name)
+	page.Problem = describe(cause)
+	return s.showLogin(w, answerTo(cause).status, c, p, browser, page)
+}
+
+// nameTried is a sign-in page with the name as it was typed, "" by a passkey;
+// or as that of who is signed in here, and had to prove it once more.
+func (s *Server) nameTried(r *http.Request, name string) pages.Login {
+	v, ok, err := s.session(r)
+	if err == nil && ok && (name == "" || store.Folded(name) == store.Folded(v.UserName)) {
+		return pages.Login{Username: v.UserName, Again: true}
+	}
+	return pages.Login{Username: name}
 }
 
 // subjectOf is who a name belongs to, "" when nobody's: what people type into
@@ -143,7 +158,7 @@ func (s *Server) showLogin(w http.ResponseWriter, status int, c client, p pendin
 		return err
 	}
 	if p.Next == "" {
-		page.Asker, page.Resource = c.asker(p.Redirect), s.resourceName(p.Resource)
+		page.Asker, page.Resource, page.Knows = c.asker(p.Redirect), s.resourceName(p.Resource), s.catalogue.byURL[p.Resource].identifies(p)
 	}
 	return s.pages(p.Redirect).Login(w, status, page)
 }

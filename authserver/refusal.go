@@ -19,6 +19,7 @@ type Error struct {
 	Reason     Reason
 	Cause      error
 	RetryAfter time.Duration // for the Retry-After header, 0 for the default of the status
+	Sent       string        // what of the request it is about: told to programs, as plain prints it, and on no page
 	Detail     string        // what the public sentence adds: printable ASCII without " and \ (RFC 6749 §5.2), never what was sent
 }
 

@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"errors"
 	"log/slog"
 	"math"
 	"net/http"
@@ -50,7 +51,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		h.Set("DPoP-Nonce", s.config.Proofs.Nonce(r.Context(), s.config.Now()))
 	}
 	h.Set("Cache-Control", "no-store")
-	_ = writeJSON(w, a.status, errorBody{a.code, describe(err)}) // two strings always marshal
+	_ = writeJSON(w, a.status, errorBody{a.code, inFull(err)}) // two strings always marshal
 }
 
 func describe(err error) string {
@@ -59,6 +60,23 @@ func describe(err error) string {
 		text += " " + d
 	}
 	return text
+}
+
+// mostSent is how much of what was sent is sent back.
+const mostSent = 64
+
+// inFull is describe for programs: it names what of their request is at fault.
+// A page does not: whoever made the link would write on it.
+func inFull(err error) string {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || e.Sent == "" {
+		return describe(err)
+	}
+	sent := plain(e.Sent)
+	if len(sent) > mostSent {
+		sent = sent[:mostSent] + "..."
+	}
+	return describe(err) + " It is '" + sent + "'."
 }
 
 // challenge: RFC 9110 §11.6.1 wants one with every 401 (B9).

@@ -31,15 +31,13 @@ type entry struct {
 	Expires  int64    `json:"expires"`
 }
 
-// recordedRecovery stands in records of sign-ins for a code of recovery, which
+// recordedRecovery stands in records of sign-ins, and sessions, for a code of recovery, which
 // has no word of its own in RFC 8176: tokens say amrCode.
 const recordedRecovery = "recovery"
 
 // with is the entry after more was proved.
 func (e entry) with(methods []string) entry {
-	if i := slices.Index(methods, recordedRecovery); i >= 0 {
-		e.Recovery, methods = true, slices.Replace(slices.Clone(methods), i, i+1, amrCode)
-	}
+	e.Recovery, methods = e.Recovery || slices.Contains(methods, recordedRecovery), asClaimed(methods)
 	e.Methods = addMethods(e.Methods, methods...)
 	return e
 }
@@ -51,6 +49,15 @@ func (e entry) recorded() []string {
 		return e.Methods
 	}
 	return slices.Replace(slices.Clone(e.Methods), i, i+1, recordedRecovery)
+}
+
+// asClaimed is what was proved as tokens say it: as RFC 8176 has words for.
+func asClaimed(recorded []string) []string {
+	i := slices.Index(recorded, recordedRecovery)
+	if i < 0 {
+		return recorded
+	}
+	return slices.Replace(slices.Clone(recorded), i, i+1, amrCode)
 }
 
 type userByID interface {
@@ -172,7 +179,7 @@ func (s *Server) unmet(w http.ResponseWriter, r *http.Request, e entry) error {
 func (s *Server) letIn(w http.ResponseWriter, r *http.Request, e entry, user store.User) error {
 	id, now := newSecret(""), s.config.Now()
 	v := store.Session{
-		Hash: hashOf(id), UserID: user.ID, Methods: e.Methods, AuthTime: time.UnixMilli(e.At), CreatedAt: now, SeenAt: now,
+		Hash: hashOf(id), UserID: user.ID, Methods: e.recorded(), AuthTime: time.UnixMilli(e.At), CreatedAt: now, SeenAt: now,
 		ExpiresAt: now.Add(sessionLife), Address: s.address(r), Agent: agentOf(r), Era: e.Era,
 	}
 	user, err := s.admit(r, e, user, v)

@@ -3,6 +3,7 @@ package authserver
 import (
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"unicode"
 
@@ -119,10 +120,10 @@ func (s *Server) signUp(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) firstPage(roles []string) string {
 	for _, name := range roles {
 		if role, _ := s.roles.Find(name); role.Factor {
-			return securityPath
+			return securityPath + "?" + url.Values{"done": {"joined"}}.Encode()
 		}
 	}
-	return accountPath
+	return accountPath + "?" + url.Values{"done": {"joined"}}.Encode()
 }
 
 func (s *Server) createAccount(r *http.Request, t store.Ticket, form params) (store.User, error) {

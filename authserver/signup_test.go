@@ -52,9 +52,10 @@ func TestInvitedPersonCreatesAnAccount(t *testing.T) {
 	b := newBrowser(t)
 	form := g.newcomer(b, path)
 	a := g.submit(b, "/sign-up", form)
-	if a.status != 303 || a.header.Get("Location") != "/account/security" || !in(a) {
+	if a.status != 303 || a.header.Get("Location") != "/account/security?done=joined" || !in(a) {
 		t.Fatalf("got %d %q %s", a.status, a.header.Get("Location"), a.body)
 	}
+	says(t, g.get(b, g.local(a)), "Your account is made, and you are signed in. This is its Security page. Now set up a second factor below: an authenticator app.", "this is where you come back to: "+g.url+"/account")
 	u, err := g.s.store.User(t.Context(), "grace")
 	if err != nil || u.FullName != "Grace Hopper" || u.Email != "grace@example.com" || u.EmailVerified {
 		t.Errorf("got %+v, %v", u, err)

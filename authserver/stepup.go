@@ -189,8 +189,8 @@ func (s *Server) concerned(p params, scope []string) (stepUpKey, error) {
 	if err != nil {
 		return stepUpKey{}, err
 	}
-	if len(without(scope, res.names())) > 0 {
-		return stepUpKey{}, refuse(BadScope)
+	if beyond := without(scope, res.names()); len(beyond) > 0 {
+		return stepUpKey{}, refuseScope(beyond[0])
 	}
 	return stepUpKey{client: p["client_id"], user: p["sub"], resource: res.URL}, nil
 }

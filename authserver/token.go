@@ -230,7 +230,7 @@ func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, e
 		return tokenAnswer{}, err
 	}
 	if scope = b.Within(scope); len(scope) == 0 && len(asked) > 0 {
-		return tokenAnswer{}, refuse(BadScope)
+		return tokenAnswer{}, refuseScope(asked[0])
 	}
 	if _, err := s.limits.machine.try(req.client.ID); err != nil {
 		return tokenAnswer{}, err

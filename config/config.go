@@ -109,6 +109,7 @@ type ClientDocuments struct {
 type Resource struct {
 	Resource string          `yaml:"resource"`
 	Name     string          `yaml:"name"`
+	About    string          `yaml:"description"` // what it is, in words for the people who are asked
 	Scopes   []ResourceScope `yaml:"scopes"`
 }
 

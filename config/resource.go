@@ -34,6 +34,7 @@ func (f *File) validateResources(c *check) {
 			c.fail("named before: by another item, or because it is a server of this file", append(at, "resource")...)
 		}
 		named[resource.Resource] = true
+		c.words(resource.About, append(at, "description")...)
 		resource.validateScopes(c, at)
 	}
 }

@@ -11,12 +11,13 @@ import (
 // Server is one MCP server behind the proxy.
 type Server struct {
 	Name       string        `yaml:"name"`
-	Path       string        `yaml:"path"`      // of the MCP endpoint under public_url
-	Upstream   string        `yaml:"upstream"`  // http(s) URL of the MCP endpoint behind, or unix:SOCKET[:PATH]
-	Stdio      *Stdio        `yaml:"stdio"`     // in place of upstream: a program that speaks MCP on stdin and stdout
-	Policy     string        `yaml:"policy"`    // path of the policy file
-	Audiences  []string      `yaml:"audiences"` // further aud values accepted, beside the resource URL
-	DPoP       string        `yaml:"dpop"`      // per server: required, accepted or off; absent: as the issuer says. An issuer's required stays required
+	About      string        `yaml:"description"` // what it is, in words for the people who are asked
+	Path       string        `yaml:"path"`        // of the MCP endpoint under public_url
+	Upstream   string        `yaml:"upstream"`    // http(s) URL of the MCP endpoint behind, or unix:SOCKET[:PATH]
+	Stdio      *Stdio        `yaml:"stdio"`       // in place of upstream: a program that speaks MCP on stdin and stdout
+	Policy     string        `yaml:"policy"`      // path of the policy file
+	Audiences  []string      `yaml:"audiences"`   // further aud values accepted, beside the resource URL
+	DPoP       string        `yaml:"dpop"`        // per server: required, accepted or off; absent: as the issuer says. An issuer's required stays required
 	Credential Credential    `yaml:"credential"`
 	TLS        *UpstreamTLS  `yaml:"tls"`      // of an https upstream
 	Identity   *Identity     `yaml:"identity"` // absent: the upstream is not told who calls
@@ -56,6 +57,7 @@ func (s Server) validate(c *check, i int) {
 	if c.needs(s.Policy, "missing: a server needs a policy file", at("policy")...) {
 		c.readable(s.Policy, at("policy")...)
 	}
+	c.words(s.About, at("description")...)
 	c.path(s.Path, at("path")...)
 	s.validateUpstream(c, at)
 	if s.DPoP != "" {

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/config/strictyaml"
@@ -59,6 +61,16 @@ func (c *check) readable(path string, at ...any) {
 func (c *check) oneOf(value string, allowed []string, at ...any) {
 	if !slices.Contains(allowed, value) {
 		c.fail("must be one of: "+strings.Join(allowed, ", "), at...)
+	}
+}
+
+// mostWords is as much as a line of a page has room for.
+const mostWords = 200
+
+// words are for people, on a line of their own; none is fine.
+func (c *check) words(value string, at ...any) {
+	if utf8.RuneCountInString(value) > mostWords || strings.ContainsFunc(value, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+		c.fail("must be one line of at most 200 characters that can be seen", at...)
 	}
 }
 

@@ -7,7 +7,7 @@ type Session struct {
 	ID        string    `json:"id"`
 	UserID    string    `json:"user_id"`
 	UserName  string    `json:"user_name"`
-	Methods   []string  `json:"amr" doc:"How the person proved who they are (RFC 8176)"`
+	Methods   []string  `json:"amr" doc:"How the person proved who they are (RFC 8176; recovery: a recovery code)"`
 	AuthTime  time.Time `json:"auth_time"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	SeenAt    time.Time `json:"seen_at,omitzero"`

@@ -223,6 +223,9 @@ func TestPersonPageGathers(t *testing.T) {
 			t.Errorf("no %q in %s", words, got.words)
 		}
 	}
+	if strings.Contains(got.body, `data-label="Person"`) || strings.Contains(got.body, ">Person<") || !strings.Contains(got.body, `data-label="May"`) {
+		t.Errorf("the grants of one person name the person: %s", got.body)
+	}
 	if strings.Contains(got.body, `name="role.dba"`) || strings.Contains(got.body, `name="role.user"`) || !strings.Contains(got.body, `name="role.admin" value="yes" checked`) {
 		t.Errorf("roles that can be given: %s", got.body)
 	}

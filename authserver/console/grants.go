@@ -1,9 +1,11 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/pages"
@@ -44,15 +46,24 @@ func (c *Console) grantsOf(ctx context.Context, a Administrator, w admin.Whose) 
 
 func (c *Console) shownGrant(g admin.Grant) pages.Grant {
 	p := pages.Grant{ID: g.ID, ClientID: g.ClientID, Client: named(g.ClientName), User: g.UserName, UserID: g.UserID, Resource: g.Resource, Since: g.CreatedAt, Expires: g.ExpiresAt}
+	var known []pages.Scope
 	for _, resource := range c.of.Resources {
-		if resource.URL == g.Resource && resource.Name != "" {
-			p.Resource = resource.Name
+		if resource.URL == g.Resource {
+			p.Resource, known = cmp.Or(resource.Name, g.Resource), resource.Scopes
 		}
 	}
 	for _, name := range g.Scopes {
-		p.Scope = append(p.Scope, pages.Scope{Name: name})
+		p.Scope = append(p.Scope, scopeNamed(name, known))
 	}
 	return p
+}
+
+// scopeNamed is one of the scopes that are known, or no more than its name.
+func scopeNamed(name string, known []pages.Scope) pages.Scope {
+	if i := slices.IndexFunc(known, func(s pages.Scope) bool { return s.Name == name }); i >= 0 {
+		return known[i]
+	}
+	return pages.Scope{Name: name}
 }
 
 // endGrant goes back to one of the pages that list grants, and nowhere else.

@@ -43,7 +43,7 @@ type Grant struct {
 // Token is one live access token.
 type Token struct {
 	ID, ClientID, Client, Resource string
-	Scope                          []string
+	Scope                          []Scope
 	Expires                        time.Time
 }
 

@@ -194,7 +194,7 @@ func (f Frame) Client(w http.ResponseWriter, status int, p ClientOf) error {
 	if !c.SecretUntil.IsZero() {
 		facts = append(facts, Fact{"The secret before", Cell{When: WhenOf(c.SecretUntil, p.Now), Under: "works until then"}})
 	}
-	sections := []Section{{ID: "facts", Title: "About", Facts: facts}, p.roles(), {ID: "grants", Title: "Who let it in", Table: GrantTable(p.Grants, p.Now, p.End, clientPath(c.ID))}}
+	sections := []Section{{ID: "facts", Title: "About", Facts: facts}, p.roles(), {ID: "grants", Title: "Who let it in", Table: grantList(p.Grants, p.Now, p.End, clientPath(c.ID)).without("Client")}}
 	if p.Change {
 		danger := Section{ID: "danger", Title: "Serious changes", Danger: true}
 		if c.Secret {
@@ -257,7 +257,7 @@ type Grants struct {
 // Grants writes it.
 func (f Frame) Grants(w http.ResponseWriter, status int, p Grants) error {
 	f.At = "/admin/grants"
-	t := GrantTable(p.All, p.Now, p.Change, f.At+"?"+url.Values{"q": {p.Query}}.Encode())
+	t := grantList(p.All, p.Now, p.Change, f.At+"?"+url.Values{"q": {p.Query}}.Encode())
 	t.First, t.Next = p.First, p.Next
 	if p.Query == "" {
 		t.Empty = "Whose? Type a user name. Those of a client are on its own page."
@@ -266,17 +266,24 @@ func (f Frame) Grants(w http.ResponseWriter, status int, p Grants) error {
 		Search: searchForm(f.At, "User name", p.Query), Sections: []Section{{Table: t}}})
 }
 
-// GrantTable lists grants of anybody; back is the page to come back to.
-func GrantTable(all []Grant, now time.Time, change bool, back string) *Table {
+// grantList lists grants; back is the page to come back to.
+func grantList(all []Grant, now time.Time, change bool, back string) *Table {
 	t := &Table{Caption: "Grants", Columns: []string{"Client", "Person", "May", "Since", "Ends"}, Acts: change, Empty: "Nothing is granted."}
 	for _, g := range all {
-		row := Row{Cells: []Cell{{Text: g.Client, Under: g.ClientID}, {Text: g.User, Path: personPath(g.UserID)}, {Chips: names(g.Scope), Under: g.Resource}, {When: WhenOf(g.Since, now)}, {When: WhenOf(g.Expires, now)}}}
+		row := Row{Cells: []Cell{{Text: g.Client, Under: g.ClientID}, {Text: g.User, Path: personPath(g.UserID)}, g.may(), {When: WhenOf(g.Since, now)}, {When: WhenOf(g.Expires, now)}}}
 		if change {
 			row.Acts = []Act{{Text: "End access", About: "of " + g.Client + " for " + g.User, Path: "/admin/grants/end", Post: true, Hidden: []Hidden{{"grant", g.ID}, {"back", back}}, Danger: true}}
 		}
 		t.Rows = append(t.Rows, row)
 	}
 	return t
+}
+
+// may is where the grant is for, and what it allows there.
+func (g Grant) may() Cell {
+	c := may(g.Scope)
+	c.Text = g.Resource
+	return c
 }
 
 // Key is one signing key.

@@ -31,11 +31,11 @@ func (a *Application) GoesTo(host string) {
 	a.Local = a.Local || strings.HasSuffix(host, ":") || slices.Contains([]string{"localhost", "127.0.0.1", "::1"}, host)
 }
 
-// Allow adds scopes of a resource, each once.
-func (a *Application) Allow(resource string, scope []Scope) {
+// Allow adds scopes of a resource, which is about something, each once.
+func (a *Application) Allow(resource, about string, scope []Scope) {
 	i := slices.IndexFunc(a.Allowed, func(r Allowed) bool { return r.Resource == resource })
 	if i < 0 {
-		i, a.Allowed = len(a.Allowed), append(a.Allowed, Allowed{Resource: resource})
+		i, a.Allowed = len(a.Allowed), append(a.Allowed, Allowed{Resource: resource, About: about})
 	}
 	for _, s := range scope {
 		if !slices.ContainsFunc(a.Allowed[i].Scope, func(h Scope) bool { return h.Name == s.Name }) {
@@ -47,6 +47,7 @@ func (a *Application) Allow(resource string, scope []Scope) {
 // Allowed is what is remembered for one resource.
 type Allowed struct {
 	Resource string
+	About    string // what it is, in words, or ""
 	Scope    []Scope
 }
 
@@ -75,7 +76,7 @@ func (p Applications) sections() []Section {
 	t := &Table{Caption: "Applications you let in", Columns: []string{"Application", "May use", "Since", "Tokens right now"}, Acts: true,
 		Empty: "You have not let any application in yet."}
 	for _, a := range p.All {
-		t.Rows = append(t.Rows, Row{Cells: []Cell{a.cell(), {Chips: a.resources()}, {When: WhenOf(a.Since, p.Now)}, {Text: number(a.Tokens)}},
+		t.Rows = append(t.Rows, Row{Cells: []Cell{a.cell(), a.uses(), {When: WhenOf(a.Since, p.Now)}, {Text: number(a.Tokens)}},
 			Acts: []Act{{Text: "See details", About: "of " + a.Name, Path: a.path()}}})
 	}
 	return []Section{{Table: t}, tokenSection(p.Tokens, p.Now)}
@@ -102,17 +103,21 @@ func (a Application) tags() []Tag {
 		tags = append(tags, Tag{"not verified", Warn})
 	}
 	if a.Local {
-		tags = append(tags, Tag{"on a device", Note})
+		tags = append(tags, Tag{"runs on your device", Note})
 	}
 	return tags
 }
 
-func (a Application) resources() []string {
-	var names []string
+// uses are the resources, and in words what the only one is.
+func (a Application) uses() Cell {
+	var c Cell
 	for _, r := range a.Allowed {
-		names = append(names, r.Resource)
+		c.Chips = append(c.Chips, r.Resource)
 	}
-	return names
+	if len(a.Allowed) == 1 {
+		c.Under = a.Allowed[0].About
+	}
+	return c
 }
 
 func tokenSection(all []Token, now time.Time) Section {
@@ -127,7 +132,7 @@ func tokenTable(all []Token, now time.Time) Table {
 		Empty: "No application holds a token of yours right now."}
 	for _, k := range all {
 		t.Rows = append(t.Rows, Row{
-			Cells: []Cell{k.holder(), {Text: k.Resource}, {Chips: k.Scope}, {When: WhenOf(k.Expires, now)}},
+			Cells: []Cell{k.holder(), {Text: k.Resource}, may(k.Scope), {When: WhenOf(k.Expires, now)}},
 			Acts:  []Act{{Text: "End this token", About: "of " + k.Client, Path: "/account/tokens/end", Post: true, Hidden: []Hidden{{"token_id", k.ID}}}},
 		})
 	}
@@ -155,45 +160,50 @@ type ApplicationOf struct {
 func (f Frame) Application(w http.ResponseWriter, status int, p ApplicationOf) error {
 	f.At = "/account/applications"
 	sections := []Section{{ID: "who", Title: "Who it is", Facts: []Fact{
-		{"Name", Cell{Text: p.Of.Name, Tags: p.Of.tags()}},
-		{"Address", Cell{Text: p.Of.Host}},
-		{"Sends you back to", Cell{Chips: p.Of.Back}},
-		{"Its id here", Cell{Text: p.Of.ID, Code: true}},
+		{"Where it comes from", Cell{Text: p.Of.Host, Tags: p.Of.tags()}},
 		{"You let it in", Cell{When: WhenOf(p.Of.Since, p.Now)}},
 	}}}
 	for i, a := range p.Of.Allowed {
 		sections = append(sections, allowedSection("allowed-"+number(i), a))
 	}
-	sections = append(sections, Section{ID: "grants", Title: "Each time you said yes", Table: grantTable(p.Grants, p.Now)})
-	if len(p.Tokens) > 0 {
-		t := tokenTable(p.Tokens, p.Now)
-		sections = append(sections, Section{ID: "tokens", Title: "Tokens in use right now", Table: &t})
-	}
 	sections = append(sections, Section{ID: "end", Title: "Take it back", Danger: true,
 		Lead: "The application loses everything you allowed it, at once. The next time it wants something, it has to ask you again.",
 		Acts: []Act{{Text: "Take back all access", About: "of " + p.Of.Name, Path: "/account/application/remove?" + url.Values{"client": {p.Of.ID}}.Encode(), Danger: true}}})
+	if len(p.Tokens) > 0 {
+		t := tokenTable(p.Tokens, p.Now)
+		sections = append(sections, Section{ID: "tokens", Title: "Tokens in use right now: " + number(len(p.Tokens)), Folded: true, Table: &t})
+	}
+	sections = append(sections,
+		Section{ID: "grants", Title: "Each time you said yes: " + number(len(p.Grants)), Folded: true, Table: grantTable(p.Grants, p.Now)},
+		Section{ID: "more", Title: "For whoever you ask for help", Folded: true, Facts: []Fact{
+			{"Its id here", Cell{Text: p.Of.ID, Code: true}},
+			{"Sends you back to", Cell{Chips: p.Of.Back}},
+		}})
 	return f.Sheet(w, status, Sheet{Title: p.Of.Name, Trail: []Link{{"Applications", "/account/applications"}}, Notices: p.Notices, Sections: sections})
 }
 
+// manyThings are more than anybody reads who looks for something else.
+const manyThings = 12
+
 func allowedSection(id string, a Allowed) Section {
-	s := Section{ID: id, Title: "What it may do with " + a.Resource, Table: scopeTable(a.Scope)}
+	s := Section{ID: id, Title: "What it may do with " + a.Resource, Lead: a.About, Table: scopeTable(a.Scope)}
 	if len(a.Scope) == 0 {
 		s.Table, s.Lead = nil, "Nothing in particular: it only knows that it is you."
+	}
+	if len(a.Scope) > manyThings {
+		s.Title, s.Folded = s.Title+": "+number(len(a.Scope))+" things", true
 	}
 	return s
 }
 
 func scopeTable(all []Scope) *Table {
-	t := &Table{Caption: "What it may do", Columns: []string{"In words", "Name"}, Empty: "Nothing in particular."}
+	t := &Table{Caption: "What it may do", Columns: []string{"What"}, Empty: "Nothing in particular."}
 	for _, s := range all {
-		words := Cell{Text: s.Words, Under: s.Brings()}
-		if s.Words == "" {
-			words.Text = s.Name
-		}
+		words := Cell{Text: s.Words, Chips: []string{s.Name}, Under: s.Brings()}
 		if tag := s.RiskTag(); tag.Text != "" {
 			words.Tags = []Tag{tag}
 		}
-		t.Rows = append(t.Rows, Row{Cells: []Cell{words, {Text: s.Name, Code: true}}})
+		t.Rows = append(t.Rows, Row{Cells: []Cell{words}})
 	}
 	return t
 }
@@ -202,11 +212,32 @@ func grantTable(all []Grant, now time.Time) *Table {
 	t := &Table{Caption: "Each yes", Columns: []string{"When", "Where", "What", "Ends"}, Acts: true, Empty: "None of them is still in use."}
 	for _, g := range all {
 		t.Rows = append(t.Rows, Row{
-			Cells: []Cell{{When: WhenOf(g.Since, now)}, {Text: g.Resource}, {Chips: names(g.Scope)}, {When: WhenOf(g.Expires, now)}},
+			Cells: []Cell{{When: WhenOf(g.Since, now)}, {Text: g.Resource}, may(g.Scope), {When: WhenOf(g.Expires, now)}},
 			Acts:  []Act{{Text: "Take this back", About: "what you allowed for " + g.Resource, Path: "/account/grants/end", Post: true, Hidden: []Hidden{{"grant", g.ID}}}},
 		})
 	}
 	return t
+}
+
+// may is what some scopes allow: their names, and what comes with them besides.
+func may(all []Scope) Cell {
+	held := names(all)
+	c := Cell{Chips: held}
+	var along []string
+	for _, s := range all {
+		for _, i := range s.Implied {
+			if !slices.Contains(held, i.Name) {
+				held, along = append(held, i.Name), append(along, i.inWords())
+			}
+		}
+	}
+	if more := len(along) - fewChips; more > 0 {
+		along = append(along[:fewChips], "and "+number(more)+" more")
+	}
+	if len(along) > 0 {
+		c.Under = comesWith + strings.Join(along, "; ")
+	}
+	return c
 }
 
 func names(all []Scope) []string {

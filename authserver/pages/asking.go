@@ -10,8 +10,9 @@ type Login struct {
 	Request string // sealed pending request
 	Asker
 	Resource string // what it wants to use, "" on the way to a page of ours
+	Knows    bool   // all it wants is to know who the person is
 	Username string // as typed before
-	Again    bool   // the last sign-in is too long ago for what is asked
+	Again    bool   // Username is signed in, too long ago for what is asked
 	Ended    bool   // whoever was signed in here is no more
 	Problem  string // why the last try failed, or ""
 	Done     string // what was done just before, or ""
@@ -35,6 +36,8 @@ type Scope struct {
 	Implied []Scope // what comes with it
 }
 
+const comesWith = "Comes with it: "
+
 // Brings is in words what comes with it, "" for nothing.
 func (s Scope) Brings() string {
 	var all []string
@@ -44,7 +47,7 @@ func (s Scope) Brings() string {
 	if len(all) == 0 {
 		return ""
 	}
-	return "Comes with it: " + strings.Join(all, "; ")
+	return comesWith + strings.Join(all, "; ")
 }
 
 func (s Scope) inWords() string {
@@ -88,7 +91,9 @@ type Consent struct {
 	Local        bool   // which is a program on the person's device
 	Scheme       string // the one that opens these links, "" for a loopback address
 	Resource     string
+	About        string // the resource, in words; "" when nobody described it
 	ResourceURL  string
+	Knows        bool   // all it asks for is who the person is
 	UserCode     string // of a device that waits: then nobody is redirected
 	New, Held    []Scope
 	Beyond       []Scope // asked for as well, and not theirs to give
@@ -120,6 +125,8 @@ type Device struct {
 type Done struct {
 	Asker
 	Resource string
+	About    string // the resource, in words, or ""
+	Knows    bool   // all it asked for was who the person is
 	Allowed  bool
 	TakeBack string // URL of the page on which it is taken back
 }

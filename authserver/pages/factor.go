@@ -98,6 +98,7 @@ type TrustedBrowser struct {
 type Security struct {
 	Now             time.Time
 	Done            string   // what was just done, as a word
+	Address         string   // of the account, which they come back to
 	Wanted          string   // the level that what they came from wants, or ""
 	GoOn, Then      string   // where that goes on, under the base; and as it comes back with forms
 	For             string   // the application they came from, or ""
@@ -136,6 +137,9 @@ func (p Security) notices() []Notice {
 	if words, ok := doneWords[p.Done]; ok {
 		all = append(all, Notice{Good, words, Link{}})
 	}
+	if p.Done == "joined" {
+		all = append(all, p.welcome())
+	}
 	if p.Done == "factor-first" {
 		all = append(all, Notice{Bad, "Recovery codes stand in for a second factor. Set one up first.", Link{}})
 	}
@@ -154,6 +158,15 @@ func (p Security) notices() []Notice {
 		all = append(all, Notice{Note, p.protection(), Link{}})
 	}
 	return all
+}
+
+// welcome is for whoever has just signed up, and has to do something here first.
+func (p Security) welcome() Notice {
+	next := "Now set up a second factor below: " + p.possible() + "."
+	if !p.factorless() {
+		next = "You have a second factor: that is all you need."
+	}
+	return Notice{Good, "Your account is made, and you are signed in. This is its Security page. " + next + " Keep the address of your account, this is where you come back to: " + p.Address, Link{"Open your account", "/account"}}
 }
 
 func (p Security) cameFor() string {

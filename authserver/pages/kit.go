@@ -147,6 +147,16 @@ type Table struct {
 // Bare says that the one column needs no heading: the title above says as much.
 func (t Table) Bare() bool { return len(t.Columns) == 1 }
 
+// without leaves out a column: what the page says already.
+func (t *Table) without(column string) *Table {
+	i := slices.Index(t.Columns, column)
+	t.Columns = slices.Delete(t.Columns, i, i+1)
+	for n := range t.Rows {
+		t.Rows[n].Cells = slices.Delete(t.Rows[n].Cells, i, i+1)
+	}
+	return t
+}
+
 // Act is a button: to a page that asks, or right away.
 type Act struct {
 	Text   string
@@ -213,6 +223,7 @@ type Notice struct {
 type Section struct {
 	ID, Title, Lead string
 	Danger          bool
+	Folded          bool // its title alone shows until somebody opens it; not within what is live
 	Notice          Notice
 	Points          []string // what it means, one by one
 	Facts           []Fact

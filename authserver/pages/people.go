@@ -168,7 +168,7 @@ func (p PersonOf) sessions() Section {
 }
 
 func (p PersonOf) grants() Section {
-	t := GrantTable(p.Grants, p.Now, p.End, personPath(p.Of.ID))
+	t := grantList(p.Grants, p.Now, p.End, personPath(p.Of.ID)).without("Person")
 	return Section{ID: "grants", Title: "Clients with access", Table: t}
 }
 

@@ -3,6 +3,7 @@ package pages
 import (
 	"fmt"
 	"html/template"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -15,6 +16,15 @@ func shown(text string) template.HTML { return marked(text, nil) }
 
 // claimed is a name that nobody vouches for: it cannot end the quotation it stands in.
 func claimed(text string) template.HTML { return marked(text, quoting([]rune(text))) }
+
+// breaks are where an address may go on in the next line.
+var breaks = regexp.MustCompile(`([@.])([^\s<@.])`)
+
+// within is text in a narrow place, such as a cell: an address is broken behind
+// its signs rather than within a word.
+func within(text string) template.HTML {
+	return template.HTML(breaks.ReplaceAllString(string(shown(text)), "$1<wbr>$2"))
+}
 
 // marked shows a text, with a sign at what is odd, imitates, or is pointed out besides.
 func marked(text string, besides []bool) template.HTML {

@@ -35,6 +35,21 @@ func TestWhatShowsNothingIsShown(t *testing.T) {
 	}
 }
 
+func TestAddressesBreakAtTheirSigns(t *testing.T) {
+	for text, want := range map[string]string{
+		"grace@example.com":   "grace@<wbr>example.<wbr>com",
+		"https://a.example/x": "https://a.<wbr>example/x",
+		"Add. Then multiply.": "Add. Then multiply.",
+		"a.\u200bb":           `a.<span class="odd">U+200B</span>b`,
+		"<b>.c":               "&lt;b&gt;.<wbr>c",
+		"known here":          "known here",
+	} {
+		if got := string(within(text)); got != "<bdi>"+want+"</bdi>" {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+}
+
 // A name that nobody vouches for does not end the quotation it stands in.
 func TestNamesDoNotQuote(t *testing.T) {
 	for text, want := range map[string]string{

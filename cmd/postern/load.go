@@ -95,14 +95,14 @@ func readKey(path string) ([]byte, error) {
 func (s setup) resources() []authserver.Resource {
 	var all []authserver.Resource
 	for _, server := range s.file.Servers {
-		r := authserver.Resource{URL: s.file.URL(server), Name: server.Name}
+		r := authserver.Resource{URL: s.file.URL(server), Name: server.Name, About: server.About}
 		for _, scope := range s.policies[server.Name].Scopes() {
 			r.Scopes = append(r.Scopes, authserver.Scope{Name: scope.Name, Description: scope.Description, Default: scope.Default, Risk: scope.Risk, Implies: scope.Implies})
 		}
 		all = append(all, r)
 	}
 	for _, extra := range s.file.AuthServer.Resources {
-		r := authserver.Resource{URL: extra.Resource, Name: extra.Name}
+		r := authserver.Resource{URL: extra.Resource, Name: extra.Name, About: extra.About}
 		for _, scope := range extra.Scopes {
 			r.Scopes = append(r.Scopes, authserver.Scope{Name: scope.Name, Description: scope.Description, Default: scope.Default, Risk: scope.Risk})
 		}

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/postern-mcp/postern/config"
 )
 
 // runIn runs the program in-process and returns its exit code and output.
@@ -43,6 +45,18 @@ func TestScopesThatComeWithOthersAreHandedOn(t *testing.T) {
 	}
 	if got != "db:write brings db:read\n" {
 		t.Errorf("got %s", got)
+	}
+}
+
+func TestDescriptionsOfServersAreHandedOn(t *testing.T) {
+	s, err := load("../../config/example/postern.yaml", func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.file.AuthServer.Resources = []config.Resource{{Resource: "https://a.example", About: "Another one"}}
+	got := s.resources()
+	if len(got) != 3 || got[0].About != "Sums, powers and whole expressions" || got[2].About != "Another one" {
+		t.Errorf("got %+v", got)
 	}
 }
 
@@ -101,6 +115,9 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 		{"a risk that does not exist", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a, risk: none}]}]", ":41:72: authserver.resources[0].scopes[0].risk: must be one of: low, medium, high"},
 		{"an issuer with a slash", "  issuer: http://127.0.0.1:${POSTERN_ISSUER_PORT:-8090}", "  issuer: http://127.0.0.1:${POSTERN_ISSUER_PORT:-8090}/", ":34:11: authserver.issuer: must end without a slash"},
 		{"a server named as a resource too", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'http://127.0.0.1:8080/calculator/mcp'}]", ":41:26: authserver.resources[0].resource: named before"},
+		{"a server described on two lines", "description: Sums, powers and whole expressions", `description: "Sums\nPowers"`, ":14:18: servers[0].description: must be one line of at most 200 characters"},
+		{"a resource that hides words", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', description: \"Sums\\u200b\"}]", ":41:60: authserver.resources[0].description: must be one line"},
+		{"a resource described at length", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', description: " + strings.Repeat("a", 201) + "}]", "authserver.resources[0].description: must be one line of at most 200"},
 		{"a resource twice", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example'}, {resource: 'https://a.example'}]", "authserver.resources[1].resource: named before"},
 		{"a scope twice", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a}, {name: a}]}]", "authserver.resources[0].scopes[1].name: named before"},
 		{"a scope of two words", "redirect_schemes: [cursor]", "redirect_schemes: [cursor]\n  resources: [{resource: 'https://a.example', scopes: [{name: a b}]}]", "authserver.resources[0].scopes[0].name: must be a scope"},

@@ -30,6 +30,9 @@ var calculator = []pages.Scope{
 	{Name: "calc:none"},
 }
 
+// bringing is a scope that others come with, beside one of them.
+var bringing = []pages.Scope{calculator[0], {Name: "calc:power", Words: calculator[1].Words, Risk: "medium", Implied: []pages.Scope{calculator[0], {Name: "calc:round", Words: "Round what comes out"}}}}
+
 func manyScopes(n int) []pages.Scope {
 	var all []pages.Scope
 	for i := range n {
@@ -49,7 +52,7 @@ func manyNames(n int) []string {
 var session = []pages.Session{
 	{ID: "one", Agent: "Firefox on Linux", Address: "203.0.113.7", Methods: []string{"pwd", "otp", "mfa"}, SignedIn: ago(2 * time.Hour), Seen: ago(0), Here: true},
 	{ID: "two", Agent: "Safari on iOS", Address: "2001:db8:85a3:8d3:1319:8a2e:370:7348", Methods: []string{"hwk", "user", "mfa"}, SignedIn: ago(7 * time.Hour), Seen: ago(90 * time.Minute)},
-	{ID: "three", Agent: "Unknown browser", Address: "unknown", Methods: []string{"pwd"}, SignedIn: ago(day), Seen: ago(day)},
+	{ID: "three", Agent: "Unknown browser", Address: "unknown", Methods: []string{"pwd", "recovery", "mfa"}, SignedIn: ago(day), Seen: ago(day)},
 }
 
 var signIns = []pages.SignIn{
@@ -72,20 +75,20 @@ func named(all []pages.SignIn, names ...string) []pages.SignIn {
 }
 
 var tokens = []pages.Token{
-	{ID: "t1", Client: "Claude", Resource: "Calculator", Scope: []string{"calc:basic", "calc:power"}, Expires: now.Add(9 * time.Minute)},
-	{ID: "t2", Client: longWord, Resource: "https://mcp.example.com/" + strings.ToLower(longWord) + "/mcp", Scope: manyNames(12), Expires: now.Add(time.Minute)},
+	{ID: "t1", Client: "Claude", Resource: "Calculator", Scope: bringing, Expires: now.Add(9 * time.Minute)},
+	{ID: "t2", Client: longWord, Resource: "https://mcp.example.com/" + strings.ToLower(longWord) + "/mcp", Scope: manyScopes(12), Expires: now.Add(time.Minute)},
 	{ID: "t3", Client: rightLeft, Resource: "Database", Expires: now.Add(30 * time.Second)},
 }
 
 var grants = []pages.Grant{
-	{ID: "grant_1", ClientID: "https://claude.ai/client.json", Client: "Claude", User: "ada", UserID: "user_1", Resource: "Calculator", Scope: calculator[:2], Since: ago(3 * day), Expires: now.Add(27 * day)},
+	{ID: "grant_1", ClientID: "https://claude.ai/client.json", Client: "Claude", User: "ada", UserID: "user_1", Resource: "Calculator", Scope: bringing, Since: ago(3 * day), Expires: now.Add(27 * day)},
 	{ID: "grant_2", ClientID: "client_2", Client: longWord, User: longWord, UserID: "user_2", Resource: longWord, Scope: manyScopes(30), Since: ago(day), Expires: now.Add(time.Hour)},
 	{ID: "grant_3", ClientID: "client_3", Client: rightLeft, User: invisible, UserID: "user_3", Resource: "Database", Since: ago(time.Minute), Expires: now.Add(day)},
 }
 
 var application = pages.Application{
 	ID: "https://claude.ai/client.json", Name: "Claude", Host: "claude.ai", Verified: true, Since: ago(40 * day), Tokens: 1,
-	Allowed: []pages.Allowed{{Resource: "Calculator", Scope: calculator}, {Resource: "Database"}},
+	Allowed: []pages.Allowed{{Resource: "Calculator", About: "Sums, powers and whole expressions", Scope: calculator}, {Resource: "Database"}}, Back: []string{"claude.ai"},
 }
 
 var applications = []pages.Application{

@@ -53,6 +53,8 @@ func asking() []story {
 		alone("login-command", "Login", "for the command line of this server", login, pages.Login{Asker: pages.Asker{Client: "postern admin", Command: true}, Resource: "the administration of auth.example.com"}),
 		alone("login-own", "Login", "for the account pages", login, pages.Login{}),
 		alone("login-again", "Login", "the last sign-in is too old", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Username: "ada", Again: true}),
+		alone("login-again-wrong", "Login", "the last sign-in is too old, and the password wrong", login, pages.Login{Username: longWord, Again: true, Ways: providers, Passkey: &pages.Passkey{Options: "{}", State: "s"}, Problem: "The name or the password is wrong, or this sign-in is too unusual."}),
+		alone("login-identity", "Login", "for an application that wants to know who it is", login, pages.Login{Asker: claudeAsks, Knows: true}),
 		alone("login-wrong", "Login", "after a wrong password", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Username: "ada", Problem: "The name or the password is wrong, or this sign-in is too unusual. Type both again: capital letters count in the password. If they are right, sign in where you did before, or ask an administrator of this server."}),
 		alone("login-ended", "Login", "whoever was signed in is no more", login, pages.Login{Ended: true}),
 		alone("login-ways", "Login", "with other providers", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Ways: providers}),
@@ -61,6 +63,10 @@ func asking() []story {
 		alone("away", "Away", "on the way to a provider", pages.Frame.Away, pages.Away{Label: "Google", To: "https://accounts.google.com/o/oauth2/v2/auth"}),
 		alone("login-long", "Login", "long words", login, pages.Login{Asker: pages.Asker{Client: longWord}, Resource: longWord, Username: longWord}),
 		alone("consent", "Consent", "a verified application asks for the first time", consent, claude),
+		alone("consent-identity", "Consent", "it asks for nothing but who the person is", consent, with(func(c *pages.Consent) {
+			c.Knows, c.New = true, []pages.Scope{{Name: "openid", Words: "Know that it is you when you come back"}, {Name: "profile", Words: "See your user name"}}
+		})),
+		alone("consent-described", "Consent", "for a server that is described", consent, with(func(c *pages.Consent) { c.About = "Sums, powers and whole expressions" })),
 		alone("consent-wordless", "Consent", "a scope that nobody described", consent, with(func(c *pages.Consent) { c.New = calculator })),
 		alone("consent-implied", "Consent", "a scope that others come with", consent, with(func(c *pages.Consent) {
 			c.New = []pages.Scope{calculator[2]}
@@ -105,6 +111,8 @@ func asking() []story {
 		alone("device-link", "Device", "came by a link", device, pages.Device{Code: "BDFG-HJKL", Given: true}),
 		alone("device-wrong", "Device", "no device shows it", device, pages.Device{Problem: "No device shows this code right now."}),
 		alone("done", "Done", "a device is connected", pages.Frame.Done, pages.Done{Asker: pages.Asker{Client: "Television"}, Resource: "Calculator", Allowed: true, TakeBack: "https://auth.example.com/account/applications"}),
+		alone("done-described", "Done", "a device is connected to a server that is described", pages.Frame.Done, pages.Done{Asker: pages.Asker{Client: "Television"}, Resource: "Calculator", About: "Sums, powers and whole expressions", Allowed: true, TakeBack: "https://auth.example.com/account/applications"}),
+		alone("done-identity", "Done", "a device knows who it is", pages.Frame.Done, pages.Done{Asker: pages.Asker{Client: "Television"}, Resource: "Calculator", Knows: true, Allowed: true, TakeBack: "https://auth.example.com/account/applications"}),
 		alone("done-denied", "Done", "a device is not connected", pages.Frame.Done, pages.Done{Asker: pages.Asker{Client: invisible}, Resource: "Calculator"}),
 		alone("logout", "Logout", "asks", pages.Frame.Logout, pages.Logout{User: "ada"}),
 		alone("logout-anybody", "Logout", "asks whoever it is", pages.Frame.Logout, pages.Logout{}),

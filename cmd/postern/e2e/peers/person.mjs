@@ -81,7 +81,8 @@ export class Person {
     this.pages.push({ url: this.#page.url(), text: await this.#text() });
     const password = this.#page.locator('input[name=password]');
     if (await password.count()) {
-      await this.#page.fill('input[name=username]', this.username);
+      const name = this.#page.locator('input[name=username]');
+      if (await name.isVisible()) await name.fill(this.username);
       await password.fill(this.password);
       return this.#leave(() => password.press('Enter'));
     }

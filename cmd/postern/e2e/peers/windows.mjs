@@ -86,7 +86,7 @@ class Window {
   }
 
   async here({ username, password }) {
-    await this.type({ on: 'input[name=username]', text: username });
+    if (await this.page.locator('input[name=username]').isVisible()) await this.type({ on: 'input[name=username]', text: username });
     await this.type({ on: 'input[name=password]', text: password });
     await this.enter();
   }
