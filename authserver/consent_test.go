@@ -18,7 +18,7 @@ func TestConsentPageSaysWhoAndWhat(t *testing.T) {
 	page := g.consentPage(newBrowser(t), with(authorization(g.publicClient()), "scope", "calc:basic calc:power"))
 	checkPageHeaders(t, page.header)
 	for _, words := range []string{"Test client", "Calculator", "not verified", "127.0.0.1", "It asks to", "Raise to a power", "calc:power", testUser, calculator} {
-		if !strings.Contains(page.body, words) {
+		if !strings.Contains(page.words(), words) {
 			t.Errorf("the page does not say %q", words)
 		}
 	}

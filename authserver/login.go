@@ -24,7 +24,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if form["decision"] == "switch" {
+	if form["other"] != "" {
 		return s.switchUser(w, r, p, browser)
 	}
 	user, err := s.signIn(r, form["username"], form["password"])

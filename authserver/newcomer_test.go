@@ -103,10 +103,10 @@ func TestSignInOnceMoreKnowsTheName(t *testing.T) {
 
 	g.clock.forward(securityAge + time.Second)
 	page = g.get(b, "/account/security")
-	if a := g.submit(b, "/login", url.Values{"request": {formRequest(t, page.body)}, "decision": {"switch"}}, header("Sec-Fetch-Site", "cross-site")); a.status != 403 {
+	if a := g.submit(b, "/login", url.Values{"request": {formRequest(t, page.body)}, "other": {"yes"}}, header("Sec-Fetch-Site", "cross-site")); a.status != 403 {
 		t.Errorf("another site signs out: %d", a.status)
 	}
-	a := g.submit(b, "/login", url.Values{"request": {formRequest(t, page.body)}, "decision": {"switch"}})
+	a := g.submit(b, "/login", url.Values{"request": {formRequest(t, page.body)}, "other": {"yes"}})
 	if a.status != 303 || g.local(a) != "/account/security" {
 		t.Fatalf("not them: %d %s", a.status, a.words())
 	}

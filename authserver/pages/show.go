@@ -3,7 +3,6 @@ package pages
 import (
 	"fmt"
 	"html/template"
-	"regexp"
 	"strings"
 	"unicode"
 )
@@ -12,22 +11,28 @@ import (
 // writing direction around it, with a sign where a character shows nothing,
 // turns others around, or paints over its neighbours, and beside one that
 // imitates another.
-func shown(text string) template.HTML { return marked(text, nil) }
+func shown(text string) template.HTML { return marked(text, nil, nil) }
 
 // claimed is a name that nobody vouches for: it cannot end the quotation it stands in.
-func claimed(text string) template.HTML { return marked(text, quoting([]rune(text))) }
+func claimed(text string) template.HTML { return marked(text, quoting([]rune(text)), nil) }
 
-// breaks are where an address may go on in the next line.
-var breaks = regexp.MustCompile(`([@.])([^\s<@.])`)
+// within is text in a narrow place, such as a cell: an address goes on in the
+// next line behind one of its signs, rather than within a word.
+func within(text string) template.HTML { return marked(text, nil, breaks([]rune(text))) }
 
-// within is text in a narrow place, such as a cell: an address is broken behind
-// its signs rather than within a word.
-func within(text string) template.HTML {
-	return template.HTML(breaks.ReplaceAllString(string(shown(text)), "$1<wbr>$2"))
+// breaks says behind which characters of an address the next line may begin.
+func breaks(text []rune) []bool {
+	const signs = "@./"
+	at := make([]bool, len(text))
+	for i, r := range text[:max(0, len(text)-1)] {
+		at[i] = strings.ContainsRune(signs, r) && !strings.ContainsRune(signs+" ", text[i+1])
+	}
+	return at
 }
 
-// marked shows a text, with a sign at what is odd, imitates, or is pointed out besides.
-func marked(text string, besides []bool) template.HTML {
+// marked shows a text, with a sign at what is odd, imitates, or is pointed out
+// besides, and a chance to go on in the next line behind some.
+func marked(text string, besides, breaks []bool) template.HTML {
 	var b strings.Builder
 	b.WriteString("<bdi>")
 	marks, runes := 0, []rune(text)
@@ -42,15 +47,18 @@ func marked(text string, besides []bool) template.HTML {
 		default:
 			b.WriteString(template.HTMLEscapeString(string(r)))
 		}
+		if breaks != nil && breaks[i] {
+			b.WriteString("<wbr>")
+		}
 	}
 	b.WriteString("</bdi>")
 	return template.HTML(b.String())
 }
 
 // bare is a URL as people read it, without its scheme.
-func bare(url string) string {
+func bare(url string) template.HTML {
 	_, rest, _ := strings.Cut(url, "://")
-	return rest
+	return within(rest)
 }
 
 // maxMarks is how many marks one letter may carry: as many as any writing needs.

@@ -38,9 +38,9 @@ func TestWhatShowsNothingIsShown(t *testing.T) {
 func TestAddressesBreakAtTheirSigns(t *testing.T) {
 	for text, want := range map[string]string{
 		"grace@example.com":   "grace@<wbr>example.<wbr>com",
-		"https://a.example/x": "https://a.<wbr>example/x",
+		"https://a.example/x": "https://<wbr>a.<wbr>example/<wbr>x",
 		"Add. Then multiply.": "Add. Then multiply.",
-		"a.\u200bb":           `a.<span class="odd">U+200B</span>b`,
+		"a.\u200bb":           `a.<wbr><span class="odd">U+200B</span>b`,
 		"<b>.c":               "&lt;b&gt;.<wbr>c",
 		"known here":          "known here",
 	} {

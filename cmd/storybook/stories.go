@@ -54,7 +54,7 @@ func asking() []story {
 		alone("login-own", "Login", "for the account pages", login, pages.Login{}),
 		alone("login-again", "Login", "the last sign-in is too old", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Username: "ada", Again: true}),
 		alone("login-again-wrong", "Login", "the last sign-in is too old, and the password wrong", login, pages.Login{Username: longWord, Again: true, Ways: providers, Passkey: &pages.Passkey{Options: "{}", State: "s"}, Problem: "The name or the password is wrong, or this sign-in is too unusual."}),
-		alone("login-identity", "Login", "for an application that wants to know who it is", login, pages.Login{Asker: claudeAsks, Knows: true}),
+		alone("login-identity", "Login", "for an application that wants to know who it is", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Knows: true}),
 		alone("login-wrong", "Login", "after a wrong password", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Username: "ada", Problem: "The name or the password is wrong, or this sign-in is too unusual. Type both again: capital letters count in the password. If they are right, sign in where you did before, or ask an administrator of this server."}),
 		alone("login-ended", "Login", "whoever was signed in is no more", login, pages.Login{Ended: true}),
 		alone("login-ways", "Login", "with other providers", login, pages.Login{Asker: claudeAsks, Resource: "Calculator", Ways: providers}),
