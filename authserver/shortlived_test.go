@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -49,16 +50,25 @@ var aboutWaiting = strings.Fields(`
 	TestApprovalIsOfTheClientThatWasShown TestReplacementWhileApproving
 `)
 
+// aboutSessions are those about who is signed in, and for how long.
+var aboutSessions = strings.Fields(`
+	TestAccountPagesAskWhoItIs TestAccountFormsAreThePersonsOwn TestSessionsAreEndedByTheirOwner TestSessionCookieIsNewAtEverySignIn
+	TestHeldFormsOfEndedSessions TestEndedSignInsAreNotFinished TestEndedSessionsAreNotGoneOnWith TestNewPasswordEndsUnfinishedSignIns
+	TestFactorHoldsForExistingSessions TestReplacedAppEndsOtherBrowsers TestDisabledPeopleHaveNothing TestPagesOfTheAPI
+	TestAdministratorsLookAfterPeople TestDeletedAccountsKeepNothing TestStrangersAreKeptOut TestPasswordIsChanged TestPasswordIsReset
+`)
+
 // Those tests once more, with a Redis.
 func TestWaitingInRedis(t *testing.T) {
-	again := exec.Command(os.Args[0], "-test.v", "-test.run", "^("+strings.Join(aboutWaiting, "|")+")$")
+	about := slices.Concat(aboutWaiting, aboutSessions)
+	again := exec.Command(os.Args[0], "-test.v", "-test.run", "^("+strings.Join(about, "|")+")$")
 	again.Env = append(os.Environ(), redisServer+"="+redistest.Start(t).Address)
 	out, err := again.CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if n := len(ran.FindAll(out, -1)); n != len(aboutWaiting) {
-		t.Errorf("%d tests of %d ran", n, len(aboutWaiting))
+	if n := len(ran.FindAll(out, -1)); n != len(about) {
+		t.Errorf("%d tests of %d ran", n, len(about))
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/store"
+	"github.com/postern-mcp/postern/authserver/store/storetest"
 )
 
 func TestKept(t *testing.T) {
@@ -98,30 +99,31 @@ func TestRedisAway(t *testing.T) {
 // overridden are the methods of the database that this package does itself,
 // wholly or around the database's.
 var overridden = strings.Fields(`
-	AddDeviceRequest AllowDevice Approve Code DenyDevice DeviceRequest DeviceRequestOf Ping PollDevice Redeem
+	AddDeviceRequest AddPasskey Admit AllowDevice AllSessions Approve ChangePassword Code DenyDevice DeviceRequest
+	DeviceRequestOf EndOthers EndSession EndSessions Ping PollDevice Redeem SeeSession Session Sessions
+	SetGenerator StartSession
 `)
 
-// sessions are those that read or write sessions, where the database keeps them.
-var sessions = strings.Fields(`
-	Admit AdmitElsewhere AllSessions AllStanding ChangePassword ChangePerson DeletePerson DeleteUser EndOthers
-	EndSession EndSessions KeepGiven People Person RecordEnded RemoveFactors RemoveGenerator RemovePasskey
-	ResetPassword SeeSession Session Sessions SetGenerator SetRecoveryCodes SetRoles Standing StartElsewhere
-	StartSession UsersWith
+// ending are those that end every session of a person with the era, or with the
+// person, wherever sessions are.
+var ending = strings.Fields(`
+	ChangePerson DeletePerson DeleteUser RemoveFactors ResetPassword
 `)
 
 // apart are those that neither read nor write codes, devices that wait, or
-// sessions, but those that are used or answered; the database deletes what hangs
-// on what they delete.
+// sessions, but those that are used, answered or ended; the database deletes what
+// hangs on what they delete.
 var apart = strings.Fields(`
-	AccessToken AddClient AddPasskey AddPerson AddReset AddSigningKey AddStored AddTicket AddUser AllowNewDevice
-	ApproveWithoutCode Browsers ChangeClient Client ClientRoles Clients ClientsWith Close Consent ConsentsOf
-	DeleteClient DenyNewDevice Depart DropSigningKey Extend Forget ForgetBrowsers Generator GiveRoles Grant GrantsOf
-	HastenSigningKey Identities Identity Issue KnownContexts Link ListEnded MarkCloned Observe Passkeys Places
-	RecordSignIn RecoveryCodes RedeemDevice RedeemNewCode Refresh RememberBrowser RemoveTicket RenamePasskey
-	ReplaceClient ReplaceSigningKey Reseal Return Revocations RevokeGrant RevokeToken RevokedPlaces RolesOf Rotate
-	Sealed SeeSignIns SharedNames SignInHistory SignInRows SignUp SigningKeys Spend StartClient StoredClient
-	StoredClients Sweep SweepSignIns TakeStep Ticket Tickets TokensOf Unlink UnseenSignIns UsePasskey
-	UseRecoveryCode User UserByAddress UserByID UserName Users
+	AccessToken AddClient AddPerson AddReset AddSigningKey AddStored AddTicket AddUser AdmitElsewhere
+	AllowNewDevice AllStanding ApproveWithoutCode Browsers ChangeClient Client ClientRoles Clients ClientsWith
+	Close Consent ConsentsOf DeleteClient DenyNewDevice Depart DropSigningKey Extend Forget ForgetBrowsers
+	Generator GiveRoles Grant GrantsOf HastenSigningKey Identities Identity Issue KeepGiven KnownContexts Link
+	ListEnded MarkCloned Observe Passkeys People Person Places RecordEnded RecordSignIn RecoveryCodes RedeemDevice
+	RedeemNewCode Refresh RememberBrowser RemoveGenerator RemovePasskey RemoveTicket RenamePasskey ReplaceClient
+	ReplaceSigningKey Reseal Return Revocations RevokedPlaces RevokeGrant RevokeToken RolesOf Rotate Sealed
+	SeeSignIns SetRecoveryCodes SetRoles SharedNames SigningKeys SignInHistory SignInRows SignUp Spend Standing
+	StartClient StartElsewhere StoredClient StoredClients Sweep SweepSignIns TakeStep Ticket Tickets TokensOf
+	Unlink UnseenSignIns UsePasskey User UserByAddress UserByID UseRecoveryCode UserName Users UsersWith
 `)
 
 // Every method of the database stands in one list: a new one has to be thought
@@ -129,7 +131,7 @@ var apart = strings.Fields(`
 func TestEveryMethodIsThoughtOf(t *testing.T) {
 	all, ours := reflect.TypeFor[*store.DB](), reflect.TypeFor[*Store]()
 	known := map[string]int{}
-	for _, name := range slices.Concat(overridden, sessions, apart) {
+	for _, name := range slices.Concat(overridden, ending, apart) {
 		known[name]++
 	}
 	for m := range all.Methods() {
@@ -140,6 +142,11 @@ func TestEveryMethodIsThoughtOf(t *testing.T) {
 	}
 	if len(known) > 0 {
 		t.Errorf("the database has none of %v", slices.Collect(maps.Keys(known)))
+	}
+	for _, name := range ending {
+		if _, tried := storetest.Ends[name]; !tried {
+			t.Errorf("no test looks at whether sessions end by %s", name)
+		}
 	}
 	for m := range ours.Methods() {
 		file, _ := runtime.FuncForPC(m.Func.Pointer()).FileLine(m.Func.Pointer())

@@ -17,3 +17,9 @@ func TestDevices(t *testing.T) {
 		storetest.Devices(t, func(t *testing.T) storetest.Store { return p(t).open(t) })
 	})
 }
+
+func TestSessions(t *testing.T) {
+	everywhere(t, func(t *testing.T, p func(*testing.T) *place) {
+		storetest.Sessions(t, func(t *testing.T) *Store { return p(t).open(t) })
+	})
+}

@@ -223,22 +223,6 @@ func TestSignInsRaceTheirEnd(t *testing.T) {
 	})
 }
 
-// What goes on with a session goes on with one that is there.
-func TestHeldSessions(t *testing.T) {
-	everywhere(t, func(t *testing.T, open opener) {
-		s, ctx := open(t), t.Context()
-		must(t, s.AddUser(ctx, User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
-		must(t, s.Admit(ctx, begun("first"), t0, none))
-		more := begun("second")
-		more.Before, more.Held = h("first"), true
-		must(t, s.Admit(ctx, more, t0, none))
-		more.Session.Hash = h("third")
-		want(t, s.Admit(ctx, more, t0, none), ErrSpent)
-		_, err := s.Session(ctx, h("first"), t0)
-		want(t, err, ErrNotFound)
-	})
-}
-
 // A sign-in that does not come to its end leaves no account, link, role,
 // session or record.
 func TestAdmissionsAreWhole(t *testing.T) {

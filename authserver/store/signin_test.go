@@ -353,29 +353,3 @@ func TestContextsAreForgotten(t *testing.T) {
 		}
 	})
 }
-
-func TestSessionsOfAPersonAreBounded(t *testing.T) {
-	everywhere(t, func(t *testing.T, open opener) {
-		s := open(t)
-		people(t, s, "ada", "eve")
-		start := func(user, name string, at int) {
-			created := t0.Add(time.Duration(at) * time.Second)
-			must(t, s.StartSession(t.Context(), Session{Hash: h(name), UserID: user, CreatedAt: created, ExpiresAt: t0.Add(time.Hour)}, Hash{}))
-		}
-		start("u2", "eve", 0)
-		for i := range keptSessions + 3 {
-			start("u1", fmt.Sprint(i), i)
-		}
-		start("u1", "one that goes on", 0)
-		all, err := s.Sessions(t.Context(), "u1", t0)
-		must(t, err)
-		if len(all) != keptSessions {
-			t.Errorf("%d sessions", len(all))
-		}
-		for name, there := range map[string]bool{"0": false, "3": false, "4": true, "one that goes on": true, "eve": true} {
-			if _, err := s.Session(t.Context(), h(name), t0); (err == nil) != there {
-				t.Errorf("%s: %v", name, err)
-			}
-		}
-	})
-}

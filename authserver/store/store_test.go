@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -113,65 +112,6 @@ func TestClients(t *testing.T) {
 		}
 		_, err = s.Client(t.Context(), "C1")
 		want(t, err, ErrNotFound)
-	})
-}
-
-func TestSessions(t *testing.T) {
-	everywhere(t, func(t *testing.T, open opener) {
-		s := open(t)
-		must(t, s.AddUser(t.Context(), User{ID: "u1", Name: "ada", PasswordHash: "x"}, t0))
-		want(t, s.AddUser(t.Context(), User{ID: "u2", Name: "ada"}, t0), ErrExists)
-		v := Session{Hash: h("1"), UserID: "u1", AuthTime: t0, ExpiresAt: t0.Add(time.Hour)}
-		must(t, s.StartSession(t.Context(), v, Hash{}))
-		got, err := s.Session(t.Context(), v.Hash, t0)
-		if err != nil || got.UserName != "ada" || !got.AuthTime.Equal(t0) {
-			t.Errorf("got %+v, %v", got, err)
-		}
-		_, err = s.Session(t.Context(), v.Hash, v.ExpiresAt)
-		want(t, err, ErrNotFound)
-		next := v
-		next.Hash = h("2")
-		must(t, s.StartSession(t.Context(), next, v.Hash))
-		_, err = s.Session(t.Context(), v.Hash, t0)
-		want(t, err, ErrNotFound)
-		must(t, s.EndSession(t.Context(), next.Hash))
-		_, err = s.Session(t.Context(), next.Hash, t0)
-		want(t, err, ErrNotFound)
-	})
-}
-
-func TestSessionsOfAPerson(t *testing.T) {
-	everywhere(t, func(t *testing.T, open opener) {
-		s := open(t)
-		for _, name := range []string{"ada", "eve"} {
-			must(t, s.AddUser(t.Context(), User{ID: "of " + name, Name: name}, t0))
-		}
-		first := Session{Hash: h("1"), UserID: "of ada", UserName: "ada", Methods: []string{"pwd", "otp", "mfa"}, AuthTime: t0, CreatedAt: t0,
-			SeenAt: t0, ExpiresAt: t0.Add(time.Hour), Address: "192.0.2.1", Agent: "Firefox"}
-		second, third, hers := first, first, first
-		second.Hash, second.CreatedAt = h("2"), t0.Add(time.Minute)
-		third.Hash, third.ExpiresAt = h("3"), t0
-		hers.Hash, hers.UserID = h("4"), "of eve"
-		for _, v := range []Session{first, second, third, hers} {
-			must(t, s.StartSession(t.Context(), v, Hash{}))
-		}
-		got, err := s.Sessions(t.Context(), "of ada", t0)
-		must(t, err)
-		if want := []Session{second, first}; !reflect.DeepEqual(got, want) {
-			t.Errorf("got  %+v\nwant %+v", got, want)
-		}
-		must(t, s.SeeSession(t.Context(), first.Hash, t0.Add(time.Second)))
-		if v, err := s.Session(t.Context(), first.Hash, t0); err != nil || !v.SeenAt.Equal(t0.Add(time.Second)) {
-			t.Errorf("%+v, %v", v, err)
-		}
-		if n, err := s.EndSessions(t.Context(), "of ada", second.Hash); err != nil || n != 2 {
-			t.Errorf("ended %d, %v", n, err)
-		}
-		for hash, kept := range map[Hash]bool{first.Hash: false, second.Hash: true, hers.Hash: true} {
-			if _, err := s.Session(t.Context(), hash, t0); (err == nil) != kept {
-				t.Errorf("session %x: %v", hash[:4], err)
-			}
-		}
 	})
 }
 

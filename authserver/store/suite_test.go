@@ -19,3 +19,8 @@ func everywhere(t *testing.T, suite func(*testing.T, storetest.Opener)) {
 func TestCodes(t *testing.T) { everywhere(t, storetest.Codes) }
 
 func TestDevices(t *testing.T) { everywhere(t, storetest.Devices) }
+
+func TestSessions(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) { storetest.Sessions(t, store.OpenFile) })
+	t.Run("postgres", func(t *testing.T) { storetest.Sessions(t, store.OpenServer) })
+}
