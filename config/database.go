@@ -12,7 +12,7 @@ func sqlitePath(database string) (string, bool) {
 	return file, ok && file != ""
 }
 
-// Where codes, devices and sessions wait.
+// Where codes and devices wait.
 const (
 	InDatabase = "database"
 	InRedis    = "redis"
