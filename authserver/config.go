@@ -95,7 +95,7 @@ type Config struct {
 	Proofs            Proofs
 	Revocations       Announcer             // nil: only the status lists tell of revocations
 	Shared            *Shared               // nil: no other instance has this issuer
-	ShortLived        *shortlived.Redis     // has codes and devices that wait; nil: the database does
+	ShortLived        *shortlived.Redis     // has codes, devices that wait and sessions; nil: the database does
 	Audit             *trail.Trail          // nil: what happens is in the log only
 	Metrics           prometheus.Registerer // nil: nobody reads them
 	Log               *slog.Logger

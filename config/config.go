@@ -64,7 +64,7 @@ type AuthServer struct {
 	Hosts           []string        `yaml:"hosts"`                // further Host values answered, beside the issuer's
 	Database        string          `yaml:"database"`             // sqlite:PATH, or postgres://… without a password
 	DatabaseFile    string          `yaml:"database_url_file"`    // instead of database: file with the postgres://… URL
-	ShortLived      string          `yaml:"short_lived"`          // where codes and devices wait: database (default), or redis, the one of state.redis
+	ShortLived      string          `yaml:"short_lived"`          // where codes, devices that wait and sessions are: database (default), or redis, the one of state.redis
 	SecretFile      string          `yaml:"secret_file"`          // ≥32 random bytes; or:
 	SecretEnv       string          `yaml:"secret_env"`           // name of a variable that holds them
 	PreviousFile    string          `yaml:"secret_previous_file"` // the secret before, until everything is resealed

@@ -12,7 +12,7 @@ func sqlitePath(database string) (string, bool) {
 	return file, ok && file != ""
 }
 
-// Where codes and devices wait.
+// Where codes, devices that wait and sessions are.
 const (
 	InDatabase = "database"
 	InRedis    = "redis"
