@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -46,11 +48,35 @@ func TestLongListsAreWhole(t *testing.T) {
 	if out, errs := list("--limit", "3"); strings.Count(out, "\n") != 4 || errs != "These are the first 3; there are more.\n" {
 		t.Errorf("%s%s", out, errs)
 	}
+	if code, _, errs := runIn(t, "admin", "-c", config, "user", "list", "--limit", "0"); code != exitUsage || !strings.Contains(errs, "--limit must be from 1") {
+		t.Errorf("none at all: exit %d %s", code, errs)
+	}
 	if out, _ := list("-o", "json"); strings.Count(out, `"id":"user_`) != 250 || strings.Contains(out, `"next"`) || !strings.HasSuffix(out, "}]}\n") {
 		t.Error(out)
 	}
 	if out, _ := list("-o", "json", "--limit", "201"); strings.Count(out, `"id":"user_`) != 201 || !strings.Contains(out, `"next":"`) {
 		t.Error(out)
+	}
+}
+
+// Where nobody listens, that is what is said.
+func TestServerThatIsNotThere(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer := "http://" + l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	v := newVault(t)
+	token := filepath.Join(v.folder, "one")
+	v.environment["XDG_CONFIG_HOME"] = v.folder
+	for _, args := range [][]string{{"login", "--url", issuer}, {"user", "list", "--url", issuer, "--token-file", token}} {
+		code, out, errs := v.admin(args...)
+		if code != exitFindings || out != "" || !strings.HasPrefix(errs, "postern: "+issuer+" cannot be reached: dial tcp ") {
+			t.Errorf("%v: exit %d %s%s", args, code, out, errs)
+		}
 	}
 }
 

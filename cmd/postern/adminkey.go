@@ -125,8 +125,8 @@ func (o *office) keyReseal() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return at.withAuthserver(c.Context(), at.config, func(s *authserver.Server) error {
-				return o.reseal(c.Context(), f, s)
+			return at.withConfiguredAuthserver(c.Context(), at.config, func(conf setup, s *authserver.Server) error {
+				return o.reseal(c.Context(), f, s, previousKey(conf))
 			})
 		},
 	}
@@ -134,7 +134,19 @@ func (o *office) keyReseal() *cobra.Command {
 	return c
 }
 
-func (o *office) reseal(ctx context.Context, f output, s *authserver.Server) error {
+// previousKey is the key of the configuration that gives the secret before, or "".
+func previousKey(s setup) string {
+	switch {
+	case s.file.AuthServer.PreviousFile != "":
+		return "secret_previous_file"
+	case s.file.AuthServer.PreviousEnv != "":
+		return "secret_previous_env"
+	}
+	return ""
+}
+
+// reseal says what is left to do where there is a secret before.
+func (o *office) reseal(ctx context.Context, f output, s *authserver.Server, previous string) error {
 	p := o.progress()
 	n, err := s.ResealTelling(ctx, func(done int) { p.at("%d sealed", done) })
 	p.end()
@@ -142,8 +154,8 @@ func (o *office) reseal(ctx context.Context, f output, s *authserver.Server) err
 		_, err := fmt.Fprintf(w, "%d sealed with the secret of today: signing keys, second factors, and refresh tokens that were just used\n", n)
 		return err
 	})
-	if err == nil && printed == nil {
-		_, printed = fmt.Fprintln(o.stderr, "Nothing in the database needs the previous secret any more: take secret_previous_file out, start again, and destroy it.")
+	if err == nil && printed == nil && previous != "" {
+		_, printed = fmt.Fprintf(o.stderr, "Nothing in the database needs the previous secret any more: take %s out, start again, and destroy it.\n", previous)
 	}
 	return errors.Join(err, printed)
 }

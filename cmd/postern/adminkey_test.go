@@ -140,6 +140,7 @@ func TestSealingSecrets(t *testing.T) {
 		{"which is worth nothing now", []string{"secret_file: one"}, []string{"list"}, exitFindings, "does not open with this secret"},
 		{"from the environment", []string{"secret_env: SEAL", "secret_previous_file: two"}, []string{"reseal"}, exitFine, "take secret_previous_file out"},
 		{"alone", []string{"secret_env: SEAL"}, []string{"list"}, exitFine, kid},
+		{"again", []string{"secret_env: SEAL"}, []string{"reseal"}, exitFine, "1 sealed with the secret of today"},
 		{"as the one before", []string{"secret_file: one", "secret_previous_env: SEAL"}, []string{"list"}, exitFine, kid},
 		{"a variable that is not there", []string{"secret_env: ABSENT"}, []string{"list"}, exitUsage, "authserver.secret_env: the variable ABSENT holds 0 bytes"},
 		{"a short secret", []string{"secret_file: short"}, []string{"list"}, exitUsage, "a secret needs at least 32"},
@@ -152,6 +153,9 @@ func TestSealingSecrets(t *testing.T) {
 		code, out, errs := v.key(step.args...)
 		if code != step.code || !strings.Contains(out+errs, step.want) {
 			t.Errorf("%s: exit %d, want %d with %q in:\n%s%s", step.name, code, step.code, step.want, out, errs)
+		}
+		if before := strings.Contains(strings.Join(step.keys, " "), "secret_previous"); !before && strings.Contains(errs, "previous secret") {
+			t.Errorf("%s: there is none before: %s", step.name, errs)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func listCommand[In, Item any](o *office, l listing[In, Item]) *cobra.Command {
 		Short: l.short,
 		Args:  noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if most < 0 || most > longestList {
+			if most < 0 || most > longestList || most == 0 && c.Flags().Changed("limit") {
 				return usageError{fmt.Errorf("--limit must be from 1 to %d", longestList)}
 			}
 			if f.watch && most == 0 {

@@ -123,7 +123,16 @@ type bearer struct{ token string }
 // Do sends the request once.
 func (b bearer) Do(r *http.Request) (*http.Response, error) {
 	r.Header.Set("Authorization", "Bearer "+b.token)
-	return httpDirect.Do(r)
+	return reach(r)
+}
+
+// reach sends a request directly.
+func reach(r *http.Request) (*http.Response, error) {
+	resp, err := httpDirect.Do(r)
+	if failed, ok := errors.AsType[*url.Error](err); ok && r.Context().Err() == nil {
+		return nil, fmt.Errorf("%s://%s cannot be reached: %w", r.URL.Scheme, r.URL.Host, failed.Err)
+	}
+	return resp, err
 }
 
 // httpDirect follows no redirect: what is sent is for one server.
@@ -164,7 +173,7 @@ func (s *speaker) send(r *http.Request, token string) (*http.Response, error) {
 		if err := s.prove(r, token); err != nil {
 			return nil, err
 		}
-		resp, err := httpDirect.Do(r)
+		resp, err := reach(r)
 		if err != nil {
 			return nil, err
 		}

@@ -26,6 +26,7 @@ func TestRolesThatNeedASecondFactor(t *testing.T) {
 		{"give user", exitFine, "", `[{"role":"admin","source":"assigned"},{"role":"user","source":"assigned"}]`},
 		{"give user", exitFine, "", `[{"role":"admin","source":"assigned"},{"role":"user","source":"assigned"}]`},
 		{"take admin", exitFine, "", `[{"role":"user","source":"assigned"}]`},
+		{"take admin", exitFindings, `no administrator gave eve (Eve Adams) the role "admin"; see: postern admin role holders --role admin`, `[{"role":"user","source":"assigned"}]`},
 		{"give king", exitFindings, `There is no role "king"`, `[{"role":"user","source":"assigned"}]`},
 	} {
 		code, out, errs := run(append([]string{"role"}, append(strings.Fields(row.args), "--user", "eve")...)...)

@@ -32,7 +32,7 @@ func (o *office) sessionList() *cobra.Command {
 func (o *office) sessionEnd() *cobra.Command {
 	some := removal{
 		does: "end these sessions", done: "ended", about: named,
-		ends: "Whoever is signed in there has to sign in again. What they allowed clients stays.",
+		ends: "Whoever is signed in there has to sign in again. What they allowed clients stays. One that is not there counts as ended.",
 		end: func(ctx context.Context, c admin.Caller, id string) error {
 			_, err := admin.Call(ctx, c, admin.EndSession, admin.SessionRef{ID: id})
 			return err
@@ -40,7 +40,7 @@ func (o *office) sessionEnd() *cobra.Command {
 	}
 	all := removal{
 		does: "end all sessions of", done: "signed out", about: aboutUser,
-		ends: "They have to sign in again. What they allowed clients stays.",
+		ends: "They have to sign in again, and links they made for others end. What they allowed clients stays.",
 		end: func(ctx context.Context, c admin.Caller, name string) error {
 			_, err := ofPerson(admin.EndUserSessions, refOf)(ctx, c, []string{name})
 			return err

@@ -300,7 +300,7 @@ func (o *office) userPassword() *cobra.Command {
 	printed := func(w io.Writer, made admin.Password) error { return printOnce(w, made.Password) }
 	return answer(o, c, printed, func(ctx context.Context, c admin.Caller, args []string) (a admin.Answer[admin.Password], err error) {
 		if !yes && !fromStdin {
-			err = o.ask(ctx, "This will end the password and all sessions of "+quoted(args)+".\nuser reset-link lets them choose one instead.", args[0])
+			err = o.ask(ctx, "This will end the password and all sessions of "+quoted(args)+", and the links they made for others.\nuser reset-link lets them choose one instead.", args[0])
 		}
 		if err != nil {
 			return a, err
@@ -322,7 +322,7 @@ func (o *office) userRemoveFactor() *cobra.Command {
 	factor := ""
 	c := o.removal(removal{
 		use: "remove-factor NAME...", short: "Remove the second factors of users who lost them", does: "remove second factors of", done: "without them",
-		ends:  "Their sessions and remembered browsers end, too; they set up new ones after they signed in.",
+		ends:  "Their sessions, remembered browsers and the links they made for others end, too; they set up new ones after they signed in.",
 		about: aboutUser,
 		end: func(ctx context.Context, c admin.Caller, name string) error {
 			_, err := ofPerson(admin.RemoveFactor, func(u admin.User) admin.FactorRef { return admin.FactorRef{UserRef: refOf(u), Factor: factor} })(ctx, c, []string{name})
