@@ -35,7 +35,7 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, v store.
 	if err != nil {
 		return err
 	}
-	hash, err := s.exchangePassword(r, user, form)
+	hash, err := s.exchangePassword(r, v, user, form)
 	if err != nil {
 		return s.passwordFailed(w, r, v, user, err)
 	}
@@ -57,13 +57,13 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, v store.
 	return s.secured(w, form, "password-changed")
 }
 
-func (s *Server) exchangePassword(r *http.Request, user store.User, form params) (hash string, err error) {
+func (s *Server) exchangePassword(r *http.Request, v store.Session, user store.User, form params) (hash string, err error) {
 	if user.PasswordHash != "" {
 		if _, err := s.signIn(r, user.Name, form["password"]); err != nil {
 			return "", err
 		}
 	}
-	return s.chosenPassword(r, form, user.PasswordHash, user.Name, user.FullName, user.Email)
+	return s.chosenPassword(r.Context(), ownersTurn(user.Name, sessionName(v.Hash)), form, user.PasswordHash, user.Name, user.FullName, user.Email)
 }
 
 func (s *Server) passwordFailed(w http.ResponseWriter, r *http.Request, v store.Session, user store.User, cause error) error {

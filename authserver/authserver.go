@@ -223,7 +223,7 @@ func (s *Server) CreateUser(ctx context.Context, username, password string, role
 	if err := checkUsername(username); err != nil {
 		return err
 	}
-	hash, err := s.newPassword(ctx, password, username)
+	hash, err := s.newPassword(ctx, actorsTurn(admin.Operator()), password, username)
 	if err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func (d desk) CreateUser(ctx context.Context, by admin.Actor, n admin.NewUser) (
 		return admin.CreatedUser{}, err
 	}
 	u := store.User{ID: newID("user_"), Name: n.Name, FullName: n.FullName, Email: n.Email, EmailVerified: n.Verified}
-	hash, made, err := d.firstPassword(ctx, n)
+	hash, made, err := d.firstPassword(ctx, by, n)
 	if err != nil {
 		return admin.CreatedUser{}, err
 	}
@@ -128,23 +128,23 @@ func (d desk) CreateUser(ctx context.Context, by admin.Actor, n admin.NewUser) (
 
 // firstPassword gives the hash of a new person's password, and the password
 // when nobody chose it.
-func (d desk) firstPassword(ctx context.Context, n admin.NewUser) (hash, made string, err error) {
+func (d desk) firstPassword(ctx context.Context, by admin.Actor, n admin.NewUser) (hash, made string, err error) {
 	if n.SignIn == admin.WithNothing && n.Password != "" {
 		return "", "", admin.RefuseMember("password", "password does not go with sign_in none: leave one of them out.")
 	}
 	if n.SignIn == admin.WithNothing {
 		return "", "", nil
 	}
-	return d.chosen(ctx, n.Password, n.Name, n.FullName, n.Email)
+	return d.chosen(ctx, by, n.Password, n.Name, n.FullName, n.Email)
 }
 
 // chosen is the hash of a password that was chosen, or of one made here.
-func (d desk) chosen(ctx context.Context, password string, about ...string) (hash, made string, err error) {
+func (d desk) chosen(ctx context.Context, by admin.Actor, password string, about ...string) (hash, made string, err error) {
 	if password == "" {
 		made = madePassword()
 		password = made
 	}
-	hash, err = d.s.newPassword(ctx, password, about...)
+	hash, err = d.s.newPassword(ctx, actorsTurn(by), password, about...)
 	if weak, ok := errors.AsType[strength.Problem](err); ok {
 		return "", "", admin.RefuseMember("password", "%s", string(weak))
 	}
@@ -264,7 +264,7 @@ func (d desk) SetPassword(ctx context.Context, by admin.Actor, q admin.PasswordC
 	if err != nil {
 		return admin.Password{}, said(err, "user")
 	}
-	hash, made, err := d.chosen(ctx, q.Password, p.Name, p.FullName, p.Email)
+	hash, made, err := d.chosen(ctx, by, q.Password, p.Name, p.FullName, p.Email)
 	if err != nil {
 		return admin.Password{}, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/role"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/token"
@@ -47,7 +48,7 @@ func newAbroad(t *testing.T, change func(*Provider), more ...func(*Config)) *abr
 // account is a person here who has an address; verified says whether we know it.
 func (a *abroad) account(name, email string, verified bool) store.User {
 	a.t.Helper()
-	hash, err := a.s.passwords.hash(a.t.Context(), testPassword)
+	hash, err := a.s.passwords.hash(a.t.Context(), actorsTurn(admin.Operator()), testPassword)
 	if err != nil {
 		a.t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ func TestKnownBrowsersHaveTriesOfTheirOwn(t *testing.T) {
 	g := newRig(t)
 	e := entry{UserID: g.userID(), UserName: testUser}
 	passwords := func(r *http.Request) int {
-		return tries(func() error { _, err := g.s.mayGuess(r, testUser); return err })
+		return tries(func() error { _, err := g.s.mayGuess(r, testUser, g.s.known(r, testUser)); return err })
 	}
 	codes := func(r *http.Request) int {
 		return tries(func() error { _, err := g.s.mayTry(r, e); return err })
@@ -97,7 +97,7 @@ func TestNamesInOtherLettersShareTheirTries(t *testing.T) {
 	names := []string{"ada", "ADA", "Ada", "\uff41da"}
 	n := tries(func() error {
 		names = append(names[1:], names[0])
-		_, err := g.s.mayGuess(g.request("POST", "/login", "", ""), names[0])
+		_, err := g.s.mayGuess(g.request("POST", "/login", "", ""), names[0], familiar{})
 		return err
 	})
 	if n != 10 {

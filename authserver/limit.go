@@ -24,24 +24,29 @@ type Buckets interface {
 // limits bound what one address, or one account name, may try. Trying is
 // paid for before the work and given back when the try was honest.
 type limits struct {
-	authorize *limiter // by address: authorization requests
-	guess     *limiter // by address: failed client authentications, codes, tokens
-	client    *limiter // by client that proved itself, instead: failed codes, tokens
-	refresh   *limiter // by grant: refreshes
-	machine   *limiter // by machine client: tokens of its own
-	admin     *limiter // by who asks, and with which client: requests to the administration API
-	login     *limiter // by address: failed sign-ins
-	account   *limiter // by account name, whether or not it exists: failed sign-ins
-	known     *limiter // by browser at which the password was right before, instead of the two above
-	documents *limiter // by address: fetches of client documents
-	register  *limiter // by address: registrations
-	devices   *limiter // by address: devices that begin to wait
-	userCodes *limiter // by address: codes that no device shows
-	away      *limiter // by address: people sent to other providers
-	second    *limiter // by account: failed second factors
-	familiar  *limiter // by browser at which a second factor was right before, instead
-	tickets   *limiter // by address: links that do not work
-	signUp    *limiter // by address: accounts that were created
+	authorize  *limiter // by address: authorization requests
+	guess      *limiter // by address: failed client authentications, codes, tokens
+	client     *limiter // by client that proved itself, instead: failed codes, tokens
+	refresh    *limiter // by grant: refreshes
+	machine    *limiter // by machine client: tokens of its own
+	admin      *limiter // by who asks, and with which client: requests to the administration API
+	login      *limiter // by address: failed sign-ins
+	account    *limiter // by account name, whether or not it exists, and address: failed sign-ins
+	around     *limiter // by account name and the network around the address
+	everywhere *limiter // by account name
+	home       *limiter // by account name and network its owner signed in from before, where one of these two is empty
+	known      *limiter // by browser at which the password was right before, instead of all above
+	right      *limiter // by account name and address, or by browser that is known: sign-ins that did not fail
+	documents  *limiter // by address: fetches of client documents
+	register   *limiter // by address: registrations
+	devices    *limiter // by address: devices that begin to wait
+	userCodes  *limiter // by address: codes that no device shows
+	away       *limiter // by address: people sent to other providers
+	second     *limiter // by account: failed second factors
+	secondHome *limiter // by account and network its owner signed in from before, instead
+	familiar   *limiter // by browser at which a second factor was right before, instead of both
+	tickets    *limiter // by address: links that do not work
+	signUp     *limiter // by address: accounts that were created
 }
 
 func newLimits(now func() time.Time, with shared, refused *prometheus.CounterVec) limits {
@@ -59,20 +64,28 @@ func newLimits(now func() time.Time, with shared, refused *prometheus.CounterVec
 		admin:  limiter("administration", time.Second/20, 400),
 		// A token is good for minutes. What is issued stays until it expires, and
 		// its end has to be told: a grant comes to some hundred at a time.
-		refresh:   limiter("refresh", 5*time.Second, 120),
-		machine:   limiter("machine", time.Second/10, 300),
-		login:     limiter("login", 5*time.Second, 20),
-		account:   limiter("account", 15*time.Second, 10),
-		known:     limiter("known", 15*time.Second, 10),
-		documents: limiter("documents", 5*time.Second, 10),
-		register:  limiter("register", 2*time.Second, 30),
-		devices:   limiter("devices", 2*time.Second, 60),
-		userCodes: limiter("user codes", 30*time.Second, 10),
-		away:      limiter("away", 2*time.Second, 60),
-		second:    limiter("second", 2*time.Minute, 5), // of a million codes three are good at a time
-		familiar:  limiter("second familiar", 2*time.Minute, 5),
-		tickets:   limiter("tickets", 5*time.Second, 20),
-		signUp:    limiter("sign up", time.Minute, 20),
+		refresh: limiter("refresh", 5*time.Second, 120),
+		machine: limiter("machine", time.Second/10, 300),
+		login:   limiter("login", 5*time.Second, 20),
+		// Of these three each is wider than the one before, and gets tries back no
+		// slower: whoever empties one fails from several addresses, or from several
+		// networks. NIST SP 800-63B has a hundred in a row.
+		account:    limiter("account", 15*time.Second, 10),
+		around:     limiter("account around", 15*time.Second, 30),
+		everywhere: limiter("account everywhere", 10*time.Second, 100),
+		home:       limiter("account home", 15*time.Second, 10),
+		known:      limiter("known", 15*time.Second, 10),
+		right:      limiter("right", 2*time.Second, 60),
+		documents:  limiter("documents", 5*time.Second, 10),
+		register:   limiter("register", 2*time.Second, 30),
+		devices:    limiter("devices", 2*time.Second, 60),
+		userCodes:  limiter("user codes", 30*time.Second, 10),
+		away:       limiter("away", 2*time.Second, 60),
+		second:     limiter("second", 2*time.Minute, 5), // of a million codes three are good at a time
+		secondHome: limiter("second home", 2*time.Minute, 5),
+		familiar:   limiter("second familiar", 2*time.Minute, 5),
+		tickets:    limiter("tickets", 5*time.Second, 20),
+		signUp:     limiter("sign up", time.Minute, 20),
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 
 	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/queue"
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
@@ -36,7 +37,7 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// It looks as after a wrong password, and costs the same.
-	_, _ = s.mayGuess(r, user.Name)
+	_, _ = s.mayGuess(r, user.Name, s.known(r, user.Name))
 	return s.loginFailed(w, r, p, browser, user.Name, err)
 }
 
@@ -53,7 +54,8 @@ func (s *Server) fromHere(r *http.Request) error {
 }
 
 // signIn checks name and password. The name is paid for whether or not it
-// exists, and the work is the same.
+// exists, and the work is the same. A try and a sign-in are paid for before;
+// what it was not is given back.
 func (s *Server) signIn(r *http.Request, name, password string) (store.User, error) {
 	if err := s.admitNetwork(r); err != nil {
 		return store.User{}, err
@@ -61,37 +63,27 @@ func (s *Server) signIn(r *http.Request, name, password string) (store.User, err
 	if len(name) > maxUsername || len(password) > maxPassword {
 		return store.User{}, refuse(WrongPassword)
 	}
-	giveBack, err := s.mayGuess(r, name)
+	own := s.known(r, name)
+	giveTry, err := s.mayGuess(r, name, own)
 	if err != nil {
 		return store.User{}, err
 	}
-	user, err := s.checkPassword(r.Context(), name, password)
+	giveSignIn, err := s.maySignIn(r, name, own)
+	if err != nil {
+		giveTry()
+		return store.User{}, err
+	}
+	user, err := s.checkPassword(r.Context(), s.signInTurn(r, name, own), name, password)
 	if reasonOf(err) != WrongPassword {
-		giveBack()
+		giveTry()
+	}
+	if err != nil {
+		giveSignIn()
 	}
 	return user, err
 }
 
-// mayGuess takes a try from address and account, or from this browser alone
-// where the account's password was right here before: strangers who fail at the
-// name all day do not keep its owner out.
-func (s *Server) mayGuess(r *http.Request, name string) (giveBack func(), err error) {
-	if own := s.known(r, name).password; own != "" {
-		return s.limits.known.try(own)
-	}
-	byAddress, err := s.limits.login.try(s.network(r))
-	if err != nil {
-		return nil, err
-	}
-	byAccount, err := s.limits.account.try(store.Folded(name))
-	if err != nil {
-		byAddress()
-		return nil, err
-	}
-	return func() { byAddress(); byAccount() }, nil
-}
-
-func (s *Server) checkPassword(ctx context.Context, name, password string) (store.User, error) {
+func (s *Server) checkPassword(ctx context.Context, by queue.Caller, name, password string) (store.User, error) {
 	user, err := s.store.User(ctx, name)
 	known := err == nil && user.PasswordHash != ""
 	if err == nil && !known || errors.Is(err, store.ErrNotFound) {
@@ -100,7 +92,7 @@ func (s *Server) checkPassword(ctx context.Context, name, password string) (stor
 	if err != nil {
 		return store.User{}, err
 	}
-	ok, err := s.passwords.matches(ctx, user.PasswordHash, password)
+	ok, err := s.passwords.matches(ctx, by, user.PasswordHash, password)
 	if err != nil {
 		return store.User{}, err
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/postern-mcp/postern/authserver/queue"
 )
 
 // loginForm is a fresh sign-in page and the form to send.
@@ -71,30 +73,20 @@ func TestTooManyHashesAtOnce(t *testing.T) {
 	g := newRig(t)
 	b := newBrowser(t)
 	form := g.loginForm(b, testUser, testPassword)
-	p := g.s.passwords
-	for range cap(p.tickets) {
-		p.tickets <- struct{}{}
-	}
+	empty := g.fillTurns()
 	a := g.submit(b, "/login", form)
 	if a.status != 503 || a.header.Get("Retry-After") == "" {
 		t.Errorf("got %d", a.status)
 	}
-	for range cap(p.tickets) {
-		<-p.tickets
-	}
+	empty()
 	if a := g.submit(b, "/login", form); a.status != 303 {
 		t.Errorf("got %d", a.status)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for range cap(p.slots) {
-		p.slots <- struct{}{}
-	}
-	if _, err := p.matches(ctx, p.decoy, "x"); reasonOf(err) != Busy {
+	p := g.s.passwords
+	if _, err := p.matches(ctx, queue.Caller{Shares: []string{"x"}}, p.decoy, "x"); reasonOf(err) != Busy || p.turns.Waiting() != 0 {
 		t.Errorf("a caller who left: %v", err)
-	}
-	if len(p.tickets) != 0 {
-		t.Error("a ticket was lost")
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/store"
 )
 
@@ -30,7 +31,7 @@ func (s *Server) HasPassword(ctx context.Context, username, password string) (bo
 	if err != nil {
 		return false, err
 	}
-	return s.passwords.matches(ctx, u.PasswordHash, password)
+	return s.passwords.matches(ctx, actorsTurn(admin.Operator()), u.PasswordHash, password)
 }
 
 // Account is a user or a client as an operator sees it.

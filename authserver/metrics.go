@@ -67,6 +67,7 @@ func (s *Server) expose(r prometheus.Registerer) {
 		gauge("signing_keys", "Keys that are published.", func() float64 { return float64(s.keys.Published().Len()) }),
 		gauge("signing_key_since_seconds", "When the key that signs began to.", func() float64 { return seconds(s.keys.Current().SignsFrom) }),
 		gauge("signing_key_until_seconds", "When the next key signs, at the latest.", func() float64 { return seconds(s.keys.Current().Until) }),
+		gauge("passwords_waiting", "Passwords that wait to be checked or hashed.", func() float64 { return float64(s.passwords.turns.Waiting()) }),
 		away("redis", s.limits.guess.with.outage.on.Load),
 		away("revocations", s.untold.Load),
 		away("keys", s.keys.Neglected),

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/argon2"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
+	"github.com/postern-mcp/postern/authserver/queue"
 	"github.com/postern-mcp/postern/authserver/strength"
 )
 
@@ -26,23 +27,21 @@ const (
 	argonLanes  = 1
 	argonBytes  = 32
 
-	waitingHashes = 32
+	waitingHashes   = 32 // of strangers, and as many of those who are known
+	hashesOfAccount = 2  // of one account at once, of strangers: whoever has its password elsewhere fills no more
 )
 
 // passwords hashes with argon2id, as many at once as there are processors and
-// a bounded number waiting: the memory an attacker can make it use is bounded.
+// a bounded number waiting, in turns: the memory an attacker can make it use is
+// bounded, and so is how long they make others wait.
 type passwords struct {
-	tickets chan struct{}
-	slots   chan struct{}
-	decoy   string // hash of nothing anyone knows, for users that do not exist
+	turns *queue.Queue
+	decoy string // hash of nothing anyone knows, for users that do not exist
 }
 
 func newPasswords() *passwords {
-	n := max(2, runtime.NumCPU())
-	return &passwords{
-		tickets: make(chan struct{}, n+waitingHashes), slots: make(chan struct{}, n),
-		decoy: encodeHash(randomBytes(16), randomBytes(argonBytes)),
-	}
+	most := queue.Bounds{AtOnce: max(2, runtime.NumCPU()), Waiting: waitingHashes, OfAccount: hashesOfAccount}
+	return &passwords{turns: queue.New(most), decoy: encodeHash(randomBytes(16), randomBytes(argonBytes))}
 }
 
 func randomBytes(n int) []byte {
@@ -51,26 +50,10 @@ func randomBytes(n int) []byte {
 	return b
 }
 
-// enter waits for a slot; Busy when too many wait already or the caller is gone.
-func (p *passwords) enter(ctx context.Context) (leave func(), err error) {
-	select {
-	case p.tickets <- struct{}{}:
-	default:
-		return nil, refuse(Busy)
-	}
-	select {
-	case p.slots <- struct{}{}:
-		return func() { <-p.slots; <-p.tickets }, nil
-	case <-ctx.Done():
-		<-p.tickets
-		return nil, refuseFor(Busy, ctx.Err())
-	}
-}
-
-func (p *passwords) hash(ctx context.Context, password string) (string, error) {
-	leave, err := p.enter(ctx)
+func (p *passwords) hash(ctx context.Context, by queue.Caller, password string) (string, error) {
+	leave, err := p.turns.Enter(ctx, by)
 	if err != nil {
-		return "", err
+		return "", refuseFor(Busy, err)
 	}
 	defer leave()
 	salt := randomBytes(16)
@@ -78,14 +61,14 @@ func (p *passwords) hash(ctx context.Context, password string) (string, error) {
 }
 
 // matches does the same work whether encoded is a person's hash or the decoy.
-func (p *passwords) matches(ctx context.Context, encoded, password string) (bool, error) {
+func (p *passwords) matches(ctx context.Context, by queue.Caller, encoded, password string) (bool, error) {
 	salt, want, err := decodeHash(encoded)
 	if err != nil {
 		return false, err
 	}
-	leave, err := p.enter(ctx)
+	leave, err := p.turns.Enter(ctx, by)
 	if err != nil {
-		return false, err
+		return false, refuseFor(Busy, err)
 	}
 	defer leave()
 	got := argon2.IDKey([]byte(password), salt, argonPasses, argonMemory, argonLanes, argonBytes)
@@ -95,11 +78,11 @@ func (p *passwords) matches(ctx context.Context, encoded, password string) (bool
 // newPassword is the hash of a password that somebody chose: a
 // strength.Problem when it would be guessed soon. about is what others know of
 // the person.
-func (s *Server) newPassword(ctx context.Context, password string, about ...string) (hash string, err error) {
+func (s *Server) newPassword(ctx context.Context, by queue.Caller, password string, about ...string) (hash string, err error) {
 	if err := s.checkStrength(password, about...); err != nil {
 		return "", err
 	}
-	return s.passwords.hash(ctx, password)
+	return s.passwords.hash(ctx, by, password)
 }
 
 // checkStrength is nil or a strength.Problem. Whoever guesses knows the person,

@@ -52,7 +52,7 @@ func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	hash, err := s.chosenPassword(r, form, user.PasswordHash, user.Name, user.FullName, user.Email)
+	hash, err := s.chosenPassword(r.Context(), ownersTurn(user.Name, "reset"), form, user.PasswordHash, user.Name, user.FullName, user.Email)
 	if err != nil {
 		return s.resetFailed(w, form, user, err)
 	}
@@ -64,6 +64,10 @@ func (s *Server) reset(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.audit(r, "password.reset", "subject", user.ID, "by", t.CreatedBy)
+	// Whoever fails at the name elsewhere does not keep them from what they just chose.
+	if err := s.rememberAs(w, r, store.Session{UserID: user.ID, Methods: []string{amrPassword}}); err != nil {
+		return err
+	}
 	to := pending{ID: newSecret(""), Next: accountPath, Expires: s.config.Now().Add(requestLife).Unix()}
 	return s.showLogin(w, http.StatusOK, client{}, to, s.browser(w, r), pages.Login{Username: user.Name, Done: "Your new password is set. Sign in with it."})
 }

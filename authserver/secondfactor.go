@@ -256,16 +256,6 @@ func (s *Server) paidPasskey(r *http.Request, e entry, form params) (methods []s
 	return methods, err
 }
 
-// mayTry takes a try from the account, or from this browser alone where a second
-// factor of the account was right here before: whoever knows the password and
-// fails elsewhere all day does not keep its owner out.
-func (s *Server) mayTry(r *http.Request, e entry) (giveBack func(), err error) {
-	if own := s.known(r, e.UserName).factor; own != "" {
-		return s.limits.familiar.try(own)
-	}
-	return s.limits.second.try(e.UserID)
-}
-
 // takeCode takes a code of the person's generator: one is taken once, at
 // whichever instance, and none of before it afterwards (RFC 6238 §5.2).
 func (s *Server) takeCode(ctx context.Context, userID, code string) error {

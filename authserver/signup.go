@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/pages"
+	"github.com/postern-mcp/postern/authserver/queue"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/strength"
 )
@@ -135,7 +137,7 @@ func (s *Server) createAccount(r *http.Request, t store.Ticket, form params) (st
 		return store.User{}, err
 	}
 	full := oneLine(form["full_name"])
-	hash, err := s.chosenPassword(r, form, "", form["username"], full, t.Email)
+	hash, err := s.chosenPassword(r.Context(), s.signUpTurn(r, t), form, "", form["username"], full, t.Email)
 	if err != nil {
 		giveBack()
 		return store.User{}, err
@@ -171,7 +173,7 @@ func oneLine(s string) string {
 // chosenPassword is the hash of the password of a form, typed twice the same,
 // not soon guessed, and another than the one whose hash is was, "" for none.
 // about is what others know of the person.
-func (s *Server) chosenPassword(r *http.Request, form params, was string, about ...string) (hash string, err error) {
+func (s *Server) chosenPassword(ctx context.Context, by queue.Caller, form params, was string, about ...string) (hash string, err error) {
 	password := form["new_password"]
 	if password != form["repeat_password"] {
 		return "", refuse(PasswordsDiffer)
@@ -180,7 +182,7 @@ func (s *Server) chosenPassword(r *http.Request, form params, was string, about 
 		return "", refuseFor(WeakPassword, err)
 	}
 	if was != "" {
-		same, err := s.passwords.matches(r.Context(), was, password)
+		same, err := s.passwords.matches(ctx, by, was, password)
 		if err != nil {
 			return "", err
 		}
@@ -188,7 +190,7 @@ func (s *Server) chosenPassword(r *http.Request, form params, was string, about 
 			return "", refuse(SamePassword)
 		}
 	}
-	return s.passwords.hash(r.Context(), password)
+	return s.passwords.hash(ctx, by, password)
 }
 
 // signUpFailed shows the form again, with everything but the passwords.

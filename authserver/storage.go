@@ -31,6 +31,7 @@ type Store interface {
 	passwordStore
 	signInStore
 	signInsShown
+	networkStore
 	nameStore
 	admissions
 	roleStore

@@ -70,16 +70,42 @@ func slowed(t *testing.T, most int, guess func(n int) reply) reply {
 	return reply{}
 }
 
-// TestFailedSignInsCountAtEveryInstance: for the account wherever they come
-// from, for the address whatever the name, and not for anybody else.
+// TestFailedSignInsCountAtEveryInstance: for the account from one address, from
+// its network and from everywhere, for the address whatever the name, and not for
+// anybody else. Meanwhile the owner of the account signs in, at browsers that
+// nobody knows: from anywhere while one network fails, and where they were before
+// while all do.
 func TestFailedSignInsCountAtEveryInstance(t *testing.T) {
 	b := openBranches(t)
 	w := newWindow(t)
 	either := []string{b.first, b.second}
-	slowed(t, 18, func(n int) reply { return b.signIn(t, w, either[n%2], b.user.Username, "wrong", n) })
-	for i, at := range either {
-		slowed(t, 3, func(n int) reply { return b.signIn(t, w, at, b.user.Username, "wrong", 20+3*i+n) })
+	network := func(n int) (address int) { return 250 * n }
+	owner := func(at string, who int) reply {
+		return b.signIn(t, newWindow(t), at, b.user.Username, b.user.Password, who)
 	}
+	home, away := network(200), network(210)
+	owner(b.first, home).expect(t, http.StatusSeeOther)
+
+	slowed(t, 18, func(n int) reply { return b.signIn(t, w, either[n%2], b.user.Username, "wrong", 0) })
+	slowed(t, 40, func(n int) reply { return b.signIn(t, w, either[n%2], b.user.Username, "wrong", 1+n) })
+	for i, at := range either {
+		b.signIn(t, w, at, b.user.Username, "wrong", 60+i).expect(t, http.StatusTooManyRequests)
+	}
+	owner(b.second, away).expect(t, http.StatusSeeOther)
+
+	slowed(t, 120, func(n int) reply { return b.signIn(t, w, either[n%2], b.user.Username, "wrong", network(1+n)) })
+	owner(b.second, home+1).expect(t, http.StatusSeeOther)
+	somewhere := 220
+	eventually(t, func() error {
+		somewhere++
+		b.signIn(t, w, b.first, b.user.Username, "wrong", network(somewhere)) // one that time gave back
+		got := owner(b.second, network(somewhere))
+		if got.status != http.StatusTooManyRequests {
+			return fmt.Errorf("from somewhere new: %d", got.status)
+		}
+		return got.unhurried()
+	})
+
 	const guesser = 50
 	slowed(t, 36, func(n int) reply { return b.signIn(t, w, either[n%2], fmt.Sprint("somebody", n), "wrong", guesser) })
 	for _, at := range either {
@@ -119,8 +145,8 @@ func TestRedisAwayKeepsNobodyOut(t *testing.T) {
 	if here, there := b.guessed(t, 2, 10, 0); here != http.StatusTooManyRequests || there == http.StatusTooManyRequests {
 		t.Errorf("apart: %d where ten were made, %d where none was", here, there)
 	}
-	slowed(t, 18, func(n int) reply { return b.signIn(t, w, b.first, "grace", "wrong", 100+n) })
-	b.signIn(t, w, b.second, "grace", "wrong", 151).expect(t, http.StatusForbidden)
+	slowed(t, 18, func(int) reply { return b.signIn(t, w, b.first, "grace", "wrong", 100) })
+	b.signIn(t, w, b.second, "grace", "wrong", 100).expect(t, http.StatusForbidden)
 	if n := strings.Count(b.server.out.String(), "shared.away"); n != 1 {
 		t.Errorf("one outage is said %d times", n)
 	}
