@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/postern-mcp/postern/authserver/dpop"
@@ -35,11 +36,13 @@ type bureau struct {
 	url     string
 	process *process
 	key     jose.PrivateKey
-	machine account
 	keeper  account // may introspect
 	public  string  // client id
 	browser *http.Client
 	asked   int
+
+	machines []account
+	served   atomic.Int64 // calls that machines made
 
 	password string
 	access   string   // the last one by credentials
@@ -49,13 +52,36 @@ type bureau struct {
 // account is a client with a secret.
 type account struct{ id, secret string }
 
+// turn is how many calls one machine makes: the server bounds how much one gets
+// in a minute, which is not what is measured.
+const turn = 250
+
+// machine is the one whose turn it is.
+func (b *bureau) machine() account {
+	return b.machines[int(b.served.Add(1)-1)/turn%len(b.machines)]
+}
+
 func (a account) basic() http.Header {
 	r := http.Request{Header: http.Header{}}
 	r.SetBasicAuth(url.QueryEscape(a.id), url.QueryEscape(a.secret))
 	return r.Header
 }
 
-func openBureau(binary, folder, database string) (*bureau, error) {
+// keeping is where an authorization server keeps things.
+type keeping struct {
+	database string
+	redis    string // URL of the one with what is short-lived; "" for none
+}
+
+func (k keeping) lines() string {
+	if k.redis == "" {
+		return ""
+	}
+	return "  short_lived: redis\nstate: {secret_file: secret, redis: {url_file: redis}}\n"
+}
+
+// openBureau opens one whose machines will make so many calls.
+func openBureau(binary, folder string, in keeping, calls int) (*bureau, error) {
 	address, err := freeAddress()
 	if err != nil {
 		return nil, err
@@ -69,8 +95,8 @@ func openBureau(binary, folder, database string) (*bureau, error) {
   registration: open
   trusted_proxies: [127.0.0.0/8]
   resources: [{resource: "%s", name: bench, scopes: [{name: use, default: true}]}]
-`, address, address, database, resource)
-	if err := errors.Join(os.WriteFile(config, []byte(text), 0o600), os.WriteFile(filepath.Join(folder, "secret"), []byte(rand.Text()+rand.Text()), 0o600)); err != nil {
+%s`, address, address, in.database, resource, in.lines())
+	if err := errors.Join(os.WriteFile(filepath.Join(folder, "redis"), []byte(in.redis), 0o600), os.WriteFile(config, []byte(text), 0o600), os.WriteFile(filepath.Join(folder, "secret"), []byte(rand.Text()+rand.Text()), 0o600)); err != nil {
 		return nil, err
 	}
 	b := &bureau{url: "http://" + address, password: rand.Text()}
@@ -80,19 +106,23 @@ func openBureau(binary, folder, database string) (*bureau, error) {
 	if b.process, err = start(binary, "authserver", "-c", config); err != nil {
 		return nil, err
 	}
-	if err := errors.Join(b.process.waitFor(address), b.staff(binary, config)); err != nil {
+	if err := errors.Join(b.process.waitFor(address), b.staff(binary, config, calls/turn+1)); err != nil {
 		b.process.stop()
 		return nil, err
 	}
 	return b, nil
 }
 
-func (b *bureau) staff(binary, config string) (err error) {
+func (b *bureau) staff(binary, config string, machines int) (err error) {
 	if _, err = administer(binary, config, b.password+"\n", "user", "create", username, "--password-stdin"); err != nil {
 		return err
 	}
-	if b.machine, err = administer(binary, config, "", "client", "create", "bench", "--scope", "use"); err != nil {
-		return err
+	for len(b.machines) < machines {
+		made, err := administer(binary, config, "", "client", "create", "bench", "--scope", "use")
+		if err != nil {
+			return err
+		}
+		b.machines = append(b.machines, made)
 	}
 	if b.keeper, err = administer(binary, config, "", "resource-server", "create", "bench", "--resource", resource); err != nil {
 		return err
@@ -150,7 +180,7 @@ func (b *bureau) nonce(target dpop.Target) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	req.Header = b.machine.basic()
+	req.Header = b.machine().basic()
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.Header.Set("DPoP", proof)
 	resp, err := http.DefaultClient.Do(req)

@@ -45,24 +45,45 @@ func (s settings) measureIssuers(ctx context.Context) error {
 	fmt.Printf("\nauthorization server: %d calls a round, %d rounds, %d in flight; medians\n", s.grants, s.rounds, s.clients)
 	fmt.Printf("one P-256 signature %.1f µs, one verification %.1f µs\n", sign, verify)
 	cost := func(c grantCase) float64 { return c.cost.made*sign + c.cost.checked*verify }
-	if err := s.measureIssuer(ctx, "SQLite", "sqlite:auth.db", cost); err != nil {
+	if err := s.measureIssuer(ctx, "SQLite", keeping{database: "sqlite:auth.db"}, cost); err != nil {
 		return err
 	}
-	address, stop, err := postgrestest.Serve()
-	if err != nil {
+	if err := s.measureOnServers(ctx, "PostgreSQL, itself not counted and without fsync", "", cost); err != nil {
 		return err
 	}
-	defer stop()
-	return s.measureIssuer(ctx, "PostgreSQL, itself not counted and without fsync", address, cost)
-}
-
-func (s settings) measureIssuer(ctx context.Context, title, database string, cost func(grantCase) float64) error {
 	folder, err := os.MkdirTemp("", "postern-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
-	b, err := openBureau(s.binary, folder, database)
+	redis, url, err := startRedis(folder)
+	if redis != nil {
+		defer redis.stop()
+	}
+	if err != nil {
+		return err
+	}
+	return s.measureOnServers(ctx, "PostgreSQL, with what is short-lived in Redis; themselves not counted", url, cost)
+}
+
+// measureOnServers measures on an empty PostgreSQL, and with a Redis when there is
+// a URL of one.
+func (s settings) measureOnServers(ctx context.Context, title, redis string, cost func(grantCase) float64) error {
+	address, stop, err := postgrestest.Serve()
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return s.measureIssuer(ctx, title, keeping{address, redis}, cost)
+}
+
+func (s settings) measureIssuer(ctx context.Context, title string, in keeping, cost func(grantCase) float64) error {
+	folder, err := os.MkdirTemp("", "postern-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(folder)
+	b, err := openBureau(s.binary, folder, in, (s.rounds+1)*(2*s.grants+1))
 	if err != nil {
 		return err
 	}
@@ -132,7 +153,7 @@ func (b *bureau) machineForm(int) url.Values {
 }
 
 func (b *bureau) credentials(int) (*subject, error) {
-	return b.to("/token", b.machineForm, func(int) http.Header { return b.machine.basic() }, func(i int, g granted) bool {
+	return b.to("/token", b.machineForm, func(int) http.Header { return b.machine().basic() }, func(i int, g granted) bool {
 		if i == 0 {
 			b.access = g.Access
 		}
@@ -143,7 +164,7 @@ func (b *bureau) credentials(int) (*subject, error) {
 func (b *bureau) boundCredentials(n int) (*subject, error) {
 	proofs, err := b.proofs(n)
 	return b.to("/token", b.machineForm, func(i int) http.Header {
-		h := b.machine.basic()
+		h := b.machine().basic()
 		h.Set("DPoP", proofs[i])
 		return h
 	}, func(_ int, g granted) bool { return g.Access != "" }), err

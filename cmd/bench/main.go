@@ -3,8 +3,8 @@
 // and DPoP with Redis, in one run on this machine. It prints calls per second,
 // CPU per call of the proxy process, latencies, memory and the ratios. Then the
 // same of the authorization server: tokens by credentials, code and refresh
-// token, and introspection, on SQLite and PostgreSQL, against the signatures
-// that each call needs.
+// token, and introspection, on SQLite, PostgreSQL, and PostgreSQL with Redis,
+// against the signatures that each call needs.
 package main
 
 import (
