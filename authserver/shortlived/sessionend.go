@@ -65,7 +65,9 @@ func (s *Store) endBut(ctx context.Context, user string, but store.Hash, commit 
 	if err := commit(); err != nil {
 		return 0, err
 	}
-	_ = s.takeOn(context.WithoutCancel(ctx), user, but)
+	after, cancel := afterwards(ctx)
+	defer cancel()
+	_ = s.takeOn(after, user, but)
 	var others []store.Session
 	for _, v := range before {
 		if v.Hash != but {
@@ -74,6 +76,14 @@ func (s *Store) endBut(ctx context.Context, user string, but store.Hash, commit 
 	}
 	s.forgetSessions(ctx, others...)
 	return int64(len(others)), nil
+}
+
+const tidying = 5 * time.Second
+
+// afterwards is for what follows from something that is committed, whether or not
+// somebody still waits for it.
+func afterwards(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), tidying)
 }
 
 // takeOn is for a session of the era before this one alone: it was to stay at

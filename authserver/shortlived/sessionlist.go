@@ -34,12 +34,16 @@ func (s *Store) listSession(ctx context.Context, v store.Session) error {
 	})
 }
 
+// mostListed bounds what is read of the list of a person, which has some
+// keptSessions unless somebody else writes to Redis.
+const mostListed = 1000
+
 // hashesOf are the hashes in the list of a person, the latest first.
 func (s *Store) hashesOf(ctx context.Context, user string) ([]store.Hash, error) {
 	var lists []*redis.ZSliceCmd
 	err := s.redis.together(ctx, func(ctx context.Context, to redis.Pipeliner) {
 		for _, index := range s.indexesOf(user) {
-			lists = append(lists, to.ZRevRangeWithScores(ctx, index, 0, -1))
+			lists = append(lists, to.ZRevRangeWithScores(ctx, index, 0, mostListed-1))
 		}
 	})
 	if err != nil {
@@ -133,10 +137,10 @@ func (s *Store) unlist(ctx context.Context, lists []string, none []store.Hash) {
 // AllSessions are at most limit sessions that stand, of a person or of everybody
 // (""), the newest first, from the one before on.
 func (s *Store) AllSessions(ctx context.Context, user string, before time.Time, hash []byte, now time.Time, limit int) ([]store.Session, error) {
-	from := position{before, hash}
+	from := positionOf(before, hash)
 	if user != "" {
 		all, err := s.Sessions(ctx, user, now)
-		all = slices.DeleteFunc(all, func(v store.Session) bool { return !from.isBefore(v.CreatedAt, v.Hash) })
+		all = slices.DeleteFunc(all, func(v store.Session) bool { return !from.isBefore(score(v.CreatedAt), v.Hash) })
 		slices.SortFunc(all, latestFirst)
 		return all[:min(len(all), limit)], err
 	}
@@ -163,46 +167,45 @@ func latestFirst(a, b store.Session) int {
 	return bytes.Compare(b.Hash[:], a.Hash[:])
 }
 
-// position is a place in the list of everybody's sessions; the zero position is before the
-// first one.
+// position is a place in the list of everybody's sessions: when one began, in
+// milliseconds, and its hash.
 type position struct {
-	at   time.Time
-	hash []byte
+	first bool // before all of them
+	at    float64
+	hash  []byte
 }
 
-// isBefore says whether a session comes after the place, which is to say began
+func score(at time.Time) float64 { return float64(at.UnixMilli()) }
+
+func positionOf(at time.Time, hash []byte) position {
+	return position{first: at.IsZero(), at: score(at), hash: hash}
+}
+
+// isBefore says whether a session comes after the position, which is to say began
 // before it.
-func (p position) isBefore(at time.Time, h store.Hash) bool {
-	if p.at.IsZero() {
-		return true
-	}
-	return at.Before(p.at) || at.Equal(p.at) && bytes.Compare(h[:], p.hash) < 0
+func (p position) isBefore(at float64, h store.Hash) bool {
+	return p.first || at < p.at || at == p.at && bytes.Compare(h[:], p.hash) < 0
 }
 
-// after are some hashes of the list that come after a place, the place of the
-// last one, and whether there are more. Many may have begun in one millisecond.
+// after are some hashes of the list that come after a position, the position of
+// the last one, and whether there are more. Many may have begun in one millisecond.
 func (s *Store) after(ctx context.Context, from position, some int) (hashes []store.Hash, last position, more bool, err error) {
 	highest := "+inf"
-	if !from.at.IsZero() {
-		highest = strconv.FormatInt(from.at.UnixMilli(), 10)
+	if !from.first {
+		highest = strconv.FormatFloat(from.at, 'f', -1, 64)
 	}
-	for {
-		var found []redis.Z
-		err := s.redis.do(ctx, func(ctx context.Context) (err error) {
-			found, err = s.redis.client.ZRevRangeByScoreWithScores(ctx, s.everybodys(), &redis.ZRangeBy{Min: "-inf", Max: highest, Count: int64(some)}).Result()
-			return err
-		})
+	for ; ; some *= 2 {
+		found, err := s.redis.descending(ctx, s.everybodys(), highest, some)
 		if err != nil {
 			return nil, position{}, false, err
 		}
 		for _, z := range found {
-			if h, ok := hashOf(z); ok && from.isBefore(moment(int64(z.Score)), h) {
-				hashes, last = append(hashes, h), position{moment(int64(z.Score)), h[:]}
+			if h, ok := hashOf(z); ok && from.isBefore(z.Score, h) {
+				hashes, last = append(hashes, h), position{at: z.Score, hash: h[:]}
 			}
 		}
 		if more = len(found) == some; !more || len(hashes) > 0 {
 			return hashes, last, more, nil
 		}
-		some *= 2
 	}
 }

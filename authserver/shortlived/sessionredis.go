@@ -57,3 +57,12 @@ func (r *Redis) together(ctx context.Context, queue func(context.Context, redis.
 		return err
 	})
 }
+
+// descending are at most some members of an ordered set, from a score down.
+func (r *Redis) descending(ctx context.Context, index, highest string, some int) (found []redis.Z, err error) {
+	err = r.do(ctx, func(ctx context.Context) error {
+		found, err = r.client.ZRevRangeByScoreWithScores(ctx, index, &redis.ZRangeBy{Min: "-inf", Max: highest, Count: int64(some)}).Result()
+		return err
+	})
+	return found, err
+}

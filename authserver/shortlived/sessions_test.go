@@ -3,6 +3,7 @@ package shortlived
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -187,11 +188,15 @@ func TestForgedSessions(t *testing.T) {
 			must(t, p.client.ZAdd(ctx, list, redis.Z{Score: float64(t0.UnixMilli()), Member: member}).Err())
 		}
 	}
+	odd := []redis.Z{{Score: float64(time.Time{}.UnixMilli()), Member: strings.Repeat("z", 32)}, {Score: math.Inf(1), Member: strings.Repeat("i", 32)}, {Score: math.Inf(-1), Member: strings.Repeat("m", 32)}}
+	must(t, p.client.ZAdd(ctx, s.everybodys(), odd...).Err())
 	if all, err := s.Sessions(ctx, "u1", t0); len(all) != 1 || err != nil || all[0].Hash != h("one") {
 		t.Errorf("ada's: %v, %v", all, err)
 	}
-	if all, err := s.AllSessions(ctx, "", time.Time{}, nil, t0, 10); len(all) != 2 || err != nil {
-		t.Errorf("everybody's: %v, %v", all, err)
+	for _, limit := range []int{1, 10} {
+		if all, err := s.AllSessions(ctx, "", time.Time{}, nil, t0, limit); len(all) != min(2, limit) || err != nil {
+			t.Errorf("everybody's: %v, %v", all, err)
+		}
 	}
 	must(t, failed(s.EndSessions(ctx, "u1", store.Hash{})))
 	expectSession(t, s, "hers", true)

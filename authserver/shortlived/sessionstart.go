@@ -64,7 +64,9 @@ func (s *Store) forgetSessions(ctx context.Context, all ...store.Session) {
 	if len(all) == 0 {
 		return
 	}
-	_ = s.redis.together(context.WithoutCancel(ctx), func(ctx context.Context, to redis.Pipeliner) {
+	ctx, cancel := afterwards(ctx)
+	defer cancel()
+	_ = s.redis.together(ctx, func(ctx context.Context, to redis.Pipeliner) {
 		for _, v := range all {
 			to.Del(ctx, s.sessionName(v.Hash))
 			to.ZRem(ctx, s.everybodys(), string(v.Hash[:]))
