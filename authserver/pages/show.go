@@ -18,14 +18,13 @@ func claimed(text string) template.HTML { return marked(text, quoting([]rune(tex
 
 // within is text in a narrow place, such as a cell: an address goes on in the
 // next line behind one of its signs, rather than within a word.
-func within(text string) template.HTML { return marked(text, nil, breaks([]rune(text))) }
+func within(text string) template.HTML { return marked(text, nil, breaks([]rune(text), "@./")) }
 
-// breaks says behind which characters of an address the next line may begin.
-func breaks(text []rune) []bool {
-	const signs = "@./"
+// breaks says behind which signs, within a word, the next line may begin.
+func breaks(text []rune, signs string) []bool {
 	at := make([]bool, len(text))
-	for i, r := range text[:max(0, len(text)-1)] {
-		at[i] = strings.ContainsRune(signs, r) && !strings.ContainsRune(signs+" ", text[i+1])
+	for i := 1; i < len(text)-1; i++ {
+		at[i] = strings.ContainsRune(signs, text[i]) && text[i-1] != ' ' && !strings.ContainsRune(signs+" ", text[i+1])
 	}
 	return at
 }
@@ -58,7 +57,7 @@ func marked(text string, besides, breaks []bool) template.HTML {
 // bare is a URL as people read it, without its scheme.
 func bare(url string) template.HTML {
 	_, rest, _ := strings.Cut(url, "://")
-	return within(rest)
+	return marked(rest, nil, breaks([]rune(rest), "/"))
 }
 
 // maxMarks is how many marks one letter may carry: as many as any writing needs.

@@ -42,6 +42,8 @@ func TestAddressesBreakAtTheirSigns(t *testing.T) {
 		"Add. Then multiply.": "Add. Then multiply.",
 		"a.\u200bb":           `a.<wbr><span class="odd">U+200B</span>b`,
 		"<b>.c":               "&lt;b&gt;.<wbr>c",
+		"in /etc/x":           "in /etc/<wbr>x",
+		"":                    "",
 		"known here":          "known here",
 	} {
 		if got := string(within(text)); got != "<bdi>"+want+"</bdi>" {
