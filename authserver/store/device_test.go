@@ -33,3 +33,16 @@ func TestSweepForgetsDevices(t *testing.T) {
 		want(t, err, ErrNotFound)
 	})
 }
+
+// decidedWork is what happens to codes and devices that waited elsewhere.
+func decidedWork(t *testing.T, s *DB) []error {
+	t.Helper()
+	a := request("elsewhere", "", false)
+	device := func(name string) DeviceRequest {
+		return DeviceRequest{Hash: h("device " + name), UserCode: h("code " + name), ClientID: "c1", Resource: "r", ExpiresAt: t0.Add(time.Minute)}
+	}
+	return []error{
+		s.ApproveWithoutCode(t.Context(), a), failed(s.RedeemNewCode(t.Context(), a.Code, nil, ofGrant(a, h("elsewhere")), t0, t0)),
+		s.AllowNewDevice(t.Context(), device("elsewhere"), deviceGrant("elsewhere"), ""), s.DenyNewDevice(t.Context(), device("denied"), t0),
+	}
+}

@@ -29,6 +29,11 @@ func hot(t *testing.T, s *DB) {
 	linked, later := ada, deviceGrant("1")
 	linked.Era, later.Era = 1, 1
 	ofDevice := AccessToken{ID: "of the device", GrantID: d.GrantID, ClientID: "c1", Subject: "u1", ExpiresAt: t0}
+	for i, err := range decidedWork(t, s) {
+		if err != nil {
+			t.Errorf("operation %d on what waited elsewhere: %v", i, err)
+		}
+	}
 	for i, err := range elsewhereWork(t, s) {
 		if err != nil {
 			t.Errorf("operation %d on sessions elsewhere: %v", i, err)
