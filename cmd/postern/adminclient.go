@@ -192,7 +192,7 @@ func (o *office) clientRotate() *cobra.Command {
 	var overlap time.Duration
 	var yes bool
 	c := &cobra.Command{Use: "rotate-secret CLIENT_ID", Short: "Make another secret for a client; prints it, once", Args: oneName}
-	c.Flags().DurationVar(&overlap, "overlap", 0, "for how long the secret before is good as well, up to 168h")
+	c.Flags().DurationVar(&overlap, "overlap", 0, "for how long the secret before is good as well, up to 168h; not at all when absent")
 	yesFlag(c, &yes)
 	c.PreRunE = func(_ *cobra.Command, args []string) error {
 		return o.askable(yes || overlap > 0, "end the secret of "+quoted(args)+" at once")

@@ -55,7 +55,7 @@ func (o *office) grantList() *cobra.Command {
 func (o *office) grantRevoke() *cobra.Command {
 	return o.removal(removal{
 		use: "revoke ID...", short: "Revoke grants", does: "revoke these grants", done: "revoked",
-		ends: "Every token of theirs ends; proxies refuse them within seconds. The client has to ask again. One that is not there counts as ended.", about: named,
+		ends: "Every token of theirs ends; proxies refuse them within seconds. The client has to ask again.\nOne that is not there counts as ended.", about: named,
 		end: func(ctx context.Context, c admin.Caller, id string) error {
 			_, err := admin.Call(ctx, c, admin.RevokeGrant, admin.GrantRef{ID: id})
 			return err
@@ -84,7 +84,7 @@ func (o *office) tokenList() *cobra.Command {
 func (o *office) tokenRevoke() *cobra.Command {
 	return o.removal(removal{
 		use: "revoke ID...", short: "Revoke access tokens by their jti", does: "revoke these access tokens", done: "revoked",
-		ends: "Proxies refuse them within seconds. Refreshing gets others: grant revoke ends that. One that is not there counts as ended.", about: named,
+		ends: "Proxies refuse them within seconds. Refreshing gets others: grant revoke ends that.\nOne that is not there counts as ended.", about: named,
 		end: func(ctx context.Context, c admin.Caller, id string) error {
 			_, err := admin.Call(ctx, c, admin.RevokeToken, admin.TokenRef{ID: id})
 			return err

@@ -48,7 +48,7 @@ func (o *office) invitationList() *cobra.Command {
 func (o *office) invitationCancel() *cobra.Command {
 	return o.removal(removal{
 		use: "cancel ID...", short: "Cancel invitations", does: "cancel these invitations", done: "cancelled",
-		ends: "Their links open nothing any more. One that is not there counts as ended.", about: named,
+		ends: "Their links open nothing any more.\nOne that is not there counts as ended.", about: named,
 		end: func(ctx context.Context, c admin.Caller, id string) error {
 			_, err := admin.Call(ctx, c, admin.CancelInvitation, admin.InvitationRef{ID: id})
 			return err

@@ -32,7 +32,7 @@ func (o *office) sessionList() *cobra.Command {
 func (o *office) sessionEnd() *cobra.Command {
 	some := removal{
 		does: "end these sessions", done: "ended", about: named,
-		ends: "Whoever is signed in there has to sign in again. What they allowed clients stays. One that is not there counts as ended.",
+		ends: "Whoever is signed in there has to sign in again. What they allowed clients stays.\nOne that is not there counts as ended.",
 		end: func(ctx context.Context, c admin.Caller, id string) error {
 			_, err := admin.Call(ctx, c, admin.EndSession, admin.SessionRef{ID: id})
 			return err
@@ -47,7 +47,8 @@ func (o *office) sessionEnd() *cobra.Command {
 		},
 	}
 	user := ""
-	c := &cobra.Command{Use: "end (ID... | --user NAME)", Short: "Sign browsers out: these, or all of a user"}
+	c := &cobra.Command{Use: "end (ID... | --user NAME)", Short: "Sign browsers out: these, or all of a user",
+		Long: "Sign browsers out: these, by the ids that session list shows, or all of a user.\n" + some.ends + "\nWith --user: " + all.ends}
 	c.Flags().StringVar(&user, "user", "", "all of this user, by name")
 	c.Args = func(_ *cobra.Command, ids []string) error {
 		if (user == "") == (len(ids) == 0) {
