@@ -56,7 +56,7 @@ var shapes = []struct{ args, members string }{
 	{"key list", "items"},
 	{"key rotate", keyMembers},
 	{"key reseal", "sealed"},
-	{"key revoke KID --yes", keyMembers},
+	{"key revoke --yes -- KID", keyMembers},
 	{"client delete CLIENT --yes", "ended"},
 	{"user delete ada eve --yes", "ended"},
 }

@@ -96,7 +96,7 @@ func TestKeyCommands(t *testing.T) {
 	if all := v.listed("list"); len(all) != 2 || all[0][4] != all[1][3] {
 		t.Errorf("the one signs until the other does: %v", all)
 	}
-	fresh := v.listed("revoke", "--yes", first[0][0])
+	fresh := v.listed("revoke", "--yes", "--", first[0][0])
 	if fresh[0][2] != "signs" || fresh[0][0] == first[0][0] || fresh[0][0] == next[0][0] {
 		t.Errorf("revoke: %v", fresh)
 	}
@@ -109,8 +109,10 @@ func TestKeyCommands(t *testing.T) {
 		code int
 		want string
 	}{
-		{[]string{"revoke", "--yes", first[0][0]}, exitFindings, "there is no good key"},
+		{[]string{"revoke", "--yes", "--", first[0][0]}, exitFindings, "there is no good key"},
 		{[]string{"revoke"}, exitUsage, "takes one name"},
+		{[]string{"revoke", "--yes", "-Habc"}, exitUsage, "goes behind --, after all flags: postern admin key revoke -- -abc\nSee:"},
+		{[]string{"revoke", "--yes", "--", "-Habc"}, exitFindings, `there is no good key "-Habc"`},
 		{[]string{"rotate", "--after", "14s"}, exitFindings, "a key must be published for 15s before it signs"},
 		{[]string{"forget"}, exitUsage, "there is no command"},
 	} {

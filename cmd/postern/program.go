@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -63,7 +64,11 @@ func (p program) root() *cobra.Command {
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w\nSee: %s --help", err, c.CommandPath())}
+		hint := ""
+		if strings.HasPrefix(err.Error(), "unknown shorthand") && strings.Contains(c.Use, " ") {
+			hint = "\nAn id or name that begins with a hyphen goes behind --, after all flags: " + c.CommandPath() + " -- -abc"
+		}
+		return usageError{fmt.Errorf("%w%s\nSee: %s --help", err, hint, c.CommandPath())}
 	})
 	root.AddCommand(p.upCommand(), p.proxyCommand(), p.authserverCommand(), p.mcpCommand(), p.adminCommand(), p.checkCommand(), p.versionCommand())
 	return root

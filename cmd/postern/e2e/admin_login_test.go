@@ -177,7 +177,7 @@ func TestAdminAsksBeforeItDestroys(t *testing.T) {
 		{"x\n", []string{"session", "end", "--user", "ada"}, "This will end all sessions of:\n  ada: 1 session, 1 grant\n", 1},
 		{"x\n", []string{"client", "delete", o.public}, "This will delete:\n  " + o.public + " (suite, application): 1 grant\n", 1},
 		{"x\n", []string{"grant", "revoke", "one", "two"}, "This will revoke these grants:\n  one\n  two\nEvery token of theirs ends", 1},
-		{"x\n", []string{"key", "revoke", kid}, "This will take back the key " + kid + ", which signs now.\nEvery token it signed is refused", 1},
+		{"x\n", []string{"key", "revoke", "--", kid}, "This will take back the key " + kid + ", which signs now.\nEvery token it signed is refused", 1},
 		{"x\n", []string{"role", "give", "registrar", "--user", "ada"}, "This will give the role registrar to:\n  ada\nIt lets them administer this server, with postern:read postern:users.\n", 1},
 		{"ada\n", []string{"role", "give", "registrar", "--user", "ada"}, "Type ada to go on:", 0},
 		{"eve\n", []string{"user", "delete", "eve"}, "This will delete, for good:\n  eve (Eve A): 0 sessions, 0 grants, roles registrar\n", 0},

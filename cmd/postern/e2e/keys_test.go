@@ -295,7 +295,7 @@ func TestRevokedSigningKeyIsRefused(t *testing.T) {
 	for _, c := range []*caller{lost, &there} {
 		c.send(t, modernCall("echo", `{}`)).expect(t, http.StatusOK)
 	}
-	o.key(t, "revoke", "--yes", kidOf(lost.token))
+	o.key(t, "revoke", "--yes", "--", kidOf(lost.token))
 	began := time.Now()
 	for _, c := range []*caller{lost, &there} {
 		eventually(t, c.gets(t, http.StatusUnauthorized, "token_unknown_key"))
