@@ -164,3 +164,15 @@ func TestRecoveryCodeIsNamedInTheListOfBrowsers(t *testing.T) {
 		t.Errorf("the token says %v", got)
 	}
 }
+
+// Whoever signs up is told that it worked, wherever they are led.
+func TestNewcomersHearThatTheirAccountIsMade(t *testing.T) {
+	g := newRig(t, func(c *Config) { c.SignUp = SignUpOpen })
+	b := newBrowser(t)
+	a := g.submit(b, "/sign-up", g.newcomer(b, "/sign-up"))
+	if a.status != 303 {
+		t.Fatalf("got %d %s", a.status, a.words())
+	}
+	says(t, g.get(b, g.local(a)), "Hello, Grace Hopper", "Your account is made, and you are signed in.", "Address of this page"+g.url+"/account")
+	says(t, g.get(b, "/account"), "-Your account is made")
+}
