@@ -2,10 +2,12 @@ package shortlived
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -110,6 +112,38 @@ func TestEndedSessionStaysEnded(t *testing.T) {
 			expectSession(t, s, "one", false)
 			expectSession(t, s, "thief", false)
 		})
+	}
+}
+
+// Of many who go on with one session at two instances one does, and its end at
+// one is its end at both.
+func TestTwoInstancesHoldASessionOnce(t *testing.T) {
+	p := onServer(t)
+	ctx, at := t.Context(), []*Store{signedIn(t, p), p.open(t)}
+	for round := range 5 {
+		first := sessionOf(fmt.Sprint("first ", round))
+		must(t, at[round%2].StartSession(ctx, first, store.Hash{}))
+		var all sync.WaitGroup
+		var done atomic.Int32
+		for i := range 8 {
+			on := store.Admission{Session: sessionOf(fmt.Sprint(round, " next ", i)), Before: first.Hash, Held: true,
+				SignIn: store.SignIn{UserID: "u1", At: t0, Outcome: store.SignedIn}}
+			all.Go(func() {
+				err := at[i%2].Admit(ctx, on, t0, func([]string, store.Grant) bool { return false })
+				if err == nil {
+					done.Add(1)
+				} else if !errors.Is(err, store.ErrSpent) {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		left, err := at[1].Sessions(ctx, "u1", t0)
+		if must(t, err); done.Load() != 1 || len(left) != 1 {
+			t.Fatalf("%d went on; left: %v", done.Load(), left)
+		}
+		must(t, at[0].EndSession(ctx, left[0].Hash))
+		expectSession(t, at[1], string(left[0].Hash[:]), false)
 	}
 }
 
