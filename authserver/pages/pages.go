@@ -13,7 +13,7 @@ import (
 //go:embed templates/*.html
 var files embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"show": shown, "claim": claimed, "within": within, "bare": bare}).ParseFS(files, "templates/*.html"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"show": shown, "claim": claimed, "within": within, "prose": prose, "bare": bare}).ParseFS(files, "templates/*.html"))
 
 // Frame is what all pages of one request share.
 type Frame struct {

@@ -20,6 +20,9 @@ func claimed(text string) template.HTML { return marked(text, quoting([]rune(tex
 // next line behind one of its signs, rather than within a word.
 func within(text string) template.HTML { return marked(text, nil, breaks([]rune(text), "@./")) }
 
+// prose is text with room, in which an address goes on behind whole names.
+func prose(text string) template.HTML { return marked(text, nil, breaks([]rune(text), "/")) }
+
 // breaks says behind which signs, within a word, the next line may begin.
 func breaks(text []rune, signs string) []bool {
 	at := make([]bool, len(text))
@@ -57,7 +60,7 @@ func marked(text string, besides, breaks []bool) template.HTML {
 // bare is a URL as people read it, without its scheme.
 func bare(url string) template.HTML {
 	_, rest, _ := strings.Cut(url, "://")
-	return marked(rest, nil, breaks([]rune(rest), "/"))
+	return prose(rest)
 }
 
 // maxMarks is how many marks one letter may carry: as many as any writing needs.

@@ -52,6 +52,15 @@ func TestAddressesBreakAtTheirSigns(t *testing.T) {
 	}
 }
 
+func TestAddressesInSentencesKeepTheirHosts(t *testing.T) {
+	if got := string(prose("Back to https://auth.example.com/account. Ada@b.example")); got != "<bdi>Back to https://<wbr>auth.example.com/<wbr>account. Ada@b.example</bdi>" {
+		t.Errorf("got %s", got)
+	}
+	if got := string(bare("https://auth.example.com/x")); got != "<bdi>auth.example.com/<wbr>x</bdi>" {
+		t.Errorf("got %s", got)
+	}
+}
+
 // A name that nobody vouches for does not end the quotation it stands in.
 func TestNamesDoNotQuote(t *testing.T) {
 	for text, want := range map[string]string{
