@@ -1,11 +1,9 @@
 package authserver
 
 import (
-	"context"
 	"database/sql"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +13,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/store/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/storetest"
 )
 
 // postgresServer names the environment variable with the URL of a PostgreSQL
@@ -30,7 +29,7 @@ func newDatabase(t *testing.T, path string) string {
 	if onPostgres() {
 		return postgrestest.Borrow(t, os.Getenv(postgresServer), migrated)
 	}
-	text, err := migratedFile()
+	text, err := storetest.Migrated()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,25 +38,6 @@ func newDatabase(t *testing.T, path string) string {
 	}
 	return "sqlite:" + path
 }
-
-// migratedFile is an empty database that new ones are copies of, because the
-// migrations take longer than most tests.
-var migratedFile = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "postern-migrated-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(folder)
-	path := filepath.Join(folder, "auth.db")
-	db, err := store.Open(context.Background(), "sqlite:"+path)
-	if err != nil {
-		return nil, err
-	}
-	if err := db.Close(); err != nil {
-		return nil, err
-	}
-	return os.ReadFile(path)
-})
 
 // database is a rig's database, for whoever goes around the server.
 func (g *rig) database() *sql.DB {

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/redistest"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/store/postgrestest"
+	"github.com/postern-mcp/postern/authserver/store/storetest"
 )
 
 var t0 = time.UnixMilli(1_800_000_000_123).UTC()
@@ -104,7 +104,7 @@ func everywhere(t *testing.T, test func(*testing.T, func(*testing.T) *place)) {
 
 func onFile(t *testing.T) *place {
 	t.Helper()
-	return newPlace(t, "sqlite:"+filepath.Join(t.TempDir(), "auth.db"))
+	return newPlace(t, storetest.File(t))
 }
 
 func onServer(t *testing.T) *place {

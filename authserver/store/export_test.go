@@ -2,6 +2,6 @@ package store
 
 // What tests outside of the package open stores with.
 var (
-	OpenFile   = openFile
+	OpenURL    = openURL
 	OpenServer = openServer
 )
