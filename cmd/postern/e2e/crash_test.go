@@ -36,6 +36,11 @@ func TestKilledWhileWriting(t *testing.T) {
 	t.Run("postgres", func(t *testing.T) {
 		killOverAndOver(t, deskOnDatabase(t, databases.empty(t)))
 	})
+	t.Run("postgres and redis", func(t *testing.T) {
+		b := openShortLived(t)
+		b.robot = b.machine(t)
+		killOverAndOver(t, b.desk)
+	})
 }
 
 // deskOnDatabase is a desk on the PostgreSQL at a URL; "" for a SQLite file.
