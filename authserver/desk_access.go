@@ -62,8 +62,10 @@ func (operators) Admit(http.ResponseWriter, *http.Request, string) (admin.Actor,
 	return admin.Operator(), nil
 }
 
-// Passes is so of a database that is away.
-func (operators) Passes(err error) bool { return reasonOf(err) == DatabaseAway }
+// Passing is so of a database that is away, and of Redis.
+func (operators) Passing(err error) admin.Reason { return passing[reasonOf(err)] }
+
+var passing = map[Reason]admin.Reason{DatabaseAway: admin.Unavailable, RedisAway: admin.RedisAway}
 
 // gate admits to the administration API by access tokens of this server for
 // it, shown as they are bound. Cookies are not read: no page of another site
@@ -121,8 +123,8 @@ func (s *Server) mayBePlain(ctx context.Context, c token.Claims) error {
 	return nil
 }
 
-// Passes is so of a database that is away.
-func (gate) Passes(err error) bool { return reasonOf(err) == DatabaseAway }
+// Passing is so of a database that is away, and of Redis.
+func (gate) Passing(err error) admin.Reason { return passing[reasonOf(err)] }
 
 // Refused puts it on record; the API has it in the log already.
 func (g gate) Refused(r *http.Request, why admin.Reason) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/postern-mcp/postern/authserver/admin"
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/store"
 )
 
 var inBraces = regexp.MustCompile(`\{[a-z]+\}`)
@@ -211,10 +212,10 @@ func TestOperatorsAPIReadsStrictly(t *testing.T) {
 	}
 }
 
-// Only a database that is away passes with time.
+// Only a database that is away passes with time, and Redis.
 func TestAPIWithoutItsDatabase(t *testing.T) {
-	for err, passes := range map[error]bool{context.DeadlineExceeded: true, errBroken: false, refuse(TooMany): false} {
-		if (gate{}).Passes(err) != passes || (operators{}).Passes(err) != passes {
+	for err, passing := range map[error]admin.Reason{context.DeadlineExceeded: admin.Unavailable, store.ErrAway: admin.RedisAway, errBroken: "", refuse(TooMany): ""} {
+		if (gate{}).Passing(err) != passing || (operators{}).Passing(err) != passing {
 			t.Errorf("%v", err)
 		}
 	}

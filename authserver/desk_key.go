@@ -88,7 +88,8 @@ func (d desk) RevokeKey(ctx context.Context, by admin.Actor, q admin.KeyRef) (ad
 // Status is how the server is.
 func (d desk) Status(ctx context.Context, _ admin.Actor, _ admin.None) (admin.Status, error) {
 	now := d.s.config.Now().UTC()
-	v := admin.Status{Issuer: d.s.config.Issuer, Now: now.Truncate(time.Millisecond), Ready: d.s.Ready(ctx) == nil}
+	v := admin.Status{Issuer: d.s.config.Issuer, Now: now.Truncate(time.Millisecond), Away: unanswered(d.s.Ready(ctx))}
+	v.Ready = v.Away == ""
 	keys, err := d.s.keys.List(ctx)
 	for _, k := range keys {
 		if k.State == keyring.Signs {
@@ -96,4 +97,17 @@ func (d desk) Status(ctx context.Context, _ admin.Actor, _ admin.None) (admin.St
 		}
 	}
 	return v, err
+}
+
+// unanswered is what an error of Ready is about; "" of none.
+func unanswered(err error) string {
+	switch {
+	case err == nil:
+		return ""
+	case errors.Is(err, ErrUnrecorded):
+		return "audit"
+	case errors.Is(err, store.ErrAway):
+		return "redis"
+	}
+	return "database"
 }

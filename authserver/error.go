@@ -94,6 +94,7 @@ const (
 	TooManyTokens       Reason = "too_many_tokens"
 	Busy                Reason = "busy"
 	DatabaseAway        Reason = "database_away"
+	RedisAway           Reason = "redis_away"
 	AuditAway           Reason = "audit_unavailable"
 	NestedRequest       Reason = "nested_request_uri"
 	OtherThumbprint     Reason = "dpop_jkt_of_another_key"
@@ -242,6 +243,7 @@ var answers = map[Reason]answer{
 	TooManyTokens:       {429, "temporarily_unavailable", "This grant has as many access tokens as it may have: use one until it expires, and refresh then."},
 	Busy:                {503, "temporarily_unavailable", "Too much to do right now: try again in a moment."},
 	DatabaseAway:        {503, "temporarily_unavailable", "What this server keeps cannot be reached right now: try again in a minute."}, // RFC 6749 §4.1.2.1; for tokens, which have no code for it, the status says as much
+	RedisAway:           {503, "temporarily_unavailable", "What this server keeps in Redis cannot be reached right now: try again in a minute."},
 	AuditAway:           {503, "temporarily_unavailable", "What happens here cannot be put on record right now, so nothing does: try again soon."},
 	NestedRequest:       {400, "invalid_request", "A pushed request carries the parameters themselves, and no request_uri."},
 	OtherThumbprint:     {400, "invalid_dpop_proof", "dpop_jkt is not the thumbprint of the key of the proof: send one of them, or the same key."},

@@ -43,10 +43,13 @@ func missing(name string) error { return refuseWith(MissingParameter, "It is "+n
 func refuseWith(r Reason, detail string) error { return &Error{Reason: r, Detail: detail} }
 
 // reasonOf is the reason in err, and "internal" for an error that has none and
-// does not come from a database that is away.
+// does not come from a database or Redis that is away.
 func reasonOf(err error) Reason {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Reason
+	}
+	if errors.Is(err, store.ErrAway) {
+		return RedisAway
 	}
 	if store.Unavailable(err) {
 		return DatabaseAway

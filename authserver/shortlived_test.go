@@ -130,7 +130,7 @@ func TestRedisWithWhatWaitsIsAway(t *testing.T) {
 	} else {
 		g.expect(a, http.StatusServiceUnavailable, "temporarily_unavailable")
 	}
-	g.expectReason(DatabaseAway)
+	g.expectReason(RedisAway)
 	if g.s.Ready(t.Context()) == nil {
 		t.Error("ready without what waits")
 	}

@@ -82,8 +82,9 @@ func (a Actor) May(scopes []string) bool {
 type Gate interface {
 	Admit(w http.ResponseWriter, r *http.Request, scope string) (Actor, error)
 
-	// Passes says whether a failure, of the gate or the desk, is one that time mends.
-	Passes(err error) bool
+	// Passing is the reason of a failure, of the gate or the desk, that time mends;
+	// "" for any other.
+	Passing(err error) Reason
 
 	// Refused hears of every refusal, for the record.
 	Refused(r *http.Request, why Reason)

@@ -142,7 +142,12 @@ func (b broken) Admit(http.ResponseWriter, *http.Request, string) (Actor, error)
 	return Operator(), nil
 }
 
-func (b broken) Passes(err error) bool { return errors.Is(err, context.DeadlineExceeded) }
+func (b broken) Passing(err error) Reason {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return Unavailable
+	}
+	return ""
+}
 
 func (b broken) Refused(*http.Request, Reason) {}
 

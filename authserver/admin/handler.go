@@ -58,8 +58,8 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Refuse answers with the problem that an error is.
 func (a *API) Refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if a.gate.Passes(err) {
-		err = &Error{Reason: Unavailable, Cause: err}
+	if why := a.gate.Passing(err); why != "" {
+		err = &Error{Reason: why, Cause: err}
 		w.Header().Set("Retry-After", "2")
 	}
 	p := problemOf(err, a.base)

@@ -32,6 +32,7 @@ const (
 	OwnAccount    Reason = "own_account"
 	TooMany       Reason = "too_many_requests"
 	Unavailable   Reason = "unavailable"
+	RedisAway     Reason = "redis_away"
 	InternalError Reason = "internal"
 )
 
@@ -66,6 +67,7 @@ var problems = []kind{
 	{OwnAccount, 403, "That is your own account", "Change your own account at /account/security, which asks for what you sign in with; another administrator changes your roles and your verified address."},
 	{TooMany, 429, "Too many requests", "Wait as long as Retry-After says."},
 	{Unavailable, 503, "That cannot be done right now", "Try again in a moment."},
+	{RedisAway, 503, "Redis does not answer", "Redis does not answer, which has who is signed in: try again in a moment."},
 	{InternalError, 500, "Something went wrong here", "Try again; the server's log has the cause."},
 }
 

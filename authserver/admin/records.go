@@ -72,6 +72,7 @@ type SignInQuery struct {
 type Status struct {
 	Issuer string    `json:"issuer" format:"uri"`
 	Now    time.Time `json:"now"`
-	Ready  bool      `json:"ready" doc:"The database answers"`
+	Ready  bool      `json:"ready" doc:"Everything answers that is needed"`
+	Away   string    `json:"away,omitzero" enum:"database,redis,audit" doc:"What does not, unless it is ready: the database, the Redis that has who is signed in, or where audit lines go"`
 	Key    Key       `json:"key" doc:"The one that signs"`
 }

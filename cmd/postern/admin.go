@@ -101,7 +101,9 @@ func (p program) withConfiguredAuthserver(ctx context.Context, path string, work
 	if s.file.AuthServer == nil {
 		return usageError{fmt.Errorf("%s has no authserver block", path)}
 	}
-	s.file.State.Redis = nil // no proof is checked here, and the running server tells of what is revoked
+	// No proof is checked here, and the running server tells of what is revoked:
+	// what needs Redis is only what may be nowhere else.
+	s.file.State.Redis = nil
 	holder, err := p.ownRecord(s.file.Audit)
 	if err != nil {
 		return err

@@ -92,10 +92,23 @@ func (o *office) tokenRevoke() *cobra.Command {
 	})
 }
 
+// readiness says what keeps a server from working.
+func readiness(v admin.Status) string {
+	switch v.Away {
+	case "database":
+		return "no: the database does not answer"
+	case "redis":
+		return "no: Redis does not answer, which has who is signed in"
+	case "audit":
+		return "no: audit lines cannot be written"
+	}
+	return yesNo(v.Ready)
+}
+
 func (o *office) statusCommand() *cobra.Command {
 	c := &cobra.Command{Use: "status", Short: "Say how the server is", Args: noArguments}
 	printed := func(w io.Writer, v admin.Status) error {
-		return facts(w, "Issuer", v.Issuer, "Time", stamp(v.Now), "Database answers", yesNo(v.Ready),
+		return facts(w, "Issuer", v.Issuer, "Time", stamp(v.Now), "Ready", readiness(v),
 			"Signs with", fmt.Sprintf("%s (%s)", v.Key.ID, v.Key.Algorithm), "Until", stamp(v.Key.Until))
 	}
 	return answer(o, c, printed, func(ctx context.Context, c admin.Caller, _ []string) (admin.Answer[admin.Status], error) {

@@ -114,14 +114,14 @@ func (n *node) announcer(state config.State, issuer string) (authserver.Announce
 }
 
 // throughRedis says what goes through Redis; nothing without one.
-func (n *node) throughRedis(c *authserver.Config, file *config.File) (err error) {
-	if c.Revocations, err = n.announcer(file.State, c.Issuer); err != nil {
+func (n *node) throughRedis(c *authserver.Config, s setup) (err error) {
+	if c.Revocations, err = n.announcer(s.file.State, c.Issuer); err != nil {
 		return err
 	}
-	if c.Shared, err = n.shared(file.State); err != nil || file.AuthServer.ShortLived != config.InRedis {
+	if c.Shared, err = n.shared(s.file.State); err != nil || s.file.AuthServer.ShortLived != config.InRedis {
 		return err
 	}
-	client, err := n.redis(file.State)
+	client, err := n.redis(s.waiting)
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 	if c.Clients, err = clientPolicy(conf); err != nil {
 		return nil, usageError{fmt.Errorf("authserver.client_ca_file: %w", err)}
 	}
-	if err := holder.throughRedis(&c, s.file); err != nil {
+	if err := holder.throughRedis(&c, s); err != nil {
 		return nil, usageError{fmt.Errorf("state.redis: %w", err)}
 	}
 	if conf.StepUpFile != "" {

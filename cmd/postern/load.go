@@ -17,6 +17,7 @@ type setup struct {
 	path     string // of the file, absolute
 	state    string // the folder of postern up, or ""
 	file     *config.File
+	waiting  config.State // where short_lived: redis keeps things: also for a command that shares no state with who serves
 	lookup   config.Lookup
 	policies map[string]*policy.Policy // by server name
 }
@@ -31,7 +32,7 @@ func load(path string, lookup config.Lookup) (setup, error) {
 	if path, err = filepath.Abs(path); err != nil {
 		return setup{}, usageError{err}
 	}
-	s := setup{path: path, file: file, lookup: lookup, policies: map[string]*policy.Policy{}}
+	s := setup{path: path, file: file, waiting: file.State, lookup: lookup, policies: map[string]*policy.Policy{}}
 	var failures []error
 	for _, server := range file.Servers {
 		p, err := loadPolicy(server)
