@@ -55,7 +55,8 @@ func (s *Server) fromHere(r *http.Request) error {
 
 // signIn checks name and password. The name is paid for whether or not it
 // exists, and the work is the same. A try and a sign-in are paid for before;
-// what it was not is given back.
+// what it was not is given back, but for the try of who left while they waited:
+// their place was nobody else's.
 func (s *Server) signIn(r *http.Request, name, password string) (store.User, error) {
 	if err := s.admitNetwork(r); err != nil {
 		return store.User{}, err
@@ -74,7 +75,7 @@ func (s *Server) signIn(r *http.Request, name, password string) (store.User, err
 		return store.User{}, err
 	}
 	user, err := s.checkPassword(r.Context(), s.signInTurn(r, name, own), name, password)
-	if reasonOf(err) != WrongPassword {
+	if reasonOf(err) != WrongPassword && !errors.Is(err, context.Canceled) {
 		giveTry()
 	}
 	if err != nil {

@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -87,6 +88,46 @@ func TestTooManyHashesAtOnce(t *testing.T) {
 	p := g.s.passwords
 	if _, err := p.matches(ctx, queue.Caller{Shares: []string{"x"}}, p.decoy, "x"); reasonOf(err) != Busy || p.turns.Waiting() != 0 {
 		t.Errorf("a caller who left: %v", err)
+	}
+}
+
+// Whoever holds a place and closes before their turn comes has tried; who finds no
+// place, or signs in, has not.
+func TestLeavingWhileWaitingCostsATry(t *testing.T) {
+	g := newSeats(t)
+	all := g.seat(cafe, "").guesses()
+	here := g.seat(office, "").request()
+	rest := g.work()
+	const left = 3
+	for range left {
+		ctx, leave := context.WithCancel(t.Context())
+		gone := make(chan error)
+		go func() {
+			_, err := g.s.signIn(here.WithContext(ctx), testUser, testPassword)
+			gone <- err
+		}()
+		eventually(t, func() error {
+			if g.s.passwords.turns.Waiting() == 0 {
+				return errors.New("nobody waits")
+			}
+			return nil
+		})
+		leave()
+		if err := <-gone; reasonOf(err) != Busy {
+			t.Errorf("got %v", err)
+		}
+	}
+	rest()
+	if _, err := g.s.signIn(here, testUser, testPassword); err != nil {
+		t.Errorf("got %v", err)
+	}
+	empty := g.fillTurns()
+	if _, err := g.s.signIn(here, testUser, testPassword); reasonOf(err) != Busy {
+		t.Errorf("got %v", err)
+	}
+	empty()
+	if n := g.seat(office, "").guesses(); n != all-left {
+		t.Errorf("%d tries are left of %d", n, all)
 	}
 }
 

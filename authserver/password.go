@@ -28,7 +28,7 @@ const (
 	argonBytes  = 32
 
 	waitingHashes   = 32 // of strangers, and as many of those who are known
-	hashesOfAccount = 2  // of one account at once, of strangers: whoever has its password elsewhere fills no more
+	hashesOfAccount = 2  // of strangers at one account: whoever has its password elsewhere fills no more
 )
 
 // passwords hashes with argon2id, as many at once as there are processors and

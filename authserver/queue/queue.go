@@ -3,10 +3,11 @@
 //
 // Laws: turns go round among shares, and within a share among those that it
 // holds. So many callers may wait; when they do, the largest share gives one
-// place up to a share that would still be smaller with it. Known callers have as
-// many places again, which strangers cannot take, and every second turn. Whoever
-// leaves gives up their place, whether they waited or worked. Nothing is kept of
-// who is not here.
+// place up to a share that would be no larger with it. The few places of one
+// account go from share to share in the same way, by who waits for that account.
+// Known callers have as many places again, which strangers cannot take, and every
+// second turn. Whoever leaves gives up their place, whether they waited or worked.
+// Nothing is kept of who is not here.
 package queue
 
 import (
@@ -22,37 +23,36 @@ var ErrBusy = errors.New("queue: no place to wait")
 type Caller struct {
 	Known   bool
 	Shares  []string // that they lie in, the widest first: at least one
-	Account string   // "": none. Of one only Bounds.OfAccount are here at a time, whatever their shares
+	Account string   // "": none. Of one only Bounds.OfAccount wait at a time, whatever their shares
 }
 
 // Bounds are how many callers may be here; each at least one.
 type Bounds struct {
 	AtOnce    int // working
 	Waiting   int // of strangers, and as many of those who are known
-	OfAccount int // of one account, waiting and working
+	OfAccount int // of one account, among strangers, and as many among those who are known
 }
 
 // Queue is for callers of one kind of work.
 type Queue struct {
 	most Bounds
 
-	mu       sync.Mutex
-	working  int
-	lines    [2]share // strangers, and those who are known
-	last     int      // the line that had the last turn
-	accounts map[string]int
+	mu      sync.Mutex
+	working int
+	lines   [2]line // strangers, and those who are known
+	last    int     // the line that had the last turn
 }
 
 // New is a queue that nobody is in.
 func New(most Bounds) *Queue {
-	return &Queue{most: most, accounts: map[string]int{}}
+	return &Queue{most: most, lines: [2]line{newLine(), newLine()}}
 }
 
 // Waiting is how many callers wait.
 func (q *Queue) Waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.lines[0].size + q.lines[1].size
+	return q.lines[0].all.size + q.lines[1].all.size
 }
 
 // Enter waits for a turn, which lasts until leave is called, once. ErrBusy when
@@ -74,86 +74,58 @@ func (q *Queue) Enter(ctx context.Context, c Caller) (leave func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() { q.leave(c) }, nil
+	return q.leave, nil
 }
 
 // join is a place to wait at; the turn may have come already.
 func (q *Queue) join(c Caller) (*share, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if c.Account != "" && q.accounts[c.Account] >= q.most.OfAccount {
-		return nil, ErrBusy
-	}
 	place, line := newPlace(c), q.line(c)
-	if q.working >= q.most.AtOnce {
-		if line.size >= q.most.Waiting && !q.makeRoom(line, c) {
-			return nil, ErrBusy
-		}
-		line.add(c.Shares, place)
-	} else {
+	if q.working < q.most.AtOnce {
 		q.working++
 		place.turn <- nil
+		return place, nil
 	}
-	if c.Account != "" {
-		q.accounts[c.Account]++
+	if !line.makeRoom(c, q.most) {
+		return nil, ErrBusy
 	}
+	line.add(place)
 	return place, nil
 }
 
-func (q *Queue) line(c Caller) *share {
+func (q *Queue) line(c Caller) *line {
 	if c.Known {
 		return &q.lines[1]
 	}
 	return &q.lines[0]
 }
 
-// makeRoom sends somebody of a larger share away.
-func (q *Queue) makeRoom(line *share, c Caller) bool {
-	out := line.giveWay(c.Shares)
-	if out == nil {
-		return false
-	}
-	q.forget(out.caller)
-	out.turn <- ErrBusy
-	return true
-}
-
-func (q *Queue) forget(c Caller) {
-	if c.Account == "" {
-		return
-	}
-	if q.accounts[c.Account]--; q.accounts[c.Account] == 0 {
-		delete(q.accounts, c.Account)
-	}
-}
-
 // giveUp takes a place back whose caller is gone, and the turn when it had come.
 func (q *Queue) giveUp(place *share) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.line(place.caller).remove(place.caller.Shares, place) {
-		q.forget(place.caller)
+	if q.line(place.caller).remove(place) {
 		return
 	}
 	if err := <-place.turn; err == nil {
-		q.end(place.caller)
+		q.end()
 	}
 }
 
-func (q *Queue) leave(c Caller) {
+func (q *Queue) leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.end(c)
+	q.end()
 }
 
 // end ends a turn, and gives it to the next.
-func (q *Queue) end(c Caller) {
-	q.forget(c)
+func (q *Queue) end() {
 	next := 1 - q.last
-	if q.lines[next].size == 0 {
+	if q.lines[next].all.size == 0 {
 		next = q.last
 	}
-	if q.lines[next].size == 0 {
+	if q.lines[next].all.size == 0 {
 		q.working--
 		return
 	}

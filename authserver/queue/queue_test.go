@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ func known(shares string) Caller {
 // turn ends the work that goes on: whose turn is it then? "" nobody's.
 func (r *room) turn() string {
 	r.t.Helper()
-	r.q.leave(r.at.caller)
+	r.q.leave()
 	for _, place := range r.here {
 		if place == r.at || len(place.turn) == 0 {
 			continue
@@ -80,8 +81,9 @@ func (r *room) turns() []string {
 func (r *room) empty() {
 	r.t.Helper()
 	q := r.q
-	if q.working != 0 || len(q.accounts) != 0 || q.Waiting() != 0 || len(q.lines[0].ring)+len(q.lines[1].ring) != 0 {
-		r.t.Errorf("%d work, %d accounts and %d places are kept", q.working, len(q.accounts), q.Waiting())
+	accounts := len(q.lines[0].accounts) + len(q.lines[1].accounts)
+	if q.working != 0 || accounts != 0 || q.Waiting() != 0 || len(q.lines[0].all.ring)+len(q.lines[1].all.ring) != 0 {
+		r.t.Errorf("%d work, %d accounts and %d places are kept", q.working, accounts, q.Waiting())
 	}
 }
 
@@ -200,27 +202,86 @@ func TestHonestCallersHaveTheirTurn(t *testing.T) {
 				}
 				storm(waited) // they come back at once
 			}
-			if n := len(r.q.accounts); n > most.Waiting+1 {
+			if n := len(r.q.lines[0].accounts); n > most.Waiting {
 				t.Errorf("%d accounts are kept", n)
 			}
 		})
 	}
 }
 
+// Two wait for one account, and whoever works holds no place of it. A newcomer
+// whose share is smaller has that of the larger one, at any width.
 func TestAccountsHaveTheirPlaces(t *testing.T) {
-	r := newRoom(t, Bounds{AtOnce: 1, Waiting: 10, OfAccount: 2})
-	ada := func(network string) Caller { return Caller{Shares: []string{network}, Account: "ada"} }
-	if !r.arrive(ada("1")) || !r.arrive(ada("2")) || r.arrive(ada("3")) {
-		t.Error("an account has another number of places than two")
+	for _, row := range []struct{ name, come, comes, turns string }{
+		{"there is one", "a", "a", "a a"},
+		{"one network has both", "a a", "b", "a b"},
+		{"the newcomer's has both", "a a", "a", ""},
+		{"each has one", "a b", "c", ""},
+		{"the newcomer's has one", "a b", "a", ""},
+		{"within it there is a larger", "a/1 a/1", "a/2", "a/1 a/2"},
+		{"within that too", "a/1/x a/1/x", "a/1/y", "a/1/x a/1/y"},
+		{"the newcomer's has as many", "a/1 a/2", "a/3", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := newRoom(t, Bounds{AtOnce: 2, Waiting: 10, OfAccount: 2})
+			ada := func(shares string) Caller {
+				c := of(shares)
+				c.Account = "ada"
+				return c
+			}
+			r.arrive(ada("works too"))
+			for who := range strings.FieldsSeq(row.come) {
+				if !r.arrive(ada(who)) {
+					t.Fatalf("no place for %s", who)
+				}
+			}
+			if got := r.arrive(ada(row.comes)); got != (row.turns != "") {
+				t.Errorf("there is a place: %v", got)
+			}
+			if n := r.q.Waiting(); n != 2 {
+				t.Errorf("%d wait", n)
+			}
+			<-r.here[1].turn
+			r.q.working--
+			if turns := strings.Join(r.turns(), " "); turns != cmp.Or(row.turns, row.come) {
+				t.Errorf("turns %s, want %s", turns, row.turns)
+			}
+		})
+	}
+}
+
+// One network waits at made-up names without end, and for an account: whose it
+// is has a place from elsewhere, and the next turn but one, however often they
+// come back. Those who are known are others than strangers of the same account.
+func TestOneNetworkKeepsNobodyOutOfTheirAccount(t *testing.T) {
+	r := newRoom(t, Bounds{AtOnce: 1, Waiting: 32, OfAccount: 2})
+	at := func(shares, account string) Caller {
+		c := of(shares)
+		c.Account = account
+		return c
 	}
 	<-r.at.turn
-	r.turn()
-	if r.arrive(ada("3")) {
-		t.Error("one who works has no place any more")
+	for i := range 20 {
+		for n := range 40 {
+			r.arrive(at(fmt.Sprintf("eve/%d/%d", n, i), fmt.Sprintf("made up %d %d", i, n)))
+			r.arrive(at(fmt.Sprintf("eve/%d/ada", n), "ada"))
+		}
+		if !r.arrive(at("home/ada", "ada")) {
+			t.Fatalf("no place in round %d", i)
+		}
+		for n := range 40 {
+			if r.arrive(at(fmt.Sprintf("eve/%d/ada", n), "ada")) && n > 0 {
+				t.Errorf("round %d: place %d for them", i, n)
+			}
+		}
+		if first, second := r.turn(), r.turn(); first != "home/ada" && second != "home/ada" {
+			t.Fatalf("round %d: turns %s and %s", i, first, second)
+		}
 	}
-	r.turn()
-	if !r.arrive(ada("3")) {
-		t.Error("one who left has a place still")
+	own := at("ada/browser", "ada")
+	own.Known = true
+	if !r.arrive(own) || r.turn() != "ada/browser" {
+		t.Error("strangers have the places of who is known")
 	}
 	for r.turn() != "" {
 	}
@@ -248,7 +309,7 @@ func TestWhoLeavesGivesTheirPlaceUp(t *testing.T) {
 	for q.Waiting() == 0 {
 	}
 	stop()
-	if err := <-left; !errors.Is(err, context.Canceled) || q.Waiting() != 0 || len(q.accounts) != 0 {
+	if err := <-left; !errors.Is(err, context.Canceled) || q.Waiting() != 0 || len(q.lines[0].accounts) != 0 {
 		t.Errorf("%v, and %d wait", err, q.Waiting())
 	}
 	// The turn comes to one who is just leaving.
@@ -265,7 +326,7 @@ func TestWhoLeavesGivesTheirPlaceUp(t *testing.T) {
 	if err := <-next.turn; err != nil {
 		t.Error(err)
 	}
-	q.leave(next.caller)
+	q.leave()
 	// So does the word that the place is somebody else's.
 	r := newRoom(t, Bounds{AtOnce: 1, Waiting: 2, OfAccount: 2})
 	for _, who := range []string{"a", "a", "b"} {
@@ -330,7 +391,7 @@ func FuzzQueue(f *testing.F) {
 				r.arrive(Caller{Known: b&1 == 1, Shares: []string{fmt.Sprint(b >> 5), fmt.Sprint(b >> 3 & 3)}, Account: []string{"", "x", "y", ""}[b>>1&3]})
 			case b < 240 && len(r.here) > 0:
 				i := int(b) % len(r.here)
-				if place := r.here[i]; place != r.at && len(place.turn) == 0 && waits(&r.q.lines[0], place)+waits(&r.q.lines[1], place) > 0 {
+				if place := r.here[i]; place != r.at && len(place.turn) == 0 && waits(&r.q.lines[0].all, place)+waits(&r.q.lines[1].all, place) > 0 {
 					r.q.giveUp(place)
 				}
 			case r.turn() == "":
@@ -338,8 +399,13 @@ func FuzzQueue(f *testing.F) {
 				<-r.at.turn
 			}
 			for i := range r.q.lines {
-				if n := counted(t, &r.q.lines[i]); n > 6 {
+				if n := counted(t, &r.q.lines[i].all); n > 6 {
 					t.Fatalf("%d wait", n)
+				}
+				for account, of := range r.q.lines[i].accounts {
+					if n := counted(t, of); n == 0 || n > 2 {
+						t.Fatalf("%d wait for %s", n, account)
+					}
 				}
 			}
 		}
