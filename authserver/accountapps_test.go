@@ -3,9 +3,11 @@ package authserver
 import (
 	"bufio"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/store"
 )
@@ -193,5 +195,44 @@ func TestStreamsHaveARoomForEverybody(t *testing.T) {
 	}
 	if len(n.each) != 0 || n.all != 0 {
 		t.Errorf("left: %v", n.each)
+	}
+}
+
+// A stream outlasts the time that a body has to arrive, and the connection is
+// good for what comes after it.
+func TestConnectionsOutliveTheirStreams(t *testing.T) {
+	g := newRig(t)
+	g.s.arrival = 50 * time.Millisecond
+	b := g.visitor()
+	stream, err := b.Do(g.request("GET", "/account/tokens", "", ""))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Body.Close()
+	lines := bufio.NewScanner(stream.Body)
+	event := func() (text string) {
+		for lines.Scan() && lines.Text() != "" {
+			text += lines.Text()
+		}
+		return text
+	}
+	event()
+	g.tokens(g.publicClient())
+	if got := event(); !strings.Contains(got, "Test client") {
+		t.Fatalf("a token that came later is not shown: %q, %v", got, lines.Err())
+	}
+	if _, err := g.s.store.EndSessions(t.Context(), g.userID(), store.Hash{}); err != nil {
+		t.Fatal(err)
+	}
+	for lines.Scan() {
+	}
+	if err := lines.Err(); err != nil {
+		t.Fatal(err)
+	}
+	reused := false
+	trace := &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) { reused = c.Reused }}
+	req := g.request("GET", "/account", "", "")
+	if a := g.do(b, req.WithContext(httptrace.WithClientTrace(req.Context(), trace))); a.status != 200 || !reused {
+		t.Errorf("after the stream: %d, on the same connection: %v", a.status, reused)
 	}
 }

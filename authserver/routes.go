@@ -146,9 +146,11 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, to route) {
 		s.fail(w, r, to, err)
 		return
 	}
-	if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.arrival)); err != nil {
-		s.writeError(w, r, err) // unreachable: connections of net/http have deadlines
-		return
+	if r.ContentLength != 0 { // a connection that waits for no body is watched: a deadline would end its later requests as well
+		if err := http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.arrival)); err != nil {
+			s.writeError(w, r, err) // unreachable: connections of net/http have deadlines
+			return
+		}
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.patience)
 	defer cancel()
