@@ -183,7 +183,7 @@ func (s *Server) redeemDevice(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	a, err := s.issue(r, req, g.Scope, claims, place, refresh)
+	a, err := s.issue(r, req, g.Scope, s.keptOf(r.Context(), req, g, "", claims, place), refresh)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

@@ -38,7 +38,7 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	a, err := s.issue(r, req, g.Scope, claims, place, refresh)
+	a, err := s.issue(r, req, g.Scope, s.keptOf(r.Context(), req, g, "", claims, place), refresh)
 	if err != nil {
 		return tokenAnswer{}, err
 	}

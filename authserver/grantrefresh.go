@@ -42,7 +42,7 @@ func (s *Server) refresh(r *http.Request, req tokenRequest) (tokenAnswer, error)
 		giveBack()
 		return tokenAnswer{}, err
 	}
-	return s.issue(r, req, req.params.wanted(g.Scope), n.claims, place, next)
+	return s.issue(r, req, req.params.wanted(g.Scope), s.keptOf(r.Context(), req, g, req.params["scope"], claims, place), next)
 }
 
 // renewal is a refresh that may go ahead, with the access token it is for.

@@ -64,13 +64,37 @@ func record(c token.Claims, grant string) store.AccessToken {
 	}
 }
 
-// issue signs an access token that the store has, with its place there. wanted is
-// the scope it would have if nothing had been taken away.
-func (s *Server) issue(r *http.Request, req tokenRequest, wanted []string, c token.Claims, place uint64, refresh string) (tokenAnswer, error) {
-	if err := s.stillTheirs(r.Context(), c); err != nil {
+// kept is an access token that the store has, not signed yet.
+type kept struct {
+	claims token.Claims
+	place  uint64
+	again  func() (kept, error) // another, of what may be issued now
+}
+
+// keptOf is the token of a grant, which asked for this scope.
+func (s *Server) keptOf(ctx context.Context, req tokenRequest, g store.Grant, asked string, c token.Claims, place uint64) kept {
+	return kept{c, place, func() (kept, error) {
+		c, err := s.claimsOf(ctx, req, g, asked)
+		if err != nil {
+			return kept{}, err
+		}
+		place, err := s.store.Issue(ctx, record(c, g.ID))
+		if err != nil {
+			return kept{}, gone(err)
+		}
+		return s.keptOf(ctx, req, g, asked, c, place), nil
+	}}
+}
+
+// issue signs an access token. wanted is the scope it would have if nothing had
+// been taken away.
+func (s *Server) issue(r *http.Request, req tokenRequest, wanted []string, k kept, refresh string) (tokenAnswer, error) {
+	k, err := s.stillTheirs(r.Context(), k)
+	if err != nil {
 		return tokenAnswer{}, err
 	}
-	c.Status = s.statusOf(place)
+	c := k.claims
+	c.Status = s.statusOf(k.place)
 	signed, err := token.Sign(s.keys.Signer(), c)
 	if err != nil {
 		return tokenAnswer{}, fmt.Errorf("sign an access token: %w", err)

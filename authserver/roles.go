@@ -134,20 +134,31 @@ func notTheirs(scope []string) error {
 	return refuseWith(NotTheirs, "Not in their roles: "+strings.Join(scope, " ")+".")
 }
 
+// mostDrawn is how often one request draws a token up anew.
+const mostDrawn = 3
+
 // stillTheirs looks again once a token is in the store: roles that were taken
-// away before that have ended the tokens that were there, and not this one.
-func (s *Server) stillTheirs(ctx context.Context, c token.Claims) error {
-	b, err := s.subjectBound(ctx, c)
-	if err == nil && len(covered(b, c.Scope)) == len(c.Scope) {
-		return nil
+// away before that have ended the tokens that were there, and not this one. It
+// ends, and another takes its place, with what is left.
+func (s *Server) stillTheirs(ctx context.Context, k kept) (kept, error) {
+	for tries := 0; ; tries++ {
+		b, err := s.subjectBound(ctx, k.claims)
+		if err == nil && len(covered(b, k.claims.Scope)) == len(k.claims.Scope) {
+			return k, nil
+		}
+		if failed := s.store.RevokeToken(ctx, k.claims.ID); failed != nil {
+			return kept{}, failed
+		}
+		if err != nil {
+			return kept{}, err
+		}
+		if tries == mostDrawn {
+			return kept{}, refuse(Busy)
+		}
+		if k, err = k.again(); err != nil {
+			return kept{}, err
+		}
 	}
-	if failed := s.store.RevokeToken(ctx, c.ID); failed != nil {
-		return failed
-	}
-	if err != nil {
-		return err
-	}
-	return refuse(NothingLeft)
 }
 
 // subjectBound: a token of a machine is for the machine itself.

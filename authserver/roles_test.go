@@ -1,9 +1,9 @@
 package authserver
 
 import (
+	"cmp"
 	"context"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -124,28 +124,133 @@ func TestMachinesKeepToTheirRoles(t *testing.T) {
 	}
 }
 
-// between calls something once, between the look at a refresh token and its use.
+// between calls something between the look at what may be issued and the token,
+// as often as there is a call, and keeps what was issued.
 type between struct {
 	Store
-	once sync.Once
-	call func()
+	g      *rig
+	calls  []func()
+	issued []string
+}
+
+func (b *between) next(t store.AccessToken) {
+	b.issued = append(b.issued, t.ID)
+	if len(b.calls) > 0 {
+		b.calls[0]()
+		b.calls = b.calls[1:]
+	}
 }
 
 func (b *between) Rotate(ctx context.Context, old store.Hash, sealed []byte, next store.RefreshToken, t store.AccessToken, now, keep time.Time) (uint64, error) {
-	b.once.Do(b.call)
+	b.next(t)
 	return b.Store.Rotate(ctx, old, sealed, next, t, now, keep)
 }
 
-// A role is taken after the refresh looked at it, and before the token exists:
-// the tokens that were there end, and this one is not given out.
+func (b *between) Redeem(ctx context.Context, c store.Code, next *store.RefreshToken, t store.AccessToken, now, keep time.Time) (uint64, error) {
+	b.next(t)
+	return b.Store.Redeem(ctx, c, next, t, now, keep)
+}
+
+func (b *between) Issue(ctx context.Context, t store.AccessToken) (uint64, error) {
+	b.next(t)
+	return b.Store.Issue(ctx, t)
+}
+
+// parts are a role for all of the calculator, and one for each half.
+func parts(c *Config) {
+	c.Roles = []role.Role{{Name: "user", Scopes: []string{"calc:*"}}, {Name: "basic", Scopes: []string{"calc:basic"}}, {Name: "power", Scopes: []string{"calc:power"}}}
+}
+
+// Roles are taken after the look at them, and before the token exists: that one
+// ends, with those that were there, and what is left is issued at once. Clients
+// drop a refresh token for invalid_grant, so only nothing that is left says that.
 func TestRoleTakenWhileATokenIsIssued(t *testing.T) {
-	g := newRig(t, ranks)
+	const both = "calc:basic calc:power"
+	for _, row := range []struct {
+		name, scope string
+		changes     []string // the roles, one set after the other
+		status      int
+		want        string // scope, or an error
+		after       string // the scope of a repetition, once nothing changes
+	}{
+		{"some is left", both, []string{"basic"}, 200, "calc:basic", "calc:basic"},
+		{"none of it is left", "calc:power", []string{"basic"}, 400, "invalid_grant", ""},
+		{"nothing is left", both, []string{""}, 400, "invalid_grant", ""},
+		{"some is left, and it is given back", both, []string{"basic", "user"}, 200, "calc:basic", both},
+		{"something else is left", both, []string{"basic", "power"}, 200, "calc:power", "calc:power"},
+		{"it goes on", both, []string{"basic", "power", "basic", "power"}, 503, "temporarily_unavailable", "calc:power"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			g := newRig(t, parts)
+			g.give("user")
+			id := g.publicClient()
+			first := g.post("/token", redemption(id, g.code(id, "scope", row.scope)))
+			meddled := g.meddle(row.changes)
+			a := g.post("/token", refreshing(id, first))
+			if a.status != row.status || cmp.Or(a.str("error"), a.str("scope")) != row.want {
+				t.Errorf("got %d %s", a.status, a.body)
+			}
+			if a.status == 503 && a.header.Get("Retry-After") == "" {
+				t.Error("it does not say when to come again")
+			}
+			meddled.check(a)
+			if again := g.post("/token", refreshing(id, first)); again.str("scope") != row.after {
+				t.Errorf("once more: %d %s", again.status, again.body)
+			}
+		})
+	}
+}
+
+// Codes, and machines, are answered in the same way.
+func TestRoleTakenWhileAFirstTokenIsIssued(t *testing.T) {
+	g := newRig(t, parts)
 	g.give("user")
 	id := g.publicClient()
-	first := g.post("/token", redemption(id, g.code(id, "scope", "calc:basic calc:power")))
-	g.keepIn(&between{Store: g.s.store, call: func() { g.give() }})
-	g.expect(g.post("/token", refreshing(id, first)), 400, "invalid_grant")
-	g.expectReason(NothingLeft)
+	code := g.code(id, "scope", "calc:basic calc:power")
+	meddled := g.meddle([]string{"basic"})
+	a := g.post("/token", redemption(id, code))
+	if a.str("scope") != "calc:basic" || a.str("refresh_token") == "" {
+		t.Errorf("a code: %s", a.body)
+	}
+	meddled.check(a)
+	machine, secret := g.machine("calc:basic", "calc:power")
+	meddled = g.meddle(nil)
+	meddled.calls = []func(){func() {
+		if _, err := g.s.Desk().SetClientRoles(t.Context(), admin.Operator(), admin.ClientRoles{ClientRef: admin.ClientRef{ID: machine}, Roles: []string{"basic"}}); err != nil {
+			t.Error(err)
+		}
+	}}
+	a = g.post("/token", with(machineGrant(), "scope", "calc:basic calc:power"), basic(machine, secret))
+	if a.str("scope") != "calc:basic" {
+		t.Errorf("a machine: %s", a.body)
+	}
+	meddled.check(a)
+}
+
+// meddle changes ada's roles at each of the next tokens.
+func (g *rig) meddle(changes []string) *between {
+	b := &between{Store: g.s.store, g: g}
+	for _, roles := range changes {
+		b.calls = append(b.calls, func() { g.give(strings.Fields(roles)...) })
+	}
+	g.keepIn(b)
+	return b
+}
+
+// check: of what was issued, nothing is good but what is in the answer.
+func (b *between) check(a answerOf) {
+	b.g.t.Helper()
+	for _, id := range b.issued {
+		if a.status == 200 && b.g.claims(a.str("access_token")).ID == id {
+			continue
+		}
+		if t, err := b.Store.AccessToken(b.g.t.Context(), id); err == nil && !t.Revoked {
+			b.g.t.Errorf("a token that nobody has is good")
+		}
+	}
+	if a.status == 200 && b.g.revoked(a.str("access_token")) {
+		b.g.t.Error("what was answered is revoked")
+	}
 }
 
 func TestRolesAreOfTheConfiguration(t *testing.T) {

@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"slices"
@@ -221,27 +222,51 @@ func (s *Server) machineToken(r *http.Request, req tokenRequest) (tokenAnswer, e
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	scope, err := s.allowed(res.URL, req.client, asked)
+	scope, err := s.ownScope(r.Context(), req.client, res, asked)
 	if err != nil {
 		return tokenAnswer{}, err
-	}
-	b, err := s.machineBound(r.Context(), req.client.ID)
-	if err != nil {
-		return tokenAnswer{}, err
-	}
-	if scope = b.Within(scope); len(scope) == 0 && len(asked) > 0 {
-		return tokenAnswer{}, refuseScope(asked[0])
 	}
 	if _, err := s.limits.machine.try(req.client.ID); err != nil {
 		return tokenAnswer{}, err
 	}
-	claims := s.draft(req, token.Claims{Subject: req.client.ID, Audience: []string{res.URL}, Scope: scope})
-	place, err := s.store.Issue(r.Context(), record(claims, ""))
-	if errors.Is(err, store.ErrNotFound) {
-		return tokenAnswer{}, refuse(UnknownClient)
-	}
+	k, err := s.keptOwn(r.Context(), req, res, asked, scope)
 	if err != nil {
 		return tokenAnswer{}, err
 	}
-	return s.issue(r, req, asked, claims, place, "")
+	return s.issue(r, req, asked, k, "")
+}
+
+// ownScope is what of a scope a machine may have now.
+func (s *Server) ownScope(ctx context.Context, c client, res Resource, asked []string) ([]string, error) {
+	scope, err := s.allowed(res.URL, c, asked)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.machineBound(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if scope = b.Within(scope); len(scope) == 0 && len(asked) > 0 {
+		return nil, refuseScope(asked[0])
+	}
+	return scope, nil
+}
+
+// keptOwn is a token of a machine for itself, of this scope.
+func (s *Server) keptOwn(ctx context.Context, req tokenRequest, res Resource, asked, scope []string) (kept, error) {
+	c := s.draft(req, token.Claims{Subject: req.client.ID, Audience: []string{res.URL}, Scope: scope})
+	place, err := s.store.Issue(ctx, record(c, ""))
+	if errors.Is(err, store.ErrNotFound) {
+		return kept{}, refuse(UnknownClient)
+	}
+	if err != nil {
+		return kept{}, err
+	}
+	return kept{c, place, func() (kept, error) {
+		scope, err := s.ownScope(ctx, req.client, res, asked)
+		if err != nil {
+			return kept{}, err
+		}
+		return s.keptOwn(ctx, req, res, asked, scope)
+	}}, nil
 }
