@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"encoding/base64"
 	"net/http"
 	"net/url"
@@ -163,10 +164,25 @@ func (s *Server) setUp(r *http.Request, v store.Session, alone bool, keep func(*
 		return store.Session{}, err
 	}
 	if alone {
-		v.Era++
+		if v, err = s.goneOn(r.Context(), v); err != nil {
+			return store.Session{}, err
+		}
 	}
 	if ended > 0 {
 		s.audit(r, "sessions.ended", "subject", v.UserID, "number", ended, "because", "a second factor was set up")
+	}
+	return v, nil
+}
+
+// goneOn is a session that was to outlive an end. It stays in the era that was
+// over then when there was another end since.
+func (s *Server) goneOn(ctx context.Context, v store.Session) (store.Session, error) {
+	u, err := s.store.UserByID(ctx, v.UserID)
+	if err != nil {
+		return store.Session{}, err
+	}
+	if store.Follows(u.Era, v.Era) {
+		v.Era = u.Era
 	}
 	return v, nil
 }

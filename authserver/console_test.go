@@ -24,7 +24,7 @@ func (g *rig) seated(name string, methods ...string) *http.Client {
 		g.t.Fatal(err)
 	}
 	id, now := newSecret(""), g.clock.Now()
-	v := store.Session{Hash: hashOf(id), UserID: u.ID, Methods: methods, AuthTime: now, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(sessionLife)}
+	v := store.Session{Hash: hashOf(id), UserID: u.ID, Methods: methods, AuthTime: now, CreatedAt: now, SeenAt: now, ExpiresAt: now.Add(sessionLife), Era: u.Era}
 	if err := g.s.store.StartSession(g.t.Context(), v, store.Hash{}); err != nil {
 		g.t.Fatal(err)
 	}

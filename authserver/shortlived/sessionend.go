@@ -95,7 +95,7 @@ func (s *Store) takeOn(ctx context.Context, user string, but store.Hash) error {
 			return err
 		}
 		u, err := s.UserByID(ctx, user)
-		if err != nil || v.UserID != user || v.Era != u.Era-1 {
+		if err != nil || v.UserID != user || !store.Follows(u.Era, v.Era) {
 			return err
 		}
 		v.Era = u.Era

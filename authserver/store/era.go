@@ -2,8 +2,30 @@ package store
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
+	"encoding/binary"
 )
+
+// The lower bits of an era count on from the one before. The higher ones are
+// random, so that no era comes twice: neither does what was proved in one that
+// was over, when the database is put back to what it was before.
+const (
+	counted = 20
+	nextEra = "UPDATE users SET era = (((era & 1048575) + 1) & 1048575) + $2 WHERE id = $1"
+)
+
+func newEra() int64 {
+	var raw [8]byte
+	_, _ = rand.Read(raw[:]) // never fails
+	return int64(binary.BigEndian.Uint64(raw[:])>>(1+counted)) << counted
+}
+
+// Follows says whether one end alone is between two eras of a person.
+func Follows(later, earlier int64) bool {
+	const mask = 1<<counted - 1
+	return later&mask == (earlier+1)&mask
+}
 
 // Place is where somebody signs in from, as known pairs are kept.
 type Place struct{ Network, Agent string }
@@ -35,10 +57,11 @@ func (s *DB) EndOthers(ctx context.Context, user string, but Hash, here Place) (
 // row before, and is ended here, or comes after and is too late. Links that they
 // made in the one that is over end too: somebody else may have made them.
 func endProofs(ctx context.Context, tx *sql.Tx, user string, but Hash) (ended int64, err error) {
-	for _, query := range []string{"UPDATE users SET era = era + 1 WHERE id = $1", "DELETE FROM remembered_browsers WHERE user_id = $1"} {
-		if _, err := tx.ExecContext(ctx, query, user); err != nil {
-			return 0, err
-		}
+	if _, err := tx.ExecContext(ctx, nextEra, user, newEra()); err != nil {
+		return 0, err
+	}
+	if _, err := tx.ExecContext(ctx, "DELETE FROM remembered_browsers WHERE user_id = $1", user); err != nil {
+		return 0, err
 	}
 	if err := dropMade(ctx, tx, KindPerson, user); err != nil {
 		return 0, err

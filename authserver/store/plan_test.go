@@ -26,8 +26,9 @@ func hot(t *testing.T, s *DB) {
 	machineToken(t, s, "m1", "j1")
 	d := waiting(t, s, "1")
 	d.GrantID = "device grant 1"
-	linked, later := ada, deviceGrant("1")
-	linked.Era, later.Era = 1, 1
+	era := func() int64 { return s.eraOf(t, "u1") }
+	linked := func() Identity { v := ada; v.Era = era(); return v }
+	later := func() Grant { v := deviceGrant("1"); v.Era = era(); return v }
 	ofDevice := AccessToken{ID: "of the device", GrantID: d.GrantID, ClientID: "c1", Subject: "u1", ExpiresAt: t0}
 	for i, err := range decidedWork(t, s) {
 		if err != nil {
@@ -46,7 +47,7 @@ func hot(t *testing.T, s *DB) {
 		s.EndSession(ctx, h("s")), failed(s.EndSessions(ctx, "u1", h("s"))), s.Spend(ctx, h("another"), t0),
 		failed(s.Code(ctx, a.Code.Hash)), failed(s.Redeem(ctx, a.Code, &first, ofGrant(a, h("1")), t0, t0)),
 		failed(s.DeviceRequest(ctx, d.Hash)), failed(s.DeviceRequestOf(ctx, d.UserCode)), s.PollDevice(ctx, d.Hash, t0),
-		s.AllowDevice(ctx, d.Hash, later, ""), failed(s.RedeemDevice(ctx, d, nil, ofDevice, t0, t0)),
+		s.AllowDevice(ctx, d.Hash, later(), ""), failed(s.RedeemDevice(ctx, d, nil, ofDevice, t0, t0)),
 		s.DenyDevice(ctx, waiting(t, s, "2").Hash, t0),
 		failed(s.Refresh(ctx, first.Hash)), failed(s.Rotate(ctx, first.Hash, nil, second, ofGrant(a, h("2")), t0, t0)),
 		failed(s.Extend(ctx, second, ofGrant(a, h("3")), t0)), failed(s.Grant(ctx, a.Grant.ID)),
@@ -58,20 +59,20 @@ func hot(t *testing.T, s *DB) {
 		failed(s.RecordSignIn(ctx, proven("u1", t0, SignedIn))), failed(s.RecordSignIn(ctx, unproven("u1", t0, "a"))),
 		failed(s.SignInHistory(ctx, "u1", 10, t0)), failed(s.UnseenSignIns(ctx, "u1", 10)),
 		s.SeeSignIns(ctx, "u1", t0, t0), failed(s.SweepSignIns(ctx, t0, t0, 10)),
-		s.Link(ctx, linked), failed(s.Identity(ctx, ada.Issuer, ada.Subject)), failed(s.Identities(ctx, "u1")),
-		s.Admit(ctx, Admission{Session: Session{Hash: h("in"), UserID: "u1", Era: 1}, SignIn: proven("u1", t0, SignedIn), Identity: &ada, Given: &GivenRoles{"corp", []string{"dba"}}}, t0, every),
+		s.Link(ctx, linked()), failed(s.Identity(ctx, ada.Issuer, ada.Subject)), failed(s.Identities(ctx, "u1")),
+		s.Admit(ctx, Admission{Session: Session{Hash: h("in"), UserID: "u1", Era: era()}, SignIn: proven("u1", t0, SignedIn), Identity: &ada, Given: &GivenRoles{"corp", []string{"dba"}}}, t0, every),
 		failed(s.EndOthers(ctx, "u1", h("in"), Place{})),
 		s.AddUser(ctx, User{ID: "u9", Name: "grace", Email: "grace@corp.example", EmailVerified: true}, t0), failed(s.UserByAddress(ctx, "grace@corp.example")),
 		s.Depart(ctx, h("d"), []byte("to"), t0), failed(s.Return(ctx, h("d"), t0.Add(-time.Second))),
-		failed(s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0, Era: 2}, nil)), failed(s.Generator(ctx, "u1")), s.TakeStep(ctx, "u1", 1),
-		s.SetRecoveryCodes(ctx, "u1", 2, []Hash{h("c")}), failed(s.RecoveryCodes(ctx, "u1")), s.UseRecoveryCode(ctx, "u1", h("c"), t0),
-		failed(s.AddPasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1", CreatedAt: t0, Era: 2}, nil)), failed(s.Passkeys(ctx, "u1")), s.UsePasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1"}, t0),
-		s.RenamePasskey(ctx, "u1", 2, []byte("k"), "n"), s.MarkCloned(ctx, "u1", []byte("k"), t0), s.RemovePasskey(ctx, "u1", 2, []byte("k"), nil),
-		s.RememberBrowser(ctx, Browser{Hash: h("b"), UserID: "u1", ExpiresAt: t0.Add(time.Hour), Era: 2}), failed(s.Browsers(ctx, "u1", t0)), s.ForgetBrowsers(ctx, "u1", 2, h("b")),
+		failed(s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0, Era: era()}, nil)), failed(s.Generator(ctx, "u1")), s.TakeStep(ctx, "u1", 1),
+		s.SetRecoveryCodes(ctx, "u1", era(), []Hash{h("c")}), failed(s.RecoveryCodes(ctx, "u1")), s.UseRecoveryCode(ctx, "u1", h("c"), t0),
+		failed(s.AddPasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1", CreatedAt: t0, Era: era()}, nil)), failed(s.Passkeys(ctx, "u1")), s.UsePasskey(ctx, Passkey{ID: []byte("k"), UserID: "u1"}, t0),
+		s.RenamePasskey(ctx, "u1", era(), []byte("k"), "n"), s.MarkCloned(ctx, "u1", []byte("k"), t0), s.RemovePasskey(ctx, "u1", era(), []byte("k"), nil),
+		s.RememberBrowser(ctx, Browser{Hash: h("b"), UserID: "u1", ExpiresAt: t0.Add(time.Hour), Era: era()}), failed(s.Browsers(ctx, "u1", t0)), s.ForgetBrowsers(ctx, "u1", era(), h("b")),
 		s.AddTicket(ctx, invitation("i")), failed(s.Tickets(ctx, Invitation, t0)), s.SignUp(ctx, invitation("i"), User{ID: "u77", Name: "newcomer", PasswordHash: "x"}, t0), s.RemoveTicket(ctx, h("i")),
 		s.AddReset(ctx, Ticket{Hash: h("p"), Purpose: PasswordReset, UserID: "u1", ExpiresAt: t0.Add(time.Hour)}, agree), failed(s.Ticket(ctx, h("p"), PasswordReset, t0)),
-		s.ResetPassword(ctx, Ticket{Hash: h("p"), Purpose: PasswordReset, UserID: "u1"}, "y", Place{}, t0), s.ChangePassword(ctx, User{ID: "u1", PasswordHash: "y", Era: 3}, "z", h("s"), Place{}, t0),
-		s.RemoveGenerator(ctx, "u1", 4), failed(s.ConsentsOf(ctx, "u1")), s.Forget(ctx, "u1", "c1", t0),
+		s.ResetPassword(ctx, Ticket{Hash: h("p"), Purpose: PasswordReset, UserID: "u1"}, "y", Place{}, t0), s.ChangePassword(ctx, User{ID: "u1", PasswordHash: "y", Era: era()}, "z", h("s"), Place{}, t0),
+		s.RemoveGenerator(ctx, "u1", era()), failed(s.ConsentsOf(ctx, "u1")), s.Forget(ctx, "u1", "c1", t0),
 		failed(s.Sweep(ctx, t0, t0, 10)), s.DeleteClient(ctx, "c1"), s.DeleteUser(ctx, "ada"),
 	} {
 		if err != nil {

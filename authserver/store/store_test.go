@@ -48,6 +48,13 @@ func approve(t *testing.T, s *DB, name string, scope ...string) Approval {
 	return a
 }
 
+func (s *DB) eraOf(t *testing.T, id string) int64 {
+	t.Helper()
+	u, err := s.UserByID(t.Context(), id)
+	must(t, err)
+	return u.Era
+}
+
 func TestOpen(t *testing.T) {
 	for _, u := range []string{"", "sqlite:", "mysql://localhost/x", "file:x", "sqlite:/nowhere/at/all/x.db"} {
 		if _, err := Open(t.Context(), u); err == nil {
