@@ -223,13 +223,13 @@ func (s *Server) changeProfile(w http.ResponseWriter, r *http.Request, v store.S
 		}
 		return f.Profile(w, http.StatusUnprocessableEntity, p)
 	}
-	err := s.store.ChangePerson(r.Context(), v.UserID, s.config.Now(), func(was store.Person) (store.User, error) {
+	err := s.store.ChangePerson(own(r, v), v.UserID, s.config.Now(), func(was store.Person) (store.User, error) {
 		u := was.User
 		u.FullName, u.Email, u.EmailVerified = p.FullName, p.Email, u.EmailVerified && u.Email == p.Email
 		return u, nil
 	})
 	if err != nil {
-		return err
+		return admitted(err)
 	}
 	s.audit(r, "account.profile_changed", "subject", v.UserID)
 	return s.onward(w, "/account/profile", "saved")

@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"context"
 	"net/http"
 	"slices"
 
@@ -45,8 +46,8 @@ func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request, v store.S
 	}
 	// One that is not there, or somebody else's, is ended as far as this person sees.
 	if slices.ContainsFunc(all, func(one store.Session) bool { return one.Hash == h }) {
-		if err := s.store.EndSession(r.Context(), h); err != nil {
-			return err
+		if err := s.store.EndSession(own(r, v), h); err != nil {
+			return admitted(err)
 		}
 		s.audit(r, "session.ended", "subject", v.UserID, "session", sessionName(h))
 	}
@@ -85,10 +86,16 @@ func (s *Server) endOthers(w http.ResponseWriter, r *http.Request, v store.Sessi
 // endElsewhere signs a person out everywhere but here, with all that others may
 // have proved, and begun to.
 func (s *Server) endElsewhere(w http.ResponseWriter, r *http.Request, v store.Session) error {
-	n, err := s.store.EndOthers(r.Context(), v.UserID, v.Hash, s.place(r))
+	n, err := s.store.EndOthers(own(r, v), v.UserID, v.Hash, s.place(r))
 	if err != nil {
-		return err
+		return admitted(err)
 	}
 	s.audit(r, "session.ended", "subject", v.UserID, "sessions", n)
 	return s.rememberAs(w, r, v)
+}
+
+// own is a context in which nothing is written once the session of a person has
+// ended with all that they proved.
+func own(r *http.Request, v store.Session) context.Context {
+	return store.On(r.Context(), store.Proof{User: v.UserID, Era: v.Era})
 }

@@ -106,7 +106,7 @@ func (d door) enter(w http.ResponseWriter, r *http.Request, as visit, scope stri
 	if v, ok, err = d.s.visitor(w, r, as); err != nil || !ok {
 		return console.Administrator{}, store.Session{}, false, err
 	}
-	a.Actor = admin.Actor{Kind: admin.KindPerson, ID: v.UserID, Address: d.s.address(r), Scopes: powers}
+	a.Actor = admin.Actor{Kind: admin.KindPerson, ID: v.UserID, Address: d.s.address(r), Scopes: powers, Era: v.Era}
 	a.Frame, err = d.s.frameOf(r.Context(), v)
 	return a, v, err == nil, err
 }

@@ -20,6 +20,16 @@ type desk struct{ s *Server }
 // Desk is everything an administrator can do.
 func (s *Server) Desk() admin.Desk { return desk{s} }
 
+// acting is a context in which nothing is written once what the actor showed has
+// ended: whoever signs a thief out is not too late by what the thief still asks for.
+func acting(ctx context.Context, by admin.Actor) context.Context {
+	proof := store.Proof{Token: by.Token}
+	if by.Kind == admin.KindPerson {
+		proof.User, proof.Era = by.ID, by.Era
+	}
+	return store.On(ctx, proof)
+}
+
 // note is the audit line of a change, with who made it.
 func (d desk) note(ctx context.Context, by admin.Actor, e event, fields ...any) {
 	fields = append(fields, "actor", cmp.Or(by.ID, by.Kind), "actor_kind", by.Kind)
@@ -36,6 +46,8 @@ func (d desk) note(ctx context.Context, by admin.Actor, e event, fields ...any) 
 func said(err error, what string) error {
 	var refused *Error
 	switch {
+	case errors.Is(err, store.ErrSpent):
+		return admin.Refuse(admin.Conflict, "You were signed out, or your access token was revoked, while this was being done: nothing was changed. Do it again; sign in again where you are asked to.")
 	case errors.Is(err, store.ErrNotFound):
 		return admin.Refuse(admin.NotFound, "There is no such %s: list what there is.", what)
 	case errors.Is(err, store.ErrAddressTaken):
@@ -53,7 +65,7 @@ func unlessGone(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	return err
+	return said(err, "thing")
 }
 
 // powers are the API's scopes that roles give.

@@ -101,7 +101,11 @@ func (g gate) Admit(w http.ResponseWriter, r *http.Request, scope string) (admin
 	if _, err := g.s.limits.admin.try(c.Subject + " " + c.ClientID); err != nil {
 		return admin.Actor{}, g.refused(w, r, err, scope)
 	}
-	return g.actor(r, c), nil
+	by, err := g.actor(r, c)
+	if err != nil {
+		return admin.Actor{}, g.refused(w, r, err, scope)
+	}
+	return by, nil
 }
 
 // mayBePlain: a token that is bound to nothing is whoever's holds it. Only a
@@ -132,12 +136,18 @@ func (g gate) Refused(r *http.Request, why admin.Reason) {
 		"address", g.s.address(r), "request_id", callerOf(r).id}, callerOf(r).fields()...))
 }
 
-func (g gate) actor(r *http.Request, c token.Claims) admin.Actor {
-	by := admin.Actor{Kind: admin.KindPerson, ID: c.Subject, Client: c.ClientID, Address: g.s.address(r), Scopes: c.Scope}
+func (g gate) actor(r *http.Request, c token.Claims) (admin.Actor, error) {
+	by := admin.Actor{Kind: admin.KindPerson, ID: c.Subject, Client: c.ClientID, Address: g.s.address(r), Scopes: c.Scope, Token: c.ID}
 	if c.Subject == c.ClientID {
 		by.Kind, by.Client = admin.KindClient, ""
+		return by, nil
 	}
-	return by
+	u, err := g.s.store.UserByID(r.Context(), c.Subject)
+	if errors.Is(err, store.ErrNotFound) {
+		return admin.Actor{}, refuse(DeadAccessToken)
+	}
+	by.Era = u.Era
+	return by, err
 }
 
 // adminReasons are the API's words for what is refused at its gate.

@@ -102,7 +102,7 @@ func (d desk) CreateClient(ctx context.Context, by admin.Actor, n admin.NewClien
 		c.SecretHash = h[:]
 	}
 	c.ID, c.CreatedAt = newID("client_"), d.s.config.Now()
-	if err := d.s.store.AddStored(ctx, c, n.Roles); err != nil {
+	if err := d.s.store.AddStored(acting(ctx, by), c, n.Roles); err != nil {
 		return admin.CreatedClient{}, said(err, "client")
 	}
 	return d.createdClient(ctx, by, c, secret)
@@ -153,7 +153,7 @@ func (d desk) RegisterClient(ctx context.Context, by admin.Actor, r admin.Regist
 	if err := d.mayScope(by, c.Scope); err != nil {
 		return admin.CreatedClient{}, err
 	}
-	if err := d.s.store.AddStored(ctx, c, nil); err != nil {
+	if err := d.s.store.AddStored(acting(ctx, by), c, nil); err != nil {
 		return admin.CreatedClient{}, said(err, "client")
 	}
 	return d.createdClient(ctx, by, c, secret)
@@ -161,7 +161,7 @@ func (d desk) RegisterClient(ctx context.Context, by admin.Actor, r admin.Regist
 
 // change changes a client that the actor may touch, and says what it is then.
 func (d desk) change(ctx context.Context, by admin.Actor, q admin.ClientRef, ifMatch string, change func(*store.ClientChange) error) (admin.Client, error) {
-	err := d.s.store.ChangeClient(ctx, q.ID, d.s.config.Now(), func(was store.Stored) (store.ClientChange, error) {
+	err := d.s.store.ChangeClient(acting(ctx, by), q.ID, d.s.config.Now(), func(was store.Stored) (store.ClientChange, error) {
 		if err := admin.Matches(ifMatch, d.clientOf(was).Tag()); err != nil {
 			return store.ClientChange{}, err
 		}
@@ -261,7 +261,7 @@ func (d desk) DeleteClient(ctx context.Context, by admin.Actor, q admin.ClientRe
 	if unlessGone(err) != nil {
 		return admin.None{}, err
 	}
-	err = d.s.store.DeleteClient(ctx, q.ID)
+	err = d.s.store.DeleteClient(acting(ctx, by), q.ID)
 	if err == nil {
 		d.note(ctx, by, "client.deleted", "client_id", q.ID)
 	}

@@ -89,8 +89,8 @@ func (d desk) Grants(ctx context.Context, _ admin.Actor, q admin.GrantQuery) (ad
 
 // RevokeGrant ends a grant with all its tokens.
 func (d desk) RevokeGrant(ctx context.Context, by admin.Actor, q admin.GrantRef) (admin.None, error) {
-	if err := d.s.store.RevokeGrant(ctx, q.ID, d.s.config.Now()); err != nil {
-		return admin.None{}, err
+	if err := d.s.store.RevokeGrant(acting(ctx, by), q.ID, d.s.config.Now()); err != nil {
+		return admin.None{}, said(err, "thing")
 	}
 	d.note(ctx, by, "grant.revoked", "grant", q.ID)
 	return admin.None{}, nil
@@ -118,8 +118,8 @@ func (d desk) Tokens(ctx context.Context, _ admin.Actor, q admin.TokenQuery) (ad
 
 // RevokeToken revokes an access token.
 func (d desk) RevokeToken(ctx context.Context, by admin.Actor, q admin.TokenRef) (admin.None, error) {
-	if err := d.s.store.RevokeToken(ctx, q.ID); err != nil {
-		return admin.None{}, err
+	if err := d.s.store.RevokeToken(acting(ctx, by), q.ID); err != nil {
+		return admin.None{}, said(err, "thing")
 	}
 	d.note(ctx, by, "token.revoked", "token_id", q.ID)
 	return admin.None{}, nil
@@ -167,8 +167,8 @@ func (d desk) EndSession(ctx context.Context, by admin.Actor, q admin.SessionRef
 	if !ok {
 		return admin.None{}, nil // nobody has it
 	}
-	if err := d.s.store.EndSession(ctx, h); err != nil {
-		return admin.None{}, err
+	if err := d.s.store.EndSession(acting(ctx, by), h); err != nil {
+		return admin.None{}, said(err, "thing")
 	}
 	d.note(ctx, by, "session.ended", "session", q.ID)
 	return admin.None{}, nil
@@ -176,9 +176,9 @@ func (d desk) EndSession(ctx context.Context, by admin.Actor, q admin.SessionRef
 
 // EndSessions signs a person out everywhere.
 func (d desk) EndSessions(ctx context.Context, by admin.Actor, q admin.UserRef) (admin.None, error) {
-	n, err := d.s.store.EndSessions(ctx, q.ID, store.Hash{})
+	n, err := d.s.store.EndSessions(acting(ctx, by), q.ID, store.Hash{})
 	if err != nil {
-		return admin.None{}, err
+		return admin.None{}, said(err, "user")
 	}
 	d.note(ctx, by, "session.ended", "subject", q.ID, "sessions", n)
 	return admin.None{}, nil

@@ -58,12 +58,12 @@ func (d desk) RotateKey(ctx context.Context, by admin.Actor, q admin.KeyRotation
 	if q.After != 0 {
 		after = time.Duration(q.After) * time.Second
 	}
-	k, err := d.s.keys.Rotate(ctx, after)
+	k, err := d.s.keys.Rotate(acting(ctx, by), after)
 	if errors.Is(err, keyring.ErrMany) || errors.Is(err, keyring.ErrAtOnce) {
 		return admin.Key{}, admin.Refuse(admin.Conflict, "%v.", err)
 	}
 	if err != nil {
-		return admin.Key{}, err
+		return admin.Key{}, said(err, "key")
 	}
 	d.note(ctx, by, "key.rotated", "kid", k.ID)
 	return keyOf(k), nil
@@ -71,7 +71,7 @@ func (d desk) RotateKey(ctx context.Context, by admin.Actor, q admin.KeyRotation
 
 // RevokeKey takes a key back at once.
 func (d desk) RevokeKey(ctx context.Context, by admin.Actor, q admin.KeyRef) (admin.Key, error) {
-	k, err := d.s.keys.Revoke(ctx, q.ID)
+	k, err := d.s.keys.Revoke(acting(ctx, by), q.ID)
 	if errors.Is(err, ErrUnknown) {
 		return admin.Key{}, admin.Refuse(admin.NotFound, "There is no good key of this kid: list the keys.")
 	}
@@ -79,7 +79,7 @@ func (d desk) RevokeKey(ctx context.Context, by admin.Actor, q admin.KeyRef) (ad
 		return admin.Key{}, admin.Refuse(admin.Conflict, "%v.", err)
 	}
 	if err != nil {
-		return admin.Key{}, err
+		return admin.Key{}, said(err, "key")
 	}
 	d.note(ctx, by, "key.taken_back", "kid", q.ID, "by_kid", k.ID)
 	return keyOf(k), nil

@@ -11,7 +11,9 @@ import (
 // asPerson is what a token of somebody lets them do.
 func (g *rig) asPerson(name string, scopes ...string) admin.Actor {
 	g.t.Helper()
-	return admin.Actor{Kind: admin.KindPerson, ID: g.idOf(name), Scopes: scopes}
+	u, err := g.s.store.User(g.t.Context(), name)
+	must(g.t, err)
+	return admin.Actor{Kind: admin.KindPerson, ID: u.ID, Scopes: scopes, Era: u.Era}
 }
 
 // A token of the API is not the person: with it nobody gets into the account it

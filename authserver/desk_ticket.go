@@ -58,16 +58,16 @@ func (d desk) Invite(ctx context.Context, by admin.Actor, n admin.NewInvitation)
 		return admin.Link{}, err
 	}
 	until := d.s.config.Now().Add(InvitationLife)
-	link, err := d.s.Invite(ctx, Invitation{Email: n.Email, Roles: n.Roles, By: madeBy(by), Operator: by.Kind == admin.KindOperator})
+	link, err := d.s.Invite(acting(ctx, by), Invitation{Email: n.Email, Roles: n.Roles, By: madeBy(by), Operator: by.Kind == admin.KindOperator})
 	if errors.Is(err, ErrSignUpClosed) {
 		return admin.Link{}, admin.Refuse(admin.Conflict, "%v.", err)
 	}
-	return admin.Link{URL: link, ExpiresAt: until.UTC()}, err
+	return admin.Link{URL: link, ExpiresAt: until.UTC()}, said(err, "invitation")
 }
 
 // CancelInvitation makes an invitation worth nothing.
 func (d desk) CancelInvitation(ctx context.Context, by admin.Actor, q admin.InvitationRef) (admin.None, error) {
-	err := d.s.CancelInvitation(ctx, q.ID)
+	err := d.s.CancelInvitation(acting(ctx, by), q.ID)
 	if err == nil {
 		d.note(ctx, by, "ticket.cancelled", "invitation", q.ID)
 	}
@@ -77,6 +77,6 @@ func (d desk) CancelInvitation(ctx context.Context, by admin.Actor, q admin.Invi
 // ResetLink makes a link to choose a new password with.
 func (d desk) ResetLink(ctx context.Context, by admin.Actor, q admin.UserRef) (admin.Link, error) {
 	until := d.s.config.Now().Add(ResetLife)
-	link, err := d.s.resetLink(ctx, q.ID, madeBy(by), func(p store.Person) error { return d.mayLetIn(by, p) })
+	link, err := d.s.resetLink(acting(ctx, by), q.ID, madeBy(by), func(p store.Person) error { return d.mayLetIn(by, p) })
 	return admin.Link{URL: link, ExpiresAt: until.UTC()}, said(err, "user")
 }

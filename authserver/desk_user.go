@@ -118,7 +118,7 @@ func (d desk) CreateUser(ctx context.Context, by admin.Actor, n admin.NewUser) (
 		return admin.CreatedUser{}, err
 	}
 	u.PasswordHash = hash
-	if err := d.s.store.AddPerson(ctx, u, n.Roles, d.s.config.Now()); err != nil {
+	if err := d.s.store.AddPerson(acting(ctx, by), u, n.Roles, d.s.config.Now()); err != nil {
 		return admin.CreatedUser{}, said(err, "user")
 	}
 	d.note(ctx, by, "user.created", "subject", u.ID, "user", u.Name, "roles", n.Roles)
@@ -197,7 +197,7 @@ func (d desk) UpdateUser(ctx context.Context, by admin.Actor, c admin.UserChange
 		}
 	}
 	now := d.s.config.Now()
-	err := d.s.store.ChangePerson(ctx, c.ID, now, func(p store.Person) (store.User, error) {
+	err := d.s.store.ChangePerson(acting(ctx, by), c.ID, now, func(p store.Person) (store.User, error) {
 		if err := admin.Matches(c.IfMatch, userOf(p).Tag()); err != nil {
 			return store.User{}, err
 		}
@@ -245,7 +245,7 @@ func (d desk) SetUserRoles(ctx context.Context, by admin.Actor, q admin.UserRole
 	if err := d.mayGive(by, q.Roles); err != nil {
 		return admin.User{}, err
 	}
-	err := d.s.store.GiveRoles(ctx, q.ID, q.Roles, d.s.config.Now(), func(p store.Person) error {
+	err := d.s.store.GiveRoles(acting(ctx, by), q.ID, q.Roles, d.s.config.Now(), func(p store.Person) error {
 		if err := admin.Matches(q.IfMatch, userOf(p).Tag()); err != nil {
 			return err
 		}
@@ -269,7 +269,7 @@ func (d desk) SetPassword(ctx context.Context, by admin.Actor, q admin.PasswordC
 		return admin.Password{}, err
 	}
 	now := d.s.config.Now()
-	err = d.s.store.ChangePerson(ctx, q.ID, now, func(p store.Person) (store.User, error) {
+	err = d.s.store.ChangePerson(acting(ctx, by), q.ID, now, func(p store.Person) (store.User, error) {
 		p.PasswordHash, p.PasswordAt = hash, now
 		return p.User, d.mayLetIn(by, p)
 	})
@@ -282,7 +282,7 @@ func (d desk) SetPassword(ctx context.Context, by admin.Actor, q admin.PasswordC
 
 // RemoveFactor removes second factors, for somebody who lost them.
 func (d desk) RemoveFactor(ctx context.Context, by admin.Actor, q admin.FactorRef) (admin.None, error) {
-	err := d.s.store.RemoveFactors(ctx, q.ID, q.Factor, func(p store.Person) error { return d.mayLetIn(by, p) })
+	err := d.s.store.RemoveFactors(acting(ctx, by), q.ID, q.Factor, func(p store.Person) error { return d.mayLetIn(by, p) })
 	if err != nil {
 		return admin.None{}, said(err, "user")
 	}
@@ -292,7 +292,7 @@ func (d desk) RemoveFactor(ctx context.Context, by admin.Actor, q admin.FactorRe
 
 // DeleteUser ends an account with everything it has.
 func (d desk) DeleteUser(ctx context.Context, by admin.Actor, q admin.UserRef) (admin.None, error) {
-	err := d.s.store.DeletePerson(ctx, q.ID, func(p store.Person) error { return d.mayTouch(by, p) })
+	err := d.s.store.DeletePerson(acting(ctx, by), q.ID, func(p store.Person) error { return d.mayTouch(by, p) })
 	if err == nil {
 		d.note(ctx, by, "user.deleted", "subject", q.ID)
 	}

@@ -79,8 +79,8 @@ func (s *Server) unlinkOwn(w http.ResponseWriter, r *http.Request, v store.Sessi
 			return err
 		}
 	}
-	if _, err := s.store.EndSessions(r.Context(), v.UserID, v.Hash); err != nil {
-		return err
+	if _, err := s.store.EndSessions(own(r, v), v.UserID, v.Hash); err != nil {
+		return admitted(err)
 	}
 	if err := s.rememberAs(w, r, v); err != nil {
 		return err

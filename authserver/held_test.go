@@ -45,9 +45,9 @@ func (g *rig) submitHeld(b *http.Client, path string, form url.Values, first fun
 
 // security is how somebody signs in, as it is kept.
 type security struct {
-	password   string
-	factors    factors
-	identities []store.Identity
+	password, fullName, email string
+	factors                   factors
+	identities                []store.Identity
 }
 
 func (g *rig) securityOf(userID string) (v security) {
@@ -56,7 +56,7 @@ func (g *rig) securityOf(userID string) (v security) {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	v.password = u.PasswordHash
+	v.password, v.fullName, v.email = u.PasswordHash, u.FullName, u.Email
 	if v.factors, err = g.s.factorsOf(g.t.Context(), userID); err != nil {
 		g.t.Fatal(err)
 	}

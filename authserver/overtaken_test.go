@@ -5,8 +5,10 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/store"
 )
@@ -38,6 +40,21 @@ func (s overtaken) Unlink(ctx context.Context, user string, era int64, issuer, s
 	return s.Store.Unlink(ctx, user, era, issuer, subject, issuers)
 }
 
+func (s overtaken) EndOthers(ctx context.Context, user string, but store.Hash, here store.Place) (int64, error) {
+	s.end()
+	return s.Store.EndOthers(ctx, user, but, here)
+}
+
+func (s overtaken) EndSession(ctx context.Context, h store.Hash) error {
+	s.end()
+	return s.Store.EndSession(ctx, h)
+}
+
+func (s overtaken) ChangePerson(ctx context.Context, id string, now time.Time, change func(store.Person) (store.User, error)) error {
+	s.end()
+	return s.Store.ChangePerson(ctx, id, now, change)
+}
+
 // Who ends everything also ends the form that is being worked on.
 func TestFormsThatTheEndOvertakes(t *testing.T) {
 	for name, begin := range map[string]func(a *abroad, b *http.Client, page answerOf) (send func() answerOf){
@@ -56,6 +73,22 @@ func TestFormsThatTheEndOvertakes(t *testing.T) {
 		"an account is unlinked": func(a *abroad, b *http.Client, page answerOf) func() answerOf {
 			must(a.t, a.s.store.Link(a.t.Context(), store.Identity{Issuer: a.op.URL, Subject: "ada-1815", Provider: "corp", UserID: a.userID()}))
 			return func() answerOf { return a.press(b, page, unlinkPath, "issuer", a.op.URL, "subject", "ada-1815") }
+		},
+		"others are signed out": func(a *abroad, b *http.Client, _ answerOf) func() answerOf {
+			sure := a.visit(b, "/account/sessions/end-others")
+			return func() answerOf { return a.press(b, sure, "/account/sessions/end-others") }
+		},
+		"another browser is signed out": func(a *abroad, b *http.Client, _ answerOf) func() answerOf {
+			a.seated(testUser, amrPassword)
+			form := url.Values{"token": {tokenOf(a.t, a.visit(b, "/account/sessions"))}}
+			all, err := a.s.store.Sessions(a.t.Context(), a.userID(), a.clock.Now())
+			must(a.t, err)
+			form.Set("session", sessionName(all[slices.IndexFunc(all, func(v store.Session) bool { return v.Agent == "" })].Hash))
+			return func() answerOf { return a.submit(b, "/account/sessions/end", form) }
+		},
+		"a profile is changed": func(a *abroad, b *http.Client, _ answerOf) func() answerOf {
+			form := url.Values{"token": {tokenOf(a.t, a.visit(b, "/account/profile"))}, "full_name": {"Mallory"}, "email": {"mallory@example.com"}}
+			return func() answerOf { return a.submit(b, "/account/profile", form) }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -94,5 +127,21 @@ func TestConsentThatTheEndOvertakes(t *testing.T) {
 				t.Errorf("%d grants, %v", grants, err)
 			}
 		})
+	}
+}
+
+// A session goes on past the one end it was to outlive, and no other.
+func TestSessionsGoOnPastOneEnd(t *testing.T) {
+	g := newRig(t)
+	was, err := g.s.store.UserByID(t.Context(), g.userID())
+	must(t, err)
+	for ends := range 3 {
+		now, err := g.s.store.UserByID(t.Context(), g.userID())
+		must(t, err)
+		v, err := g.s.goneOn(t.Context(), store.Session{UserID: was.ID, Era: was.Era})
+		if must(t, err); (v.Era == now.Era) != (ends < 2) || ends == 2 && v.Era != was.Era {
+			t.Errorf("after %d ends: in era %d of %d", ends, v.Era, now.Era)
+		}
+		g.endSessions()
 	}
 }

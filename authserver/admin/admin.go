@@ -56,6 +56,8 @@ type Actor struct {
 	Client  string   // the client that a person uses, or ""
 	Address string   // where the request came from, or ""
 	Scopes  []string // what they may do here
+	Era     int64    // of a person, in which they were let in
+	Token   string   // the jti of the access token they showed, or ""
 }
 
 // Operator is whoever can open the database.

@@ -97,7 +97,7 @@ func (s *DB) once(ctx context.Context, o *sql.TxOptions, f func(*sql.Tx) error) 
 	if err != nil {
 		return err
 	}
-	if err := f(tx); err != nil {
+	if err := s.onProof(ctx, tx, f); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	return tx.Commit()

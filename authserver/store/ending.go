@@ -54,7 +54,7 @@ func (s *DB) ending(ctx context.Context, f func(ending) error) error {
 		return err
 	}
 	for _, number := range begun {
-		if s.listSome(ctx, number) != nil {
+		if s.listSome(since(ctx), number) != nil {
 			return nil // it is ended; ListEnded tries again, and says why it cannot
 		}
 	}

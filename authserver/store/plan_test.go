@@ -51,7 +51,7 @@ func hot(t *testing.T, s *DB) {
 		s.DenyDevice(ctx, waiting(t, s, "2").Hash, t0),
 		failed(s.Refresh(ctx, first.Hash)), failed(s.Rotate(ctx, first.Hash, nil, second, ofGrant(a, h("2")), t0, t0)),
 		failed(s.Extend(ctx, second, ofGrant(a, h("3")), t0)), failed(s.Grant(ctx, a.Grant.ID)),
-		failed(s.AccessToken(ctx, "j1")), s.RevokeToken(ctx, "j1"), s.RevokeGrant(ctx, a.Grant.ID, t0),
+		failed(s.AccessToken(ctx, "j1")), s.RevokeToken(On(ctx, Proof{User: "u1", Era: era(), Token: "j1"}), "j1"), s.RevokeGrant(ctx, a.Grant.ID, t0),
 		s.SetRoles(ctx, "u1", GivenRoles{Assigned, []string{"admin"}}, t0, none), failed(s.RolesOf(ctx, "u1")), assign(t, s, "m1", "agent"),
 		failed(s.ClientRoles(ctx, "m1")), s.SetRoles(ctx, "u1", GivenRoles{Assigned, nil}, t0, every),
 		failed(s.RevokedPlaces(ctx, 0, 100)), failed(s.Revocations(ctx, 0, 10)),

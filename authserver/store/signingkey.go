@@ -51,9 +51,11 @@ func insertKey(ctx context.Context, tx *sql.Tx, k SigningKey) error {
 // HastenSigningKey lets a key sign from an earlier moment on. One that signs
 // before that already, or was revoked, stays as it is.
 func (s *DB) HastenSigningKey(ctx context.Context, id string, from time.Time) error {
-	_, err := s.write.ExecContext(ctx,
-		"UPDATE signing_keys SET signs_from = $1 WHERE id = $2 AND signs_from > $1 AND revoked_at = 0", millis(from), id)
-	return err
+	return s.tx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx,
+			"UPDATE signing_keys SET signs_from = $1 WHERE id = $2 AND signs_from > $1 AND revoked_at = 0", millis(from), id)
+		return err
+	})
 }
 
 // ReplaceSigningKey revokes a key, forgets its secret, and adds the key that

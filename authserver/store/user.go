@@ -157,8 +157,10 @@ func startSession(ctx context.Context, tx *sql.Tx, v Session, before Hash) error
 
 // EndSession forgets a session; one that does not exist is no error.
 func (s *DB) EndSession(ctx context.Context, h Hash) error {
-	_, err := s.write.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", h[:])
-	return err
+	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", h[:])
+		return err
+	})
 }
 
 // SeeSession notes that a session was used.
