@@ -6,8 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
+	"github.com/postern-mcp/postern/authserver/legible"
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/store"
 )
@@ -236,10 +236,10 @@ func (s *Server) changeProfile(w http.ResponseWriter, r *http.Request, v store.S
 }
 
 func profileProblem(p pages.Profile) string {
-	odd := func(r rune) bool { return !unicode.IsGraphic(r) }
+	odd := func(r rune) bool { return !legible.Shows(r) }
 	switch {
 	case len(p.FullName) > maxFullName || strings.ContainsFunc(p.FullName, odd):
-		return "The name is too long, or has characters that show nothing."
+		return "The name is too long, or has characters that show nothing, as some emoji do within, or spaces other than the common one."
 	case len(p.Email) > maxEmail || checkEmail(p.Email) != nil || strings.ContainsFunc(p.Email, odd):
 		return "This is no e-mail address: write it as name@example.com."
 	}

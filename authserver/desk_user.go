@@ -5,9 +5,9 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/postern-mcp/postern/authserver/admin"
+	"github.com/postern-mcp/postern/authserver/legible"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/strength"
 )
@@ -166,8 +166,8 @@ func madePassword() string {
 
 // checkShown: what is shown to others shows all there is, in the order it has.
 func checkShown(member, text string) error {
-	if strings.ContainsFunc(text, func(r rune) bool { return !unicode.IsGraphic(r) }) {
-		return admin.RefuseMember(member, "%s has characters that show nothing, or turn others around: leave them out.", member)
+	if strings.ContainsFunc(text, func(r rune) bool { return !legible.Shows(r) }) {
+		return admin.RefuseMember(member, "%s has characters that show nothing, as some emoji do within, or turn others around, or spaces other than the common one: leave them out.", member)
 	}
 	return nil
 }
@@ -177,7 +177,7 @@ func checkEmail(address string) error {
 	if address == "" {
 		return nil
 	}
-	if !found || local == "" || domain == "" || strings.ContainsAny(domain, "@ ") || strings.ContainsFunc(address, func(r rune) bool { return r == ' ' || !unicode.IsGraphic(r) }) {
+	if !found || local == "" || domain == "" || strings.ContainsAny(domain, "@ ") || strings.ContainsFunc(address, func(r rune) bool { return r == ' ' || !legible.Shows(r) }) {
 		return admin.RefuseMember("email", "email is no address: it has one @, no space, and only characters that show.")
 	}
 	return nil

@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 	"unicode/utf16"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
+	"github.com/postern-mcp/postern/authserver/legible"
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/store"
 	"github.com/postern-mcp/postern/authserver/token"
@@ -262,7 +262,7 @@ func spoken(v jsontext.Value) string {
 	}
 	text := string(v)
 	if exact := exactly(text); exact != text {
-		return visible(text) + ", exactly " + exact
+		return legible.Text(text) + ", exactly " + exact
 	}
 	return text
 }
@@ -282,17 +282,6 @@ func exactly(text string) string {
 		before = r
 	}
 	return b.String()
-}
-
-// visible shows that there is something where a character shows nothing, or
-// turns others around.
-func visible(s string) string {
-	return strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
 }
 
 func checkDetailTypes(types []DetailType) error {

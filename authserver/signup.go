@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 
 	"github.com/postern-mcp/postern/authserver/admin"
+	"github.com/postern-mcp/postern/authserver/legible"
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/queue"
 	"github.com/postern-mcp/postern/authserver/store"
@@ -161,7 +161,7 @@ func (s *Server) createAccount(r *http.Request, t store.Ticket, form params) (st
 // oneLine is what somebody calls themselves, as one line of characters that show.
 func oneLine(s string) string {
 	s = strings.Join(strings.Fields(strings.Map(func(r rune) rune {
-		if !unicode.IsGraphic(r) {
+		if !legible.Shows(r) {
 			return ' '
 		}
 		return r

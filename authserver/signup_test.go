@@ -9,7 +9,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
+	"github.com/postern-mcp/postern/authserver/legible"
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/role"
 )
@@ -372,4 +375,33 @@ func (g *rig) named(user string) string {
 		g.t.Fatal(err)
 	}
 	return u.ID
+}
+
+// What people call themselves, and what administrators call them, is legible in
+// all of Unicode: at sign-up a space stands for the rest, elsewhere it is refused.
+func TestFullNamesAreLegible(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		name, want := "a"+string(r)+"b", "a b"
+		if legible.Shows(r) {
+			want = name
+		}
+		if got := oneLine(name); got != want {
+			t.Errorf("U+%04X: sign-up has %q", r, got)
+		}
+		if legible.Shows(r) != (checkShown("full_name", name) == nil) || legible.Shows(r) != (profileProblem(pages.Profile{FullName: name}) == "") {
+			t.Errorf("U+%04X: the API or the profile takes another", r)
+		}
+		if address := legible.Shows(r) && r != ' ' && r != '@'; address != (checkEmail(name+"@b.example") == nil) {
+			t.Errorf("U+%04X: in an address", r)
+		}
+	}
+	g := newRig(t, func(c *Config) { c.SignUp = SignUpOpen })
+	b := newBrowser(t)
+	g.submit(b, "/sign-up", with(g.newcomer(b, "/sign-up"), "full_name", "Grace\u3164 \u2800H\u034fopper\ufe0f"))
+	if u, err := g.s.store.User(t.Context(), "grace"); err != nil || u.FullName != "Grace H opper" {
+		t.Errorf("%q, %v", u.FullName, err)
+	}
 }

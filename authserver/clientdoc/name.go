@@ -3,6 +3,8 @@ package clientdoc
 import (
 	"strings"
 	"unicode"
+
+	"github.com/postern-mcp/postern/authserver/legible"
 )
 
 // maxMarks is how many marks one letter may carry: as many as any writing
@@ -19,7 +21,7 @@ func Plain(name string) bool {
 	}
 	marks := 0
 	for _, r := range name {
-		if !unicode.IsGraphic(r) || blank(r) {
+		if !legible.Shows(r) {
 			return false
 		}
 		if !unicode.Is(unicode.M, r) {
@@ -31,14 +33,4 @@ func Plain(name string) bool {
 		}
 	}
 	return true
-}
-
-// blank: drawn as nothing, although Unicode counts it as a letter, mark or symbol.
-func blank(r rune) bool {
-	if r == ' ' {
-		return false
-	}
-	const braille = '\u2800'
-	return unicode.Is(unicode.Zs, r) || r == braille || r == unicode.ReplacementChar ||
-		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }

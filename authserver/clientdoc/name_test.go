@@ -3,6 +3,10 @@ package clientdoc
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/postern-mcp/postern/authserver/legible"
 )
 
 func TestNames(t *testing.T) {
@@ -16,6 +20,15 @@ func TestNames(t *testing.T) {
 	} {
 		if got := Plain(name); got != want {
 			t.Errorf("%q: %v", name, got)
+		}
+	}
+}
+
+// A name of a client has what is legible, in all of Unicode.
+func TestNamesAreLegible(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if Plain("a"+string(r)+"b") != legible.Shows(r) && utf8.ValidRune(r) {
+			t.Errorf("U+%04X", r)
 		}
 	}
 }

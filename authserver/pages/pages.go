@@ -8,12 +8,14 @@ import (
 	"embed"
 	"html/template"
 	"net/http"
+
+	"github.com/postern-mcp/postern/authserver/legible"
 )
 
 //go:embed templates/*.html
 var files embed.FS
 
-var templates = template.Must(template.New("").Funcs(template.FuncMap{"show": shown, "claim": claimed, "within": within, "prose": prose, "bare": bare}).ParseFS(files, "templates/*.html"))
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"show": shown, "claim": claimed, "within": within, "prose": prose, "bare": bare, "text": legible.Text}).ParseFS(files, "templates/*.html"))
 
 // Frame is what all pages of one request share.
 type Frame struct {

@@ -5,6 +5,8 @@ import (
 	"html/template"
 	"strings"
 	"unicode"
+
+	"github.com/postern-mcp/postern/authserver/legible"
 )
 
 // shown is text of somebody else's as a page may show it: apart from the
@@ -42,7 +44,7 @@ func marked(text string, besides, breaks []bool) template.HTML {
 	for i, r := range runes {
 		marks = marksSoFar(marks, r)
 		switch {
-		case odd(r) || marks > maxMarks:
+		case !legible.Shows(r) || marks > maxMarks:
 			fmt.Fprintf(&b, `<span class="odd">U+%04X</span>`, r)
 		case imitation[i] || besides != nil && besides[i]:
 			fmt.Fprintf(&b, `<span class="odd">%s U+%04X</span>`, template.HTMLEscapeString(string(r)), r)
@@ -71,14 +73,4 @@ func marksSoFar(before int, r rune) int {
 		return before + 1
 	}
 	return 0
-}
-
-// odd: there is nothing to see, or what follows is drawn elsewhere.
-func odd(r rune) bool {
-	if r == ' ' {
-		return false
-	}
-	const braille = '\u2800'
-	return !unicode.IsPrint(r) || r == braille || r == unicode.ReplacementChar ||
-		unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
 }

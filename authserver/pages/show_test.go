@@ -1,8 +1,15 @@
 package pages
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/postern-mcp/postern/authserver/legible"
 )
 
 func TestWhatShowsNothingIsShown(t *testing.T) {
@@ -93,4 +100,23 @@ func FuzzNothingShownIsMarkup(f *testing.F) {
 			t.Errorf("%q becomes %q", text, out)
 		}
 	})
+}
+
+// Whatever is not legible is shown by its code, in all of Unicode, and has no
+// place in a title.
+func TestPagesAreLegible(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		code := strings.Contains(string(shown("a"+string(r))), fmt.Sprintf(`">U+%04X<`, r))
+		if code == legible.Shows(r) && utf8.ValidRune(r) {
+			t.Errorf("U+%04X", r)
+		}
+	}
+	w := httptest.NewRecorder()
+	p := Overview{Name: "ada", FullName: "A\u2800d\u3164a"}
+	if err := (Frame{Visitor: &Visitor{Name: "ada"}}).Overview(w, http.StatusOK, p); err != nil {
+		t.Fatal(err)
+	}
+	if body := w.Body.String(); strings.ContainsAny(body, "\u2800\u3164") || !strings.Contains(body, "<title>Hello, A\ufffdd\ufffda") {
+		t.Errorf("got %s", body)
+	}
 }

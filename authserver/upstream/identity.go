@@ -3,13 +3,13 @@ package upstream
 import (
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/postern-mcp/postern/authserver/jose"
+	"github.com/postern-mcp/postern/authserver/legible"
 )
 
 // Identity is who a provider says somebody is. Issuer and Subject together
@@ -49,7 +49,7 @@ func Address(s string) string {
 		return ""
 	}
 	for _, r := range s {
-		if unicode.IsSpace(r) || unicode.IsControl(r) || !unicode.IsPrint(r) || strings.ContainsRune(`"(),:;<>[\]`, r) {
+		if r == ' ' || !legible.Shows(r) || strings.ContainsRune(`"(),:;<>[\]`, r) {
 			return ""
 		}
 	}
@@ -72,7 +72,7 @@ func lowerASCII(s string) string {
 // printable is a name to show, without what cannot be seen.
 func printable(s string) string {
 	s = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
+		if !legible.Shows(r) {
 			return -1
 		}
 		return r

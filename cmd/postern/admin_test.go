@@ -9,11 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json"
 
 	"github.com/postern-mcp/postern/authserver"
 	"github.com/postern-mcp/postern/authserver/admin"
+	"github.com/postern-mcp/postern/authserver/legible"
 )
 
 // A list is shown whole, however many pages it has.
@@ -206,3 +209,18 @@ func TestProgressDuringWork(t *testing.T) {
 type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(text []byte) (int, error) { return f(text) }
+
+// A terminal gets what is legible, in all of Unicode.
+func TestTablesAreLegible(t *testing.T) {
+	for r := rune(0); r <= unicode.MaxRune; r++ {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		if same := visible(string(r)) == string(r); same != legible.Shows(r) {
+			t.Errorf("U+%04X in a table", r)
+		}
+		if same := string(escaped([]byte(string(r)))) == string(r); same != (r < 0x7f || legible.Shows(r)) {
+			t.Errorf("U+%04X in JSON", r)
+		}
+	}
+}

@@ -8,9 +8,10 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/postern-mcp/postern/authserver/legible"
 )
 
 // table is aligned text, without anything a terminal would act on.
@@ -103,7 +104,7 @@ func fitted(cell string, width int) string {
 func visible(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if shapeless(r) {
+		if !legible.Shows(r) {
 			fmt.Fprintf(&b, "<U+%04X>", r)
 			continue
 		}
@@ -125,18 +126,13 @@ func lines(err error) string {
 	return strings.Join(all, "\n")
 }
 
-// shapeless: there is nothing to see, or a terminal acts on it.
-func shapeless(r rune) bool {
-	return !unicode.IsGraphic(r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector)
-}
-
 // escaped is JSON that says the same, and a terminal does not act on: what has no
 // shape is written by its number. Control characters of ASCII are so already, but
 // for the space between the members.
 func escaped(raw []byte) []byte {
 	var b bytes.Buffer
 	for _, r := range string(raw) {
-		if r < 0x7f || !shapeless(r) {
+		if r < 0x7f || legible.Shows(r) {
 			b.WriteRune(r)
 			continue
 		}
