@@ -190,10 +190,9 @@ func (s *Server) goneOn(ctx context.Context, v store.Session) (store.Session, er
 // strengthened: what the person has just shown counts for this session too,
 // under a new id. The session as it is from now on is what comes back.
 func (s *Server) strengthened(w http.ResponseWriter, r *http.Request, v store.Session, methods ...string) (store.Session, error) {
-	id := newSecret("")
-	before := s.cookie(r, sessionCookie)
+	id := s.newSessionCookie(v.ExpiresAt)
 	v.Hash, v.Methods = hashOf(id), addMethods(v.Methods, methods...)
-	if err := admitted(s.store.StartSession(r.Context(), v, hashOf(before))); err != nil {
+	if err := admitted(s.store.StartSession(r.Context(), v, s.before(r))); err != nil {
 		return store.Session{}, err
 	}
 	s.setCookie(w, sessionCookie, id, v.ExpiresAt.Sub(s.config.Now()))

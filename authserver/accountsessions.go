@@ -2,8 +2,11 @@ package authserver
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/risk"
@@ -17,7 +20,9 @@ func (s *Server) sessionsPage(w http.ResponseWriter, r *http.Request, v store.Se
 	}
 	p := pages.Sessions{Now: s.config.Now(), Notices: doneNotices(r)}
 	for _, one := range all {
-		p.All = append(p.All, shownSession(one, v))
+		shown := shownSession(one, v)
+		shown.Proof = s.sessionProof(one)
+		p.All = append(p.All, shown)
 	}
 	f, err := s.frameOf(r.Context(), v)
 	if err != nil {
@@ -44,14 +49,42 @@ func (s *Server) endOwnSession(w http.ResponseWriter, r *http.Request, v store.S
 	if err != nil {
 		return err
 	}
-	// One that is not there, or somebody else's, is ended as far as this person sees.
-	if slices.ContainsFunc(all, func(one store.Session) bool { return one.Hash == h }) {
-		if err := s.store.EndSession(own(r, v), h); err != nil {
+	until := s.provenUntil(form["proof"], v.UserID, h)
+	if i := slices.IndexFunc(all, func(one store.Session) bool { return one.Hash == h }); i >= 0 {
+		until = all[i].ExpiresAt
+	}
+	// One that was never theirs, as far as anybody knows, is ended as far as this person sees.
+	if !until.IsZero() {
+		if err := s.store.EndSession(own(r, v), h, until); err != nil {
 			return admitted(err)
 		}
 		s.audit(r, "session.ended", "subject", v.UserID, "session", sessionName(h))
 	}
 	return s.onward(w, "/account/sessions", "ended")
+}
+
+// sessionProof goes with a session in a form that ends it: it says that it is this
+// person's, and until when, also when it is not found in the moment the form comes.
+func (s *Server) sessionProof(one store.Session) string {
+	until := binary.BigEndian.AppendUint64(nil, uint64(one.ExpiresAt.UnixMilli()))
+	return base64.RawURLEncoding.EncodeToString(s.seals.forms.close(until, sessionContext(one.UserID, one.Hash)))
+}
+
+// provenUntil is what such a proof says; zero when it is none of this session and person.
+func (s *Server) provenUntil(proof, userID string, h store.Hash) time.Time {
+	sealed, err := base64.RawURLEncoding.DecodeString(proof)
+	if err != nil {
+		return time.Time{}
+	}
+	plain, err := s.seals.forms.open(sealed, sessionContext(userID, h))
+	if err != nil || len(plain) != 8 {
+		return time.Time{}
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(plain)))
+}
+
+func sessionContext(userID string, h store.Hash) string {
+	return contextOf(hashOf("session\x00" + userID + "\x00" + sessionName(h)))
 }
 
 func (s *Server) signOut(w http.ResponseWriter, r *http.Request, v store.Session) error {

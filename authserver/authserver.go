@@ -65,8 +65,8 @@ type Server struct {
 
 // seals has one key per purpose.
 type seals struct {
-	keys, requests, approvals, successors, known, pushed, entries, errands, forms seal
-	generators, passkeys, setups                                                  seal
+	keys, requests, approvals, successors, known, pushed, entries, errands, forms, sessions seal
+	generators, passkeys, setups                                                            seal
 }
 
 // New opens the database (sqlite:PATH or postgres://…), migrates it, and loads or makes the
@@ -153,7 +153,7 @@ func (s *Server) deriveSeals() error {
 		"signing keys": &s.seals.keys, "pending requests": &s.seals.requests,
 		"approvals": &s.seals.approvals, "successors": &s.seals.successors, "known browsers": &s.seals.known,
 		"pushed requests": &s.seals.pushed, "sign-ins": &s.seals.entries, "errands": &s.seals.errands,
-		"forms": &s.seals.forms,
+		"forms": &s.seals.forms, "session cookies": &s.seals.sessions,
 	} {
 		v, err := newSeal(s.config.Secret, s.config.PreviousSecret, purpose)
 		if err != nil {

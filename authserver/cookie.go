@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"time"
@@ -60,8 +61,50 @@ func (s *Server) session(r *http.Request) (v store.Session, ok bool, err error) 
 	return v, err == nil, err
 }
 
-func (s *Server) endSession(w http.ResponseWriter, r *http.Request) error {
-	if err := s.store.EndSession(r.Context(), hashOf(s.cookie(r, sessionCookie))); err != nil {
+// newSessionCookie is a secret for a session. To this server alone it says that it
+// is one of its own, and when its session expires: who signs out can be taken at
+// their word when nothing else is known of it.
+func (s *Server) newSessionCookie(expires time.Time) string {
+	until := binary.BigEndian.AppendUint32(nil, uint32(expires.Unix())+1)
+	return base64.RawURLEncoding.EncodeToString(s.seals.sessions.close(until, sessionCookie))
+}
+
+// heldUntil is when the session of a cookie has expired, whatever became of it;
+// zero of a cookie that this server did not make.
+func (s *Server) heldUntil(id string) time.Time {
+	sealed, err := base64.RawURLEncoding.DecodeString(id)
+	if err != nil {
+		return time.Time{}
+	}
+	plain, err := s.seals.sessions.open(sealed, sessionCookie)
+	if err != nil || len(plain) != 4 {
+		return time.Time{}
+	}
+	return time.Unix(int64(binary.BigEndian.Uint32(plain)), 0)
+}
+
+// lost says whether this browser has the cookie of a session that may be somewhere
+// though it is not found: Redis can bring one back.
+func (s *Server) lost(r *http.Request) (until time.Time, is bool) {
+	if s.config.ShortLived == nil {
+		return time.Time{}, false
+	}
+	until = s.heldUntil(s.cookie(r, sessionCookie))
+	return until, until.After(s.config.Now())
+}
+
+// before is the session that this browser has a cookie of; the zero hash of none.
+func (s *Server) before(r *http.Request) store.Hash {
+	id := s.cookie(r, sessionCookie)
+	if id == "" {
+		return store.Hash{}
+	}
+	return hashOf(id)
+}
+
+// endSession ends the one of this browser, which expires then at the latest.
+func (s *Server) endSession(w http.ResponseWriter, r *http.Request, until time.Time) error {
+	if err := s.store.EndSession(r.Context(), s.before(r), until); err != nil {
 		return err
 	}
 	s.setCookie(w, sessionCookie, "", -time.Second)

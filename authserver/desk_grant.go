@@ -167,7 +167,7 @@ func (d desk) EndSession(ctx context.Context, by admin.Actor, q admin.SessionRef
 	if !ok {
 		return admin.None{}, nil // nobody has it
 	}
-	if err := d.s.store.EndSession(acting(ctx, by), h); err != nil {
+	if err := d.s.store.EndSession(acting(ctx, by), h, d.s.config.Now().Add(sessionLife)); err != nil {
 		return admin.None{}, said(err, "thing")
 	}
 	d.note(ctx, by, "session.ended", "session", q.ID)

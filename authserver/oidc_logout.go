@@ -58,20 +58,25 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request, p params, confirm
 	if err != nil {
 		return err
 	}
+	until, lost := s.lost(r)
 	// A form of another site brings no cookie: nobody knows who is signed in.
-	if !confirmed && (r.Method == http.MethodPost || ok && v.UserID != d.subject) {
+	if !confirmed && (r.Method == http.MethodPost || ok && v.UserID != d.subject || !ok && lost && d.subject == "") {
 		return s.pages(d.to).Logout(w, http.StatusOK, pages.Logout{User: v.UserName, Hint: d.hint, Target: d.asked, State: d.state, Client: d.clientID})
 	}
-	if ok {
-		if err := s.depart(w, r, v); err != nil {
-			return err
-		}
+	switch {
+	case ok:
+		err = s.depart(w, r, v)
+	case lost:
+		err = s.endSession(w, r, until)
+	}
+	if err != nil {
+		return err
 	}
 	return s.departed(w, d)
 }
 
 func (s *Server) depart(w http.ResponseWriter, r *http.Request, v store.Session) error {
-	if err := s.endSession(w, r); err != nil {
+	if err := s.endSession(w, r, v.ExpiresAt); err != nil {
 		return err
 	}
 	s.audit(r, "logout", "subject", v.UserID)

@@ -45,9 +45,9 @@ func (s overtaken) EndOthers(ctx context.Context, user string, but store.Hash, h
 	return s.Store.EndOthers(ctx, user, but, here)
 }
 
-func (s overtaken) EndSession(ctx context.Context, h store.Hash) error {
+func (s overtaken) EndSession(ctx context.Context, h store.Hash, until time.Time) error {
 	s.end()
-	return s.Store.EndSession(ctx, h)
+	return s.Store.EndSession(ctx, h, until)
 }
 
 func (s overtaken) ChangePerson(ctx context.Context, id string, now time.Time, change func(store.Person) (store.User, error)) error {

@@ -177,7 +177,8 @@ func (s *Server) unmet(w http.ResponseWriter, r *http.Request, e entry) error {
 // letIn starts a session, under a new id, and takes the person on to where
 // they were going.
 func (s *Server) letIn(w http.ResponseWriter, r *http.Request, e entry, user store.User) error {
-	id, now := newSecret(""), s.config.Now()
+	now := s.config.Now()
+	id := s.newSessionCookie(now.Add(sessionLife))
 	v := store.Session{
 		Hash: hashOf(id), UserID: user.ID, Methods: e.recorded(), AuthTime: time.UnixMilli(e.At), CreatedAt: now, SeenAt: now,
 		ExpiresAt: now.Add(sessionLife), Address: s.address(r), Agent: agentOf(r), Era: e.Era,
@@ -206,7 +207,7 @@ func (s *Server) admit(r *http.Request, e entry, user store.User, v store.Sessio
 	if err != nil {
 		return store.User{}, err
 	}
-	a := store.Admission{Session: v, Before: hashOf(s.cookie(r, sessionCookie)), Held: e.Held, SignIn: record}
+	a := store.Admission{Session: v, Before: s.before(r), Held: e.Held, SignIn: record}
 	if p := s.providers.named(e.Vouched.Provider); p != nil {
 		return s.admitVouched(r, p, a, e.Vouched, user)
 	}

@@ -95,7 +95,7 @@ type userStore interface {
 type sessionStore interface {
 	Session(ctx context.Context, h store.Hash, now time.Time) (store.Session, error)
 	StartSession(ctx context.Context, v store.Session, before store.Hash) error
-	EndSession(ctx context.Context, h store.Hash) error
+	EndSession(ctx context.Context, h store.Hash, until time.Time) error
 }
 
 type sessionsSeen interface {

@@ -23,6 +23,7 @@ type SignIn struct {
 // Session is one browser in which somebody is signed in.
 type Session struct {
 	ID       string // names it in forms
+	Proof    string // goes with it there; "" of none
 	Agent    string
 	Address  string
 	Methods  []string
@@ -184,9 +185,13 @@ func sessionTable(all []Session, now time.Time, end string, more ...Hidden) *Tab
 			browser.Tags = []Tag{{"this browser", Good}}
 		}
 		signed := Cell{When: WhenOf(s.SignedIn, now), Under: MethodWords(s.Methods)}
+		hidden := append([]Hidden{{"session", s.ID}}, more...)
+		if s.Proof != "" {
+			hidden = append(hidden, Hidden{"proof", s.Proof})
+		}
 		t.Rows = append(t.Rows, Row{
 			Cells: []Cell{browser, {Text: s.Address}, signed, {When: WhenOf(s.Seen, now)}},
-			Acts:  []Act{{Text: "Sign out", About: s.Agent, Path: end, Post: true, Hidden: append([]Hidden{{"session", s.ID}}, more...)}},
+			Acts:  []Act{{Text: "Sign out", About: s.Agent, Path: end, Post: true, Hidden: hidden}},
 		})
 	}
 	return t

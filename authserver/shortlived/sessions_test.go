@@ -86,14 +86,16 @@ func TestEndedSessionsStayEnded(t *testing.T) {
 	}
 }
 
+func letIn(name, before string, held bool) store.Admission {
+	return store.Admission{Session: sessionOf(name), Before: h(before), Held: held, SignIn: store.SignIn{UserID: "u1", At: t0, Outcome: store.SignedIn}}
+}
+
+func none([]string, store.Grant) bool { return false }
+
 // So does whatever ends one of them.
 func TestEndedSessionStaysEnded(t *testing.T) {
-	letIn := func(name, before string, held bool) store.Admission {
-		return store.Admission{Session: sessionOf(name), Before: h(before), Held: held, SignIn: store.SignIn{UserID: "u1", At: t0, Outcome: store.SignedIn}}
-	}
-	none := func([]string, store.Grant) bool { return false }
 	for name, end := range map[string]func(context.Context, *Store) error{
-		"signed out":         func(ctx context.Context, s *Store) error { return s.EndSession(ctx, h("one")) },
+		"signed out":         func(ctx context.Context, s *Store) error { return s.EndSession(ctx, h("one"), time.Time{}) },
 		"signed in again":    func(ctx context.Context, s *Store) error { return s.StartSession(ctx, sessionOf("next"), h("one")) },
 		"let in again":       func(ctx context.Context, s *Store) error { return s.Admit(ctx, letIn("next", "one", false), t0, none) },
 		"went on with it":    func(ctx context.Context, s *Store) error { return s.Admit(ctx, letIn("next", "one", true), t0, none) },
@@ -111,6 +113,58 @@ func TestEndedSessionStaysEnded(t *testing.T) {
 			must(t, failed(s.EndSessions(t.Context(), "u1", h("one"))))
 			expectSession(t, s, "one", false)
 			expectSession(t, s, "thief", false)
+		})
+	}
+}
+
+// hide is a Redis that does not have a session for a while, as after a failover.
+func (p *place) hide(t *testing.T, s *Store, name string) (back func()) {
+	t.Helper()
+	must(t, p.client.Rename(t.Context(), s.sessionName(h(name)), "hidden").Err())
+	return func() {
+		t.Helper()
+		must(t, p.client.Rename(t.Context(), "hidden", s.sessionName(h(name))).Err())
+	}
+}
+
+// A session that Redis does not have when it ends has ended when Redis has it
+// again: for as long as it can be there, and only when somebody says what it was.
+func TestSessionsEndWhileRedisHasThemNot(t *testing.T) {
+	expires := sessionOf("one").ExpiresAt
+	for _, row := range []struct {
+		name  string
+		end   func(ctx context.Context, s *Store) error
+		stays bool
+	}{
+		{"signed out", func(ctx context.Context, s *Store) error { return s.EndSession(ctx, h("one"), expires) }, false},
+		{"signed out twice", func(ctx context.Context, s *Store) error {
+			return errors.Join(s.EndSession(ctx, h("one"), expires), s.EndSession(ctx, h("one"), expires))
+		}, false},
+		{"signed in again", func(ctx context.Context, s *Store) error { return s.StartSession(ctx, sessionOf("next"), h("one")) }, false},
+		{"let in again", func(ctx context.Context, s *Store) error { return s.Admit(ctx, letIn("next", "one", false), t0, none) }, false},
+		{"nobody says what it was", func(ctx context.Context, s *Store) error { return s.EndSession(ctx, h("one"), time.Time{}) }, true},
+		{"it was long ago", func(ctx context.Context, s *Store) error { return s.EndSession(ctx, h("one"), t0) }, true},
+		{"somebody comes without one", func(ctx context.Context, s *Store) error { return s.StartSession(ctx, sessionOf("next"), store.Hash{}) }, true},
+		{"who must have it does not come in", func(ctx context.Context, s *Store) error {
+			if err := s.Admit(ctx, letIn("next", "one", true), t0, none); !errors.Is(err, store.ErrSpent) {
+				return fmt.Errorf("let in: %w", err)
+			}
+			return nil
+		}, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			p := onFile(t)
+			s := signedIn(t, p, "one")
+			back := p.hide(t, s, "one")
+			must(t, row.end(t.Context(), s))
+			back()
+			expectSession(t, s, "one", row.stays)
+			standing, err := s.AllStanding(t.Context(), []store.Session{{UserID: "u1"}}) // the zero hash, of nobody's cookie
+			if must(t, err); len(standing) != 1 {
+				t.Error("no session at all is on record as ended")
+			}
+			must(t, failed(s.Sweep(t.Context(), expires, t0, 10)))
+			expectSession(t, s, "one", row.stays)
 		})
 	}
 }
@@ -142,7 +196,7 @@ func TestTwoInstancesHoldASessionOnce(t *testing.T) {
 		if must(t, err); done.Load() != 1 || len(left) != 1 {
 			t.Fatalf("%d went on; left: %v", done.Load(), left)
 		}
-		must(t, at[0].EndSession(ctx, left[0].Hash))
+		must(t, at[0].EndSession(ctx, left[0].Hash, time.Time{}))
 		expectSession(t, at[1], string(left[0].Hash[:]), false)
 	}
 }
@@ -197,7 +251,7 @@ func TestReplacedSessions(t *testing.T) {
 	}
 	was, v, err = s.readSession(ctx, h("one"))
 	must(t, err)
-	must(t, s.EndSession(ctx, h("one")))
+	must(t, s.EndSession(ctx, h("one"), time.Time{}))
 	if there, err := s.replaceSession(ctx, was, v); there || err != nil || p.client.Exists(ctx, s.sessionName(h("one"))).Val() != 0 {
 		t.Errorf("after its end: %v, %v", there, err)
 	}
@@ -213,7 +267,7 @@ func TestForgedSessions(t *testing.T) {
 	for key, value := range map[string]string{"moved": p.client.Get(ctx, s.sessionName(h("one"))).Val(), "plain": `{"user":"u1","era":0,"expires":9999999999999}`, "empty": ""} {
 		must(t, p.client.Set(ctx, s.sessionName(h(key)), value, time.Hour).Err())
 		expectSession(t, s, key, false)
-		must(t, s.EndSession(ctx, h(key)))
+		must(t, s.EndSession(ctx, h(key), time.Time{}))
 		must(t, s.SeeSession(ctx, h(key), t0.Add(time.Hour)))
 		expectSession(t, s, key, false)
 	}
@@ -262,7 +316,7 @@ func TestRedisForgetsSessions(t *testing.T) {
 	if all, err := s.Sessions(ctx, "u1", t0); len(all) != 0 || err != nil {
 		t.Errorf("left: %v, %v", all, err)
 	}
-	must(t, s.EndSession(ctx, h("one")))
+	must(t, s.EndSession(ctx, h("one"), time.Time{}))
 	must(t, s.StartSession(ctx, sessionOf("two"), h("one")))
 	expectSession(t, s, "two", true)
 }
@@ -333,7 +387,7 @@ func TestRedisAwayFromSessions(t *testing.T) {
 	cut := New(s.DB, NewRedis(nowhere, "short:", time.Second), s.keys, s.now)
 	for what, err := range map[string]error{
 		"session": failed(cut.Session(ctx, h("one"), t0)), "seen": cut.SeeSession(ctx, h("one"), t0.Add(time.Minute)),
-		"start": cut.StartSession(ctx, sessionOf("new"), store.Hash{}), "end": cut.EndSession(ctx, h("one")),
+		"start": cut.StartSession(ctx, sessionOf("new"), store.Hash{}), "end": cut.EndSession(ctx, h("one"), time.Time{}),
 		"admit": cut.Admit(ctx, store.Admission{Session: sessionOf("new")}, t0, nil),
 		"list":  failed(cut.Sessions(ctx, "u1", t0)), "all": failed(cut.AllSessions(ctx, "", time.Time{}, nil, t0, 10)),
 	} {

@@ -12,8 +12,9 @@ import (
 )
 
 // StartSession keeps a new session and ends the one this browser had before (the
-// zero hash for none), and of many the oldest. ErrSpent when the era of the
-// session is over.
+// zero hash for none), and of many the oldest. The one before expires no later than
+// the new one, and ends also when Redis does not have it. ErrSpent when the era of
+// the session is over.
 func (s *Store) StartSession(ctx context.Context, v store.Session, before store.Hash) error {
 	ends, err := s.outgoing(ctx, v, before)
 	if err != nil {
@@ -82,7 +83,7 @@ const keptSessions = 100
 
 // outgoing are sessions that end for a new one.
 type outgoing struct {
-	known []store.Session // by what Redis has of them
+	known []store.Session // by what Redis has of them, and the one before in any case
 	all   []store.Session // by hash and person
 }
 
@@ -95,20 +96,28 @@ func (s *Store) outgoing(ctx context.Context, v store.Session, before store.Hash
 	for _, h := range others[min(len(others), keptSessions-1):] {
 		ends.all = append(ends.all, store.Session{Hash: h, UserID: v.UserID})
 	}
-	oldest, _, err := s.readSessions(ctx, append(others[min(len(others), keptSessions-1):], before))
+	oldest, none, err := s.readSessions(ctx, append(others[min(len(others), keptSessions-1):], before))
 	if err != nil {
 		return outgoing{}, err
 	}
 	ends.known = oldest
 	ends.all = append(ends.all, oldest...)
+	if before != (store.Hash{}) && slices.Contains(none, before) {
+		ends.known = append(ends.known, store.Session{Hash: before, ExpiresAt: v.ExpiresAt}) // Redis may have it again
+	}
 	return ends, nil
 }
 
-// EndSession ends one; one that does not exist is no error.
-func (s *Store) EndSession(ctx context.Context, h store.Hash) error {
+// EndSession ends one; one that does not exist is no error. One that Redis does not
+// have is on record as ended until then, for Redis may have it again: a caller who
+// does not know that it ever was says the zero time.
+func (s *Store) EndSession(ctx context.Context, h store.Hash, until time.Time) error {
 	_, v, err := s.readSession(ctx, h)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil
+		if !until.After(s.now()) {
+			return nil
+		}
+		return s.RecordEnded(ctx, store.Session{Hash: h, ExpiresAt: until})
 	}
 	if err != nil {
 		return err

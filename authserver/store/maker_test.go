@@ -44,7 +44,7 @@ func TestLinksEndWithTheirMaker(t *testing.T) {
 			{"a first factor", func(ctx context.Context, s *DB) error {
 				return failed(s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}, &Alone{}))
 			}, person},
-			{"one browser signed out", func(ctx context.Context, s *DB) error { return s.EndSession(ctx, h("here")) }, ""},
+			{"one browser signed out", func(ctx context.Context, s *DB) error { return s.EndSession(ctx, h("here"), time.Time{}) }, ""},
 			{"a factor beside", func(ctx context.Context, s *DB) error {
 				return failed(s.SetGenerator(ctx, Generator{UserID: "u1", Sealed: []byte("x"), CreatedAt: t0}, nil))
 			}, ""},

@@ -49,7 +49,7 @@ func TestOperationsAreHeardOf(t *testing.T) {
 		}{
 			{"a row", func(ctx context.Context) error { _, err := s.User(ctx, "nobody"); return err }, []string{"write=false "}},
 			{"rows", func(ctx context.Context) error { _, err := s.Sessions(ctx, "u", t0); return err }, []string{"write=false "}},
-			{"a statement", func(ctx context.Context) error { return s.EndSession(ctx, h0("s")) }, []string{"write=true "}},
+			{"a statement", func(ctx context.Context) error { return s.EndSession(ctx, h0("s"), time.Time{}) }, []string{"write=true "}},
 			{"a transaction", func(ctx context.Context) error { return s.AddUser(ctx, User{ID: "u", Name: "ada"}, t0) }, []string{"write=true "}},
 			{"a refusal", func(ctx context.Context) error { return s.AddUser(ctx, User{ID: "v", Name: "ada"}, t0) }, []string{"write=true "}},
 		} {

@@ -44,7 +44,7 @@ func hot(t *testing.T, s *DB) {
 		failed(s.Client(ctx, "m1")), failed(s.User(ctx, "ada")), failed(s.UserName(ctx, "u1")), failed(s.UserByID(ctx, "u1")), failed(s.Consent(ctx, a.Consent)),
 		s.StartSession(ctx, Session{Hash: h("s"), UserID: "u1", ExpiresAt: t0.Add(time.Hour)}, h("before")),
 		failed(s.Session(ctx, h("s"), t0)), failed(s.Sessions(ctx, "u1", t0)), s.SeeSession(ctx, h("s"), t0),
-		s.EndSession(ctx, h("s")), failed(s.EndSessions(ctx, "u1", h("s"))), s.Spend(ctx, h("another"), t0),
+		s.EndSession(ctx, h("s"), time.Time{}), failed(s.EndSessions(ctx, "u1", h("s"))), s.Spend(ctx, h("another"), t0),
 		failed(s.Code(ctx, a.Code.Hash)), failed(s.Redeem(ctx, a.Code, &first, ofGrant(a, h("1")), t0, t0)),
 		failed(s.DeviceRequest(ctx, d.Hash)), failed(s.DeviceRequestOf(ctx, d.UserCode)), s.PollDevice(ctx, d.Hash, t0),
 		s.AllowDevice(ctx, d.Hash, later(), ""), failed(s.RedeemDevice(ctx, d, nil, ofDevice, t0, t0)),

@@ -47,7 +47,7 @@ var lasting = map[string]func(context.Context, *DB) error{
 	},
 	"a key hastened":                 func(ctx context.Context, s *DB) error { return s.HastenSigningKey(ctx, "k1", t0) },
 	"sessions":                       func(ctx context.Context, s *DB) error { return failed(s.EndSessions(ctx, "u2", Hash{})) },
-	"a session":                      func(ctx context.Context, s *DB) error { return s.EndSession(ctx, h("hers")) },
+	"a session":                      func(ctx context.Context, s *DB) error { return s.EndSession(ctx, h("hers"), time.Time{}) },
 	"a token":                        func(ctx context.Context, s *DB) error { return s.RevokeToken(ctx, "hers") },
 	"a grant":                        func(ctx context.Context, s *DB) error { return s.RevokeGrant(ctx, "hers", t0) },
 	"their own sessions but another": func(ctx context.Context, s *DB) error { return failed(s.EndOthers(ctx, "u1", h("thief"), Place{})) },

@@ -155,8 +155,9 @@ func startSession(ctx context.Context, tx *sql.Tx, v Session, before Hash) error
 	return err
 }
 
-// EndSession forgets a session; one that does not exist is no error.
-func (s *DB) EndSession(ctx context.Context, h Hash) error {
+// EndSession forgets a session; one that does not exist is no error. When it would
+// have expired is for those who keep sessions elsewhere.
+func (s *DB) EndSession(ctx context.Context, h Hash, _ time.Time) error {
 	return s.transact(ctx, s.dialect.locking, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, "DELETE FROM sessions WHERE hash = $1", h[:])
 		return err

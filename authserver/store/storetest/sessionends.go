@@ -166,7 +166,7 @@ func sessionsAreListed(t *testing.T, open func(*testing.T) SessionStore) {
 		must(t, s.StartSession(ctx, v, store.Hash{}))
 		wanted = append(wanted, fmt.Sprint(i))
 	}
-	must(t, s.EndSession(ctx, Named("5")))
+	must(t, s.EndSession(ctx, Named("5"), time.Time{}))
 	wanted = slices.Delete(wanted, 5, 6)
 	slices.Reverse(wanted)
 	for user, of := range map[string][]string{"": wanted, "u1": {"8", "6", "4", "2", "0"}, "u2": {"7", "3", "1"}} {

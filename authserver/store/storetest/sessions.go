@@ -30,7 +30,7 @@ type sessionsKept interface {
 }
 
 type sessionsEnded interface {
-	EndSession(ctx context.Context, h store.Hash) error
+	EndSession(ctx context.Context, h store.Hash, until time.Time) error
 	EndSessions(ctx context.Context, user string, but store.Hash) (ended int64, err error)
 	EndOthers(ctx context.Context, user string, but store.Hash, here store.Place) (ended int64, err error)
 }
@@ -110,8 +110,8 @@ func sessionsBegin(t *testing.T, open func(*testing.T) SessionStore) {
 	want(t, err, store.ErrNotFound)
 	must(t, s.StartSession(ctx, sessionOf("2"), v.Hash))
 	expectSessions(t, s, map[string]bool{"1": false, "2": true, "none": false})
-	must(t, s.EndSession(ctx, Named("2")))
-	must(t, s.EndSession(ctx, Named("2")))
+	must(t, s.EndSession(ctx, Named("2"), time.Time{}))
+	must(t, s.EndSession(ctx, Named("2"), time.Time{}))
 	must(t, s.SeeSession(ctx, Named("2"), Now.Add(time.Minute)))
 	must(t, s.StartSession(ctx, sessionOf("3"), Named("2")))
 	expectSessions(t, s, map[string]bool{"1": false, "2": false, "3": true})
