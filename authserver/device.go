@@ -176,7 +176,7 @@ func (s *Server) redeemDevice(r *http.Request, req tokenRequest) (tokenAnswer, e
 		return tokenAnswer{}, err
 	}
 	next, refresh := s.firstRefresh(req, g)
-	place, err := s.store.RedeemDevice(r.Context(), d, next, record(claims, g.ID), s.config.Now(), s.keepUntil())
+	place, err := s.store.RedeemDevice(r.Context(), d, next, record(claims, g.ID), s.config.Now(), s.keepUntil(req.client))
 	if errors.Is(err, store.ErrSpent) || errors.Is(err, store.ErrNotFound) {
 		return tokenAnswer{}, refuse(BadDeviceCode)
 	}

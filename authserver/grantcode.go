@@ -28,7 +28,7 @@ func (s *Server) redeemCode(r *http.Request, req tokenRequest) (tokenAnswer, err
 		return tokenAnswer{}, err
 	}
 	next, refresh := s.firstRefresh(req, g)
-	place, err := s.store.Redeem(r.Context(), code, next, record(claims, g.ID), s.config.Now(), s.keepUntil())
+	place, err := s.store.Redeem(r.Context(), code, next, record(claims, g.ID), s.config.Now(), s.keepUntil(req.client))
 	if errors.Is(err, store.ErrSpent) {
 		return tokenAnswer{}, s.codeReused(r, g)
 	}
@@ -148,7 +148,10 @@ func (s *Server) newRefresh(req tokenRequest, g store.Grant) (store.RefreshToken
 	return t, secret
 }
 
-// keepUntil is when the last token issued now has expired.
-func (s *Server) keepUntil() time.Time {
+// keepUntil is when the last token that can come of what c gets now has expired.
+func (s *Server) keepUntil(c client) time.Time {
+	if !c.mayUse(grantRefresh) {
+		return s.config.Now().Add(s.config.AccessTokenLife)
+	}
 	return s.config.Now().Add(max(s.config.RefreshTokenLife, s.config.AccessTokenLife))
 }

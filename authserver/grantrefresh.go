@@ -115,7 +115,7 @@ func narrowed(asked string, granted, allowed []string) ([]string, error) {
 func (s *Server) renew(r *http.Request, n renewal) (refresh string, place uint64, err error) {
 	if !n.client.public() {
 		n.old.ExpiresAt = s.config.Now().Add(s.config.RefreshTokenLife)
-		place, err = s.store.Extend(r.Context(), n.old, n.access(), s.keepUntil())
+		place, err = s.store.Extend(r.Context(), n.old, n.access(), s.keepUntil(n.client))
 		return "", place, gone(err)
 	}
 	if !n.old.UsedAt.IsZero() {
@@ -123,7 +123,7 @@ func (s *Server) renew(r *http.Request, n renewal) (refresh string, place uint64
 	}
 	next, secret := s.newRefresh(n.tokenRequest, n.grant)
 	sealed := s.seals.successors.close([]byte(secret), contextOf(n.old.Hash))
-	place, err = s.store.Rotate(r.Context(), n.old.Hash, sealed, next, n.access(), s.config.Now(), s.keepUntil())
+	place, err = s.store.Rotate(r.Context(), n.old.Hash, sealed, next, n.access(), s.config.Now(), s.keepUntil(n.client))
 	if errors.Is(err, store.ErrSpent) {
 		return s.lostRace(r, n)
 	}
