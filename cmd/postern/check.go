@@ -8,14 +8,24 @@ import (
 
 func (p program) checkCommand() *cobra.Command {
 	var path string
+	var without bool
 	c := &cobra.Command{
 		Use:   "check -c postern.yaml",
 		Short: "Check a configuration file and its policies, with line numbers",
-		Args:  noArguments,
+		Long: "Check a configuration file, its policies, and that the files with secrets, keys and\n" +
+			"certificates it names can be read; what is in those is not looked at.\n" +
+			"Where they are not, as in a build: --without-files.",
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			s, err := load(path, p.lookup)
 			if err != nil {
 				return err
+			}
+			if !without {
+				err = s.file.CheckFiles()
+			}
+			if err != nil {
+				return usageError{fmt.Errorf("%w\nWhere these files are not, as in a build: --without-files", err)}
 			}
 			fmt.Fprintf(p.stdout, "%s: fine\n", path)
 			for _, server := range s.file.Servers {
@@ -25,5 +35,6 @@ func (p program) checkCommand() *cobra.Command {
 		},
 	}
 	configFlag(c, &path)
+	c.Flags().BoolVar(&without, "without-files", false, "do not look for the files with secrets, keys and certificates")
 	return c
 }

@@ -32,7 +32,7 @@ func checkWith(t *testing.T, upstream, lines string) (int, string) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	code, _, errs := runIn(t, "check", "-c", path)
+	code, _, errs := runIn(t, "check", "--without-files", "-c", path)
 	return code, errs
 }
 

@@ -22,7 +22,7 @@ func runIn(t *testing.T, args ...string) (code int, stdout, stderr string) {
 
 func TestShippedConfigurationsLoad(t *testing.T) {
 	for _, path := range []string{"../../config/example/postern.yaml"} {
-		code, out, errs := runIn(t, "check", "-c", path)
+		code, out, errs := runIn(t, "check", "--without-files", "-c", path)
 		if code != exitFine || strings.Count(out, ": fine") != 3 {
 			t.Errorf("%s: exit %d\n%s%s", path, code, out, errs)
 		}
@@ -197,7 +197,7 @@ func TestMistakesInTheConfiguration(t *testing.T) {
 			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			code, _, errs := runIn(t, "check", "-c", path)
+			code, _, errs := runIn(t, "check", "--without-files", "-c", path)
 			if code != exitUsage || !strings.Contains(errs, row.want) {
 				t.Errorf("exit %d, want %d with %q in:\n%s", code, exitUsage, row.want, errs)
 			}
@@ -227,7 +227,7 @@ func TestMistakesOfAnAuthorizationServerAlone(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			code, _, errs := runIn(t, "check", "-c", path)
+			code, _, errs := runIn(t, "check", "--without-files", "-c", path)
 			if row.want == "" {
 				if code != exitFine {
 					t.Errorf("exit %d with %s", code, errs)
