@@ -79,6 +79,9 @@ func New(ctx context.Context, c Config, databaseURL string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
+	if at := db.Created(); at != "" {
+		c.Log.Info("database.created", "at", at, "meaning", "nothing was there: it has no people, clients or keys from before")
+	}
 	kept, err := c.keeping(db)
 	if err != nil {
 		return nil, errors.Join(err, db.Close())

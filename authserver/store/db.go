@@ -21,7 +21,12 @@ type DB struct {
 	read, write pool
 	watch       *watch
 	dialect     dialect
+	created     string
 }
+
+// Created is where the database is, without its user and password, if it was empty
+// when it was opened, and else "".
+func (s *DB) Created() string { return s.created }
 
 // dialect is what differs between the two.
 type dialect struct {

@@ -38,21 +38,23 @@ func migrator(d dialect, db *sql.DB, options ...goose.ProviderOption) (*goose.Pr
 	return goose.NewProvider(d.goose, db, files, options...)
 }
 
-// upgrade brings the database to the newest schema. One of a newer Postern is
-// refused, because what that added, such as a revocation, would be overlooked.
-func upgrade(ctx context.Context, p *goose.Provider) error {
-	if _, err := p.Up(ctx); err != nil {
-		return err
+// upgrade brings the database to the newest schema, and says whether it was
+// empty. One of a newer Postern is refused, because what that added, such as a
+// revocation, would be overlooked.
+func upgrade(ctx context.Context, p *goose.Provider) (created bool, err error) {
+	steps, err := p.Up(ctx)
+	if err != nil {
+		return false, err
 	}
 	has, err := p.GetDBVersion(ctx)
 	if err != nil {
-		return err
+		return false, err
 	}
 	sources := p.ListSources()
 	if knows := sources[len(sources)-1].Version; has > knows {
-		return fmt.Errorf("%w: schema %d, and this one knows %d", errNewer, has, knows)
+		return false, fmt.Errorf("%w: schema %d, and this one knows %d", errNewer, has, knows)
 	}
-	return nil
+	return len(steps) == len(sources), nil
 }
 
 var errNewer = errors.New("the database belongs to a newer version of postern")

@@ -51,10 +51,14 @@ func openPostgres(ctx context.Context, databaseURL string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := migratePostgres(ctx, conf); err != nil {
+	created, err := migratePostgres(ctx, conf)
+	if err != nil {
 		return nil, fmt.Errorf("migrate the database: %w", err)
 	}
 	s := poolsOver(connect(conf, size/2), connect(conf, size-size/2), postgres)
+	if created {
+		s.created = "postgres://" + conf.Host + "/" + conf.Database
+	}
 	if err := s.isDurable(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -141,16 +145,16 @@ func connect(conf *pgx.ConnConfig, size int) *sql.DB {
 
 // migratePostgres has a connection of its own, because a migration may take
 // long. Of processes that start at once, one migrates and the others wait.
-func migratePostgres(ctx context.Context, conf *pgx.ConnConfig) (err error) {
+func migratePostgres(ctx context.Context, conf *pgx.ConnConfig) (created bool, err error) {
 	db := stdlib.OpenDB(*conf)
 	defer func() { err = errors.Join(err, db.Close()) }()
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300), lock.WithUnlockTimeout(1, 5))
 	if err != nil {
-		return err
+		return false, err
 	}
 	p, err := migrator(postgres, db, goose.WithSessionLocker(locker))
 	if err != nil {
-		return err
+		return false, err
 	}
 	return upgrade(ctx, p)
 }

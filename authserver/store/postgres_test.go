@@ -238,6 +238,12 @@ func TestOrdinaryRole(t *testing.T) {
 	}
 	address := strings.Replace(postgrestest.On(server(t), "postern"), "postgres@", "postern@", 1)
 	s := openURL(t, address)
+	if at := s.Created(); !strings.HasPrefix(at, "postgres://") || strings.Contains(at, "@") || !strings.HasSuffix(at, "/postern") {
+		t.Errorf("an empty database is new at %q", at)
+	}
+	if again := openURL(t, address); again.Created() != "" {
+		t.Error("it is new again")
+	}
 	approve(t, s, "1", "a")
 	var super bool
 	must(t, s.read.QueryRow("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").Scan(&super))

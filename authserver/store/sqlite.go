@@ -28,8 +28,12 @@ func openSQLite(ctx context.Context, path string) (*DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.migrateFile(ctx); err != nil {
+	created, err := s.migrateFile(ctx)
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("migrate %s: %w", path, err), s.Close())
+	}
+	if created {
+		s.created = "sqlite:" + path
 	}
 	if err := s.foldNames(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -75,15 +79,15 @@ const migrationTries = 4
 
 // migrateFile: of processes that start at once on a new file, one migrates and
 // the others, who waited for it, fail and find it done when they look again.
-func (s *DB) migrateFile(ctx context.Context) error {
+func (s *DB) migrateFile(ctx context.Context) (created bool, err error) {
 	p, err := migrator(s.dialect, s.write.DB)
 	if err != nil {
-		return err
+		return false, err
 	}
 	for range migrationTries {
-		if err = upgrade(ctx, p); err == nil || errors.Is(err, errNewer) {
-			return err
+		if created, err = upgrade(ctx, p); err == nil || errors.Is(err, errNewer) {
+			return created, err
 		}
 	}
-	return err
+	return false, err
 }
