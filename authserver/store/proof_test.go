@@ -135,8 +135,9 @@ func TestLinksRaceTheEndOfTheirMaker(t *testing.T) {
 				link := invitation(fmt.Sprint(round, " ", i), "admin")
 				link.CreatedBy = MadeBy(KindPerson, "u1")
 				all.Go(func() { _ = s.AddTicket(then, link) })
-				link.Hash, link.Purpose, link.UserID = h(fmt.Sprint("r ", round, " ", i)), PasswordReset, "u2"
-				all.Go(func() { _ = s.AddReset(then, link, agree) })
+				reset := link
+				reset.Hash, reset.Purpose, reset.UserID = h(fmt.Sprint("r ", round, " ", i)), PasswordReset, "u2"
+				all.Go(func() { _ = s.AddReset(then, reset, agree) })
 			}
 			all.Go(func() { must(t, failed(s.EndOthers(ctx, "u1", h("owner"), Place{}))) })
 			all.Wait()
