@@ -38,10 +38,10 @@ func (c client) label() string {
 	return "An application without a name"
 }
 
-// asker is the client as the pages on the way to an answer at redirect show it.
-func (c client) asker(redirect string) pages.Asker {
+// asker is the client as the pages of a site on the way to an answer at redirect show it.
+func (c client) asker(site, redirect string) pages.Asker {
 	itself := c.itself(redirect)
-	return pages.Asker{Client: c.Name, ClientHost: c.host, Verified: c.verified && itself, Known: !c.Dynamic && itself, Command: c.ID == adminClient}
+	return pages.Asker{Client: c.Name, Site: site, ClientHost: c.host, Verified: c.verified && itself, Known: !c.Dynamic && itself, Command: c.ID == adminClient}
 }
 
 // vetted: an operator registered it, or a host answers for it with a document.

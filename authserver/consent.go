@@ -165,7 +165,7 @@ func (s *Server) showConsent(w http.ResponseWriter, to redirection, p pending, b
 	}
 	res := s.catalogue.byURL[p.Resource]
 	return s.pages(p.Redirect).Consent(w, http.StatusOK, pages.Consent{
-		Request: sealed, User: v.UserName, Asker: to.client.asker(p.Redirect),
+		Request: sealed, User: v.UserName, Asker: to.client.asker(s.site.name(), p.Redirect),
 		Administers: p.Resource == s.catalogue.admin.URL && len(without(p.Scope, about(p.Scope))) > 0,
 		Lasts:       s.lasts(to, p), TakeBack: s.site.url(applicationsPath),
 		RedirectHost: redirectHost(p.Redirect), Local: !provable(p.Redirect), Scheme: privateScheme(p.Redirect),

@@ -101,5 +101,5 @@ func (s *Server) answerDevice(w http.ResponseWriter, r *http.Request, to redirec
 	}
 	s.audit(r, said, "client_id", p.Client, "subject", v.UserID, "resource", p.Resource, "scope", strings.Join(p.Scope, " "), "not_in_roles", strings.Join(p.Beyond, " "))
 	res := s.catalogue.byURL[p.Resource]
-	return s.pages("").Done(w, http.StatusOK, pages.Done{Asker: to.client.asker(p.Redirect), Resource: s.resourceName(p.Resource), About: res.aboutFor(p), Knows: res.identifies(p), Allowed: allowed, TakeBack: s.site.url(applicationsPath)})
+	return s.pages("").Done(w, http.StatusOK, pages.Done{Asker: to.client.asker(s.site.name(), p.Redirect), Resource: s.resourceName(p.Resource), About: res.aboutFor(p), Knows: res.identifies(p), Allowed: allowed, TakeBack: s.site.url(applicationsPath)})
 }

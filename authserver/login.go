@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
+	"github.com/postern-mcp/postern/authserver/console"
 	"github.com/postern-mcp/postern/authserver/pages"
 	"github.com/postern-mcp/postern/authserver/queue"
 	"github.com/postern-mcp/postern/authserver/store"
@@ -150,8 +152,9 @@ func (s *Server) showLogin(w http.ResponseWriter, status int, c client, p pendin
 	if page.Passkey, err = s.askAnyPasskey(browser); err != nil {
 		return err
 	}
+	page.Administration = strings.HasPrefix(p.Next, console.Path)
 	if p.Next == "" {
-		page.Asker, page.Resource, page.Knows = c.asker(p.Redirect), s.resourceName(p.Resource), s.catalogue.byURL[p.Resource].identifies(p)
+		page.Asker, page.Resource, page.Knows = c.asker(s.site.name(), p.Redirect), s.resourceName(p.Resource), s.catalogue.byURL[p.Resource].identifies(p)
 	}
 	return s.pages(p.Redirect).Login(w, status, page)
 }

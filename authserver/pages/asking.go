@@ -2,6 +2,7 @@ package pages
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -9,19 +10,21 @@ import (
 type Login struct {
 	Request string // sealed pending request
 	Asker
-	Resource string // what it wants to use, "" on the way to a page of ours
-	Knows    bool   // all it wants is to know who the person is
-	Username string // as typed before
-	Again    bool   // Username is signed in, too long ago for what is asked
-	Ended    bool   // whoever was signed in here is no more
-	Problem  string // why the last try failed, or ""
-	Done     string // what was done just before, or ""
-	Ways     []Way  // other providers at which people sign in
-	Without  string // the one of them that is not offered, or ""
-	Linking  string // the provider whose account is linked by signing in, or ""
-	Address  string // that both sides know
-	Passkey  *Passkey
-	SignUp   bool // whoever has no account may create one
+	Resource       string // what it wants to use, "" on the way to a page of ours
+	Knows          bool   // all it wants is to know who the person is
+	Username       string // as typed before
+	Again          bool   // Username is signed in, too long ago for what is asked
+	Ended          bool   // whoever was signed in here is no more
+	Problem        string // why the last try failed, or ""
+	Done           string // what was done just before, or ""
+	Ways           []Way  // other providers at which people sign in
+	Without        string // the one of them that is not offered, or ""
+	Administration bool   // they go on to it
+
+	Linking string // the provider whose account is linked by signing in, or ""
+	Address string // that both sides know
+	Passkey *Passkey
+	SignUp  bool // whoever has no account may create one
 }
 
 // Way is another provider at which people sign in.
@@ -37,6 +40,15 @@ type Scope struct {
 }
 
 const comesWith = "Comes with it: "
+
+// beside leaves out of what comes with scopes what is shown for itself.
+func beside(all, shown []Scope) []Scope {
+	held, apart := names(shown), slices.Clone(all)
+	for i := range apart {
+		apart[i].Implied = slices.DeleteFunc(slices.Clone(apart[i].Implied), func(s Scope) bool { return slices.Contains(held, s.Name) })
+	}
+	return apart
+}
 
 // Brings is in words what comes with it, "" for nothing.
 func (s Scope) Brings() string {
@@ -107,7 +119,9 @@ func (c Consent) Old() bool { return len(c.Held) > 0 && len(c.New)+len(c.Details
 func (c Consent) Many() bool { return len(c.New)+len(c.Held)+len(c.Beyond) > 12 }
 
 // List is some of its scopes in one style: new or held.
-func (c Consent) List(scopes []Scope, class string) scopeList { return scopeList{class, scopes} }
+func (c Consent) List(scopes []Scope, class string) scopeList {
+	return scopeList{class, beside(scopes, slices.Concat(c.New, c.Held))}
+}
 
 type scopeList struct {
 	Class  string
