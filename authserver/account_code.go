@@ -2,6 +2,7 @@ package authserver
 
 import (
 	"encoding/base64"
+	"html/template"
 	"net/http"
 	"net/url"
 	"time"
@@ -33,7 +34,8 @@ func (s *Server) codePage(w http.ResponseWriter, r *http.Request, v store.Sessio
 }
 
 func (s *Server) showGenerator(w http.ResponseWriter, r *http.Request, status int, v store.Session, f factors, g otp.Generator, then, problem string) error {
-	qr, err := otp.Draw(g.URI(s.site.name(), v.UserName))
+	uri := g.URI(s.site.name(), v.UserName)
+	qr, err := otp.Draw(uri)
 	if err != nil {
 		return err
 	}
@@ -46,7 +48,7 @@ func (s *Server) showGenerator(w http.ResponseWriter, r *http.Request, status in
 		return err
 	}
 	return frame.Generator(w, status, pages.Generator{
-		Site: s.site.name(), User: v.UserName, Setup: sealed, Key: g.Key(), QRSize: qr.Size, QRPath: qr.Path, Replaces: f.generator, Recovery: f.recovery > 0, Then: then, Problem: problem,
+		Site: s.site.name(), User: v.UserName, Setup: sealed, Key: g.Key(), Open: template.URL(uri), QRSize: qr.Size, QRPath: qr.Path, Replaces: f.generator, Recovery: f.recovery > 0, Then: then, Problem: problem,
 	})
 }
 
@@ -174,7 +176,7 @@ func (s *Server) showNewRecovery(w http.ResponseWriter, r *http.Request, v store
 	if err != nil {
 		return err
 	}
-	return frame.RecoveryCodes(w, http.StatusOK, pages.RecoveryCodes{Codes: codes, Site: s.site.name(), User: v.UserName, Then: then, Done: done})
+	return frame.RecoveryCodes(w, http.StatusOK, pages.RecoveryCodes{Codes: codes, Site: s.site.name(), User: v.UserName, Then: then, Done: done, Passkeys: s.party != nil})
 }
 
 // usedRecovery is where somebody who signed in with a recovery code comes by on
@@ -196,7 +198,7 @@ func (s *Server) usedRecovery(w http.ResponseWriter, r *http.Request, v store.Se
 	if err != nil {
 		return err
 	}
-	return frame.RecoveryUsed(w, http.StatusOK, pages.RecoveryUsed{Left: f.recovery, App: f.generator, GoOn: goOn})
+	return frame.RecoveryUsed(w, http.StatusOK, pages.RecoveryUsed{Left: f.recovery, App: f.generator, Passkeys: s.party != nil, GoOn: goOn})
 }
 
 // wayOn is where a finished sign-in leads to: by usedRecovery, where a recovery

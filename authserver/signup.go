@@ -45,7 +45,7 @@ func (s *Server) signUpPage(w http.ResponseWriter, r *http.Request) error {
 // signUpShown is the page for whoever has this ticket, if any, with what they
 // typed before.
 func (s *Server) signUpShown(r *http.Request, t store.Ticket, typed params) pages.SignUp {
-	p := pages.SignUp{Ticket: typed["ticket"], Request: typed["request"], Site: s.site.name(), Account: s.site.url(accountPath), Username: typed["username"], FullName: typed["full_name"]}
+	p := pages.SignUp{Ticket: typed["ticket"], Request: typed["request"], Site: s.site.name(), Account: s.site.url(accountPath), Username: typed["username"], FullName: typed["full_name"], Passkeys: s.party != nil}
 	if typed["ticket"] == "" {
 		return p
 	}

@@ -1,6 +1,7 @@
 package pages
 
 import (
+	"html/template"
 	"net/http"
 	"strings"
 	"time"
@@ -36,8 +37,9 @@ func (f Frame) Second(w http.ResponseWriter, status int, p Second) error {
 type Generator struct {
 	Site     string // and User: what the app calls it
 	User     string
-	Setup    string // sealed
-	Key      string // to type into an app
+	Setup    string       // sealed
+	Key      string       // to type into an app
+	Open     template.URL // the same for an app on this device
 	QRSize   int
 	QRPath   string
 	Replaces bool // there is one, which ends
@@ -211,13 +213,7 @@ func (p Security) then() []Hidden {
 
 // Security writes the page about signing in.
 func (f Frame) Security(w http.ResponseWriter, status int, p Security) error {
-	sections := []Section{p.password()}
-	if p.PasskeysOffered {
-		sections = append(sections, p.passkeys())
-	} else {
-		sections = append(sections, Section{ID: "passkeys", Title: "Passkeys", Lead: "There are none here: browsers keep passkeys for names such as auth.example.com, and this server is reached at a bare IP address."})
-	}
-	sections = append(sections, p.generator(), p.recovery())
+	sections := p.ways()
 	if len(p.Elsewhere)+len(p.Providers) > 0 {
 		sections = append(sections, p.elsewhere())
 	}
@@ -225,6 +221,25 @@ func (f Frame) Security(w http.ResponseWriter, status int, p Security) error {
 		sections = append(sections, p.browsers())
 	}
 	return f.Sheet(w, status, Sheet{Title: "Security", Lead: "How you prove that it is you.", Notices: p.notices(), Sections: sections})
+}
+
+// ways are the ways to prove it; the one that somebody was led here to set up
+// stands first.
+func (p Security) ways() []Section {
+	if !p.due() {
+		return []Section{p.password(), p.passkeys(), p.generator(), p.recovery()}
+	}
+	all := []Section{p.passkeys(), p.generator(), p.recovery(), p.password()}
+	if !p.PasskeysOffered {
+		all = []Section{p.generator(), p.recovery(), p.password(), p.passkeys()}
+	}
+	all[0].Acts[0].Main = true
+	return all
+}
+
+// due: what somebody is here for, or was given, takes a factor that they lack.
+func (p Security) due() bool {
+	return p.Wanted != "" || p.factorless() && (len(p.Roles) > 0 || p.Done == "joined")
 }
 
 func (p Security) password() Section {
@@ -236,6 +251,9 @@ func (p Security) password() Section {
 }
 
 func (p Security) passkeys() Section {
+	if !p.PasskeysOffered {
+		return Section{ID: "passkeys", Title: "Passkeys", Lead: "There are none here: browsers keep passkeys for names such as auth.example.com, and this server is reached at a bare IP address."}
+	}
 	s := Section{ID: "passkeys", Title: "Passkeys",
 		Lead: "Your phone, your computer or a security key proves that it is you, with your finger, your face or a PIN. Nobody can talk it out of you. A passkey alone is enough to sign in.",
 		Acts: []Act{{Text: "Add a passkey", Path: withThen("/account/security/passkey", p.Then)}}}
@@ -299,7 +317,10 @@ func (f Frame) RemoveCode(w http.ResponseWriter, status int, p RemoveCode) error
 const onlyFactor = "It is your only second factor: recovery codes and remembered browsers end with it, and what you sign in with first is all that protects this account then."
 
 func (p Security) recovery() Section {
-	s := Section{ID: "recovery", Title: "Recovery codes", Lead: "For the day you have neither your phone nor your passkey. Each code works once. Keep them on paper, not on your phone."}
+	s := Section{ID: "recovery", Title: "Recovery codes", Lead: "For the day you do not have your phone. Each code works once. Keep them on paper, not on your phone."}
+	if p.PasskeysOffered {
+		s.Lead = "For the day you have neither your phone nor your passkey. Each code works once. Keep them on paper, not on your phone."
+	}
 	if !p.Generator && len(p.Passkeys) == 0 {
 		s.Points = []string{"You get them with your first second factor."}
 		return s

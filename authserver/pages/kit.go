@@ -165,6 +165,7 @@ type Act struct {
 	Hidden []Hidden
 	Post   bool // it is done now; else Path is a page
 	Danger bool
+	Main   bool // it is what people are here for
 }
 
 // Hidden is a value that comes back with a form.

@@ -11,6 +11,7 @@ type RecoveryCodes struct {
 	Site, User string
 	Then       string
 	Done       string // what was done before they were made, as a word, or ""
+	Passkeys   bool   // browsers know them for this address
 }
 
 // News is what was done, in words.
@@ -35,9 +36,10 @@ const fewCodes = 3
 
 // RecoveryUsed says how many recovery codes are left after one was used.
 type RecoveryUsed struct {
-	Left int
-	App  bool   // they have an authenticator app
-	GoOn string // where the person is going, under the base
+	Left     int
+	App      bool   // they have an authenticator app
+	Passkeys bool   // browsers know them for this address
+	GoOn     string // where the person is going, under the base
 }
 
 // RecoveryUsed writes it.
@@ -58,5 +60,9 @@ func (p RecoveryUsed) advice() []string {
 	if !p.App {
 		return []string{passkey}
 	}
-	return []string{"Your phone is lost? Choose “Set up on another phone” under Security: the old phone stops working at once, and your recovery codes stay.", passkey}
+	phone := "Your phone is lost? Choose “Set up on another phone” under Security: the old phone stops working at once, and your recovery codes stay."
+	if !p.Passkeys {
+		return []string{phone}
+	}
+	return []string{phone, passkey}
 }

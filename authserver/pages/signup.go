@@ -14,6 +14,7 @@ type SignUp struct {
 	InvitedBy          string // the person who made it, "" for whoever runs the server
 	Until              When   // it is good
 	Roles              []GivenRole
+	Passkeys           bool   // browsers know them for this address
 	Username, FullName string // as typed before
 	Problem            string
 	Field              string // that the problem is about, or ""
