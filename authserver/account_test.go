@@ -167,7 +167,7 @@ func TestProfileIsChanged(t *testing.T) {
 		t.Errorf("the same address: %s", a.words())
 	}
 	a = g.press(b, page, "/account/profile", "full_name", "Ada Lovelace", "email", "other@example.com")
-	if !strings.Contains(a.words(), "other@example.com not verified") {
+	if !strings.Contains(a.words(), "other@example.com not verifiedNobody has confirmed that it is yours. An administrator of this server can confirm it.") {
 		t.Errorf("another address: %s", a.words())
 	}
 	if u, err := g.s.store.User(t.Context(), testUser); err != nil || u.FullName != "Ada Lovelace" || u.EmailVerified {
@@ -257,7 +257,7 @@ func TestActivityTellsWhatHappened(t *testing.T) {
 		t.Errorf("the second page: %s", second.words())
 	}
 	home := g.get(b, "/account")
-	if !strings.Contains(home.words(), "New sign-ins to your account") || !strings.Contains(home.words(), "a network that was not used before") {
+	if !strings.Contains(home.words(), "New sign-ins to your account") || !strings.Contains(home.words(), "a network that was not used before, or not since the password last changed") {
 		t.Fatalf("no news: %s", home.words())
 	}
 	if a := g.press(b, home, "/account/activity/seen"); strings.Contains(a.words(), "New sign-ins") || !strings.Contains(a.words(), "Nothing else to do") {

@@ -177,12 +177,20 @@ func (s *Server) askForget(w http.ResponseWriter, r *http.Request, v store.Sessi
 	if id == "" {
 		return refuse(MissingParameter)
 	}
+	let, err := s.letInBy(r.Context(), v.UserID)
+	if err != nil {
+		return err
+	}
+	var losses []pages.Fact
+	if a := let.find(id); a != nil {
+		losses = a.Losses()
+	}
 	f, err := s.frameOf(r.Context(), v)
 	if err != nil {
 		return err
 	}
 	return f.Confirm(w, http.StatusOK, pages.Confirm{
-		At: applicationsPath, Title: "Take back all access of " + s.labelOf(r.Context(), id) + "?", Lead: id,
+		At: applicationsPath, Title: "Take back all access of " + s.labelOf(r.Context(), id) + "?", About: losses,
 		Effects: []string{"Its tokens end within seconds, and it gets no new ones.", "The next time it wants something, you are asked again.", "What it has read or copied already cannot be taken back."},
 		Button:  "Take back all access", Path: "/account/application/remove", Hidden: []pages.Hidden{{Name: "client", Value: id}},
 		Back: pages.Link{Text: "Applications", Path: applicationsPath},

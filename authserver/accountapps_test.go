@@ -62,7 +62,7 @@ func TestApplicationsAreTakenBack(t *testing.T) {
 	third := redeem()
 	g.expect(third, 200, "")
 	confirm := g.get(b, "/account/application/remove?client="+url.QueryEscape(id))
-	if a := g.press(b, confirm, "/account/application/remove"); !strings.Contains(a.words(), "You have not let any application in yet") {
+	if a := g.press(b, confirm, "/account/application/remove"); !strings.Contains(a.words(), "No application has access now") {
 		t.Errorf("got %d %s", a.status, a.words())
 	}
 	if active(third) || g.post("/token", refreshing(id, third)).status == 200 {

@@ -160,7 +160,7 @@ func TestKeyboardApplications(t *testing.T) {
 	c.saying("cannot be taken back")
 	c.shows("account-application-remove")
 	c.choose("Take back all access")
-	c.saying("You have not let any application in yet")
+	c.saying("No application has access now")
 }
 
 func TestKeyboardAdministration(t *testing.T) {

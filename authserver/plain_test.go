@@ -32,7 +32,7 @@ func (g *rig) commandPage(scope string) answerOf {
 func TestConsentPageSaysWhatAdministrationIs(t *testing.T) {
 	g := newRig(t)
 	page := g.commandPage("postern:read postern:users")
-	says(t, page, "This is the administration.", "everybody’s accounts on this server, not only for yours", "The postern command on the machine where you started it",
+	says(t, page, "This is the administration.", "everybody’s accounts on this server, not only for yours", "The postern command on the machine where you started it", "We cannot tell whether it is really this command",
 		"Create, change and delete anybody's account", "-known here", "-not verified", "-An administrator of this server registered it", "-calls itself")
 	if n := strings.Count(page.body, `<span class="tag bad">Risk: high</span>`); n != 2 {
 		t.Errorf("%d of 2 scopes are said to be risky: %s", n, page.words())
@@ -133,12 +133,13 @@ func TestConsentPageSaysThatNothingIsNew(t *testing.T) {
 	says(t, page, words)
 	says(t, g.consentPage(b, with(query, "scope", "calc:basic calc:power")), "-"+words)
 	g.submit(b, "/consent", approval(t, page, "deny"))
-	says(t, g.get(b, "/account/applications"), "Test client", "-You have not let any application in yet")
+	says(t, g.get(b, "/account/applications"), "Test client", "-No application has access now")
 }
 
 func TestConsentPageShowsImitations(t *testing.T) {
 	g := newRig(t)
-	says(t, g.consentPage(newBrowser(t), g.calling("Cl\u0430ude")), "Clа U+0430ude", "The name imitates another one.")
+	says(t, g.consentPage(newBrowser(t), g.calling("Cl\u0430ude")), "Clа U+0430ude", "The name imitates another one.", "-like that of this server")
+	says(t, g.consentPage(newBrowser(t), g.calling("Postern Admin")), "Its name is like that of this server.", "Go on only if you know who made it")
 	says(t, g.consentPage(newBrowser(t), g.calling("Клод")), "Клод", "-U+", "-imitates")
 }
 
@@ -176,7 +177,7 @@ func TestWhoeverIsOutHearsWhy(t *testing.T) {
 			if err := end(g); err != nil {
 				t.Fatal(err)
 			}
-			says(t, g.get(b, "/account"), "You are signed out here.", "an administrator ended it, or disabled or deleted your account", "ask an administrator of this server")
+			says(t, g.get(b, "/account"), "You are signed out here.", "an administrator ended it, or disabled or deleted your account", "this server was restarted", "ask an administrator of this server")
 			says(t, g.get(b, "/authorize?"+authorization(g.publicClient()).Encode()), "You are signed out here.")
 		})
 	}

@@ -144,6 +144,7 @@ func (f Frame) Profile(w http.ResponseWriter, status int, p Profile) error {
 		address.Tags = []Tag{{"verified", Good}}
 	} else if p.Email != "" {
 		address.Tags = []Tag{{"not verified", Warn}}
+		address.Under = "Nobody has confirmed that it is yours. An administrator of this server can confirm it."
 	}
 	return f.Sheet(w, status, Sheet{Title: "Profile", Lead: "Applications learn your name and address only when you let them.", Notices: p.Notices,
 		Sections: []Section{

@@ -74,16 +74,37 @@ func (f Frame) ApplicationsNow(w io.Writer, p Applications) error { return f.ren
 
 func (p Applications) sections() []Section {
 	t := &Table{Caption: "Applications you let in", Columns: []string{"Application", "May use", "Since", "Tokens right now"}, Acts: true,
-		Empty: "You have not let any application in yet."}
+		Empty: "No application has access now."}
 	for _, a := range p.All {
 		t.Rows = append(t.Rows, Row{Cells: []Cell{a.cell(), a.uses(), {When: WhenOf(a.Since, p.Now)}, {Text: number(a.Tokens)}},
-			Acts: []Act{{Text: "See details", About: "of " + a.Name, Path: a.path()}}})
+			Acts: []Act{{Text: "See details", About: "of " + a.Name, Path: a.path()}, {Text: "Take back", About: "all access of " + a.Name, Path: a.removal(), Danger: true}}})
 	}
 	return []Section{{Table: t}, tokenSection(p.Tokens, p.Now)}
 }
 
 func (a Application) path() string {
 	return "/account/application?" + url.Values{"client": {a.ID}}.Encode()
+}
+
+// removal is where it is asked whether to take back what it may.
+func (a Application) removal() string {
+	return "/account/application/remove?" + url.Values{"client": {a.ID}}.Encode()
+}
+
+// Losses are what it may no longer when its access is taken back.
+func (a Application) Losses() []Fact {
+	var all []Fact
+	for _, r := range a.Allowed {
+		var words []string
+		for _, s := range r.Scope {
+			words = append(words, s.inWords())
+		}
+		if len(words) == 0 {
+			words = []string{"it only knows that it is you"}
+		}
+		all = append(all, Fact{"What it loses at " + r.Resource, Cell{Text: strings.Join(atMost(fewChips, words), "; ")}})
+	}
+	return all
 }
 
 func (a Application) cell() Cell {
@@ -168,7 +189,7 @@ func (f Frame) Application(w http.ResponseWriter, status int, p ApplicationOf) e
 	}
 	sections = append(sections, Section{ID: "end", Title: "Take it back", Danger: true,
 		Lead: "The application loses everything you allowed it, at once. The next time it wants something, it has to ask you again.",
-		Acts: []Act{{Text: "Take back all access", About: "of " + p.Of.Name, Path: "/account/application/remove?" + url.Values{"client": {p.Of.ID}}.Encode(), Danger: true}}})
+		Acts: []Act{{Text: "Take back all access", About: "of " + p.Of.Name, Path: p.Of.removal(), Danger: true}}})
 	if len(p.Tokens) > 0 {
 		t := tokenTable(p.Tokens, p.Now)
 		sections = append(sections, Section{ID: "tokens", Title: "Tokens in use right now: " + number(len(p.Tokens)), Folded: true, Table: &t})
@@ -198,7 +219,7 @@ func allowedSection(id string, a Allowed) Section {
 
 func scopeTable(all []Scope) *Table {
 	t := &Table{Caption: "What it may do", Columns: []string{"What"}, Empty: "Nothing in particular."}
-	for _, s := range all {
+	for _, s := range beside(all, all) {
 		words := Cell{Text: s.Words, Chips: []string{s.Name}, Under: s.Brings()}
 		if tag := s.RiskTag(); tag.Text != "" {
 			words.Tags = []Tag{tag}
@@ -231,13 +252,18 @@ func may(all []Scope) Cell {
 			}
 		}
 	}
-	if more := len(along) - fewChips; more > 0 {
-		along = append(along[:fewChips], "and "+number(more)+" more")
-	}
 	if len(along) > 0 {
-		c.Under = comesWith + strings.Join(along, "; ")
+		c.Under = comesWith + strings.Join(atMost(fewChips, along), "; ")
 	}
 	return c
+}
+
+// atMost are the first words, and how many there are besides.
+func atMost(most int, words []string) []string {
+	if more := len(words) - most; more > 0 {
+		return append(words[:most:most], "and "+number(more)+" more")
+	}
+	return words
 }
 
 func names(all []Scope) []string {

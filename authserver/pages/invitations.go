@@ -57,7 +57,7 @@ func (f Frame) Invitations(w http.ResponseWriter, status int, p Invitations) err
 	}
 	sections := []Section{{ID: "open", Title: "Open invitations", Table: t}}
 	if p.Create && !p.Closed {
-		sections = append(sections, Section{ID: "new", Title: "Invite somebody", Lead: "You get a link that works once. This server sends no e-mail: hand it over yourself. It ends early when you get another password, or are signed out everywhere else: somebody else may have made it.",
+		sections = append(sections, Section{ID: "new", Title: "Invite somebody", Lead: "You get a link that works once. This server sends no e-mail: hand it over yourself. It stops working early if your password is changed or you are signed out everywhere else, in case it was not you who made it.",
 			Forms: []Form{{Path: "/admin/invitations", Button: "Make an invitation link", Inputs: []Input{
 				{Name: "email", Label: "E-mail address", Value: p.Email, Kind: "email", Max: 254, Hint: "Optional: it stands in the new account, as not verified.", Problem: p.Problem}, roleInput(p.Roles),
 			}}}})

@@ -2,13 +2,18 @@
 // looked at: without it the page shows the list as it was when it was opened.
 'use strict';
 
+// The token of forms is written in another way each time, and is as good in each.
+const shown = region => region.innerHTML.replace(/(name="token" value=")[^"]*/g, '$1');
+
 for (const region of document.querySelectorAll('[data-live]')) {
   let latest = null;
 
   // What somebody is about to press stays where it is until they are elsewhere.
   const renew = () => {
     if (latest === null || region.contains(document.activeElement)) return;
-    if (region.innerHTML !== latest) region.innerHTML = latest;
+    const next = document.createElement('div');
+    next.innerHTML = latest;
+    if (shown(region) !== shown(next)) region.innerHTML = latest;
     latest = null;
   };
 
