@@ -16,6 +16,7 @@ func TestAdministratorsLookAfterApplications(t *testing.T) {
 	g := newRig(t)
 	b := g.administrator("admin")
 	form := g.get(b, "/admin/clients/new")
+	says(t, form, "postern:users and postern:clients amount to every role and scope there is")
 	if a := g.press(b, form, "/admin/clients/new", "name", "robot"); a.status != 422 {
 		t.Errorf("without a scope: %d %s", a.status, a.words())
 	}

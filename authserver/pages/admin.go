@@ -230,11 +230,13 @@ type ClientForm struct {
 	Problem string
 }
 
+const powerOfMachines = "postern:users and postern:clients amount to every role and scope there is: who has them makes accounts and machines that have all of it. Give them only to a machine that may have everything."
+
 // ClientForm writes it.
 func (f Frame) ClientForm(w http.ResponseWriter, status int, p ClientForm) error {
 	f.At = clientsPath
 	s := Sheet{Title: "Add a machine", Lead: "A program that works in its own name, with a secret that is shown to you once. Clients that work for people register themselves, or come with “postern admin client register”.",
-		Trail: []Link{{"Clients", clientsPath}}, Sections: []Section{{Forms: []Form{{Path: "/admin/clients/new", Button: "Add the machine", Inputs: []Input{
+		Trail: []Link{{"Clients", clientsPath}}, Sections: []Section{{Notice: Notice{Tone: Warn, Text: powerOfMachines}, Forms: []Form{{Path: "/admin/clients/new", Button: "Add the machine", Inputs: []Input{
 			{Name: "name", Label: "Name", Value: p.Name, Kind: "text", Max: 100, Required: true},
 			{Name: "scope", Label: "All it may ever ask for", Kind: "choices", Options: p.Scopes},
 		}}}}}}
