@@ -18,6 +18,12 @@ func yesFlag(c *cobra.Command, yes *bool) {
 	c.Flags().BoolVar(yes, "yes", false, "do not ask")
 }
 
+// neverAsks is a command that changes something and has nothing to ask: scripts
+// may say --yes to it as to the others.
+func neverAsks(c *cobra.Command) {
+	c.Flags().Bool("yes", false, "without effect: this command does not ask")
+}
+
 // askable refuses what would have to be asked for where there is nobody to ask.
 func (o *office) askable(yes bool, would string) error {
 	if yes || terminal(o.stdin) {

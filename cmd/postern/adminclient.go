@@ -177,6 +177,7 @@ func (o *office) clientUpdate() *cobra.Command {
 	c.Flags().StringVar(&name, "name", "", "what it is called")
 	c.Flags().Var((*scopeList)(&scopes), "scope", "all scopes it shall have; repeat it, or separate by spaces or commas")
 	someFlag(c, "name", "scope")
+	neverAsks(c)
 	set := c.Flags().Changed
 	return answer(o, c, printClient, func(ctx context.Context, c admin.Caller, args []string) (admin.Answer[admin.Client], error) {
 		v, err := client(ctx, c, args[0])

@@ -58,6 +58,7 @@ func (o *office) keyRotate() *cobra.Command {
 			return nil
 		},
 	}
+	neverAsks(c)
 	c.Flags().DurationVar(&after, "after", 0, "for how long it must have been published, 15s at the least, which is enough for Postern's proxies; others may keep keys for longer")
 	return answer(o, c, o.printKey, func(ctx context.Context, c admin.Caller, _ []string) (admin.Answer[admin.Key], error) {
 		return admin.Call(ctx, c, admin.RotateKey, admin.KeyRotation{After: int(after / time.Second)})

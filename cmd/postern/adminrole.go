@@ -119,6 +119,7 @@ func (o *office) roleTake() *cobra.Command {
 	var h holder
 	c := &cobra.Command{Use: "take ROLE (--user NAME | --client CLIENT_ID)", Short: "Take a role from a user or a client", Args: oneName}
 	h.flags(c)
+	neverAsks(c)
 	return o.changing(c, &h, func(_ context.Context, _ admin.Caller, v held, name string) ([]string, error) {
 		if !slices.Contains(v.roles, name) {
 			return nil, fmt.Errorf("no administrator gave %s the role %q; see: postern admin role holders --role %s", v.called, name, name)
