@@ -32,7 +32,7 @@ type Invitations struct {
 func (p Invitations) closed() Section {
 	s := Section{ID: "closed", Title: "Sign-up is closed", Lead: "So invitations are made on the machine itself, and not here. This is a setting:", Facts: []Fact{
 		{"To invite from here", Cell{Text: "sign_up: invitation", Code: true, Under: "Write this line under authserver: in " + cmp.Or(p.File, "the configuration file") + ", and start the server again."}},
-		{"Meanwhile, on the machine", Cell{Text: cmp.Or(p.Command, "postern admin invite"), Code: true, Under: "It prints a link. Links that are made there work, whatever the setting says, and are listed below."}},
+		{"Meanwhile, on the machine", Cell{Text: cmp.Or(p.Command, "postern admin invite --role ROLE"), Code: true, Under: "It prints a link. Links that are made there work, whatever the setting says, and are listed below."}},
 	}}
 	if p.Create {
 		s.Facts = append(s.Facts, Fact{"Meanwhile, from here", Cell{Text: "Add a person", Path: "/admin/users/new", Under: "They get a password, which is shown to you once."}})

@@ -62,9 +62,9 @@ func TestUpSaysHowToAdministerIt(t *testing.T) {
 	summary{
 		Servers: map[string]string{"a": "http://127.0.0.1:8080/a/mcp"}, User: demoUser{"demo", "kept"}, Boss: demoUser{Username: "admin"},
 		Admin: "http://127.0.0.1:9464", Account: "http://127.0.0.1:8090/account", Console: "http://127.0.0.1:8090/admin",
-	}.print(&out, "/srv/.postern")
+	}.print(&out, program{called: "/opt/my tools/postern"}.again(), "/srv/.postern")
 	for _, line := range []string{
-		"  postern admin --state /srv/.postern user list", "  metrics      http://127.0.0.1:9464/metrics",
+		"  '/opt/my tools/postern' admin --state /srv/.postern user list", "  metrics      http://127.0.0.1:9464/metrics",
 		"  account        http://127.0.0.1:8090/account", "  administration http://127.0.0.1:8090/admin (asks for a second factor)",
 		"Sign in as    demo  password kept", "Administrator admin  with the password that was chosen since the first start",
 	} {
@@ -74,13 +74,24 @@ func TestUpSaysHowToAdministerIt(t *testing.T) {
 	}
 }
 
+// Commands can be pasted wherever the shell stands; one that was found by its
+// name is found again.
+func TestHowToStartItAgain(t *testing.T) {
+	t.Chdir("/")
+	for called, want := range map[string]string{"bin/postern": "/bin/postern", "./postern": "/postern", "/a b/postern": "'/a b/postern'", "postern": "postern", "": "postern"} {
+		if got := (program{called: called}).again(); got != want {
+			t.Errorf("%q: %s, want %s", called, got, want)
+		}
+	}
+}
+
 // Administrators read which command makes an invitation on this machine.
 func TestTheCommandThatInvites(t *testing.T) {
 	for want, s := range map[string]setup{
-		"postern admin invite -c /etc/postern/postern.yaml":         {path: "/etc/postern/postern.yaml"},
-		"postern admin --state /srv/.postern invite":                {path: "/srv/.postern/postern.yaml", state: "/srv/.postern"},
-		`postern admin --state '/home/ada/it'\''s $HOME' invite`:    {state: "/home/ada/it's $HOME"},
-		"postern admin invite -c '/home/ada/my files/postern.yaml'": {path: "/home/ada/my files/postern.yaml"},
+		"postern admin invite --role ROLE -c /etc/postern/postern.yaml":         {path: "/etc/postern/postern.yaml"},
+		"postern admin --state /srv/.postern invite --role ROLE":                {path: "/srv/.postern/postern.yaml", state: "/srv/.postern"},
+		`postern admin --state '/home/ada/it'\''s $HOME' invite --role ROLE`:    {state: "/home/ada/it's $HOME"},
+		"postern admin invite --role ROLE -c '/home/ada/my files/postern.yaml'": {path: "/home/ada/my files/postern.yaml"},
 	} {
 		if got := s.inviting(); got != want {
 			t.Errorf("%s, want %s", got, want)

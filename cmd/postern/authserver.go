@@ -201,9 +201,9 @@ func (s setup) openAuthserver(ctx context.Context, holder *node, log *slog.Logge
 // inviting is the command that makes an invitation on this machine.
 func (s setup) inviting() string {
 	if s.state != "" {
-		return "postern admin --state " + shellWord(s.state) + " invite"
+		return "postern admin --state " + shellWord(s.state) + " invite --role ROLE"
 	}
-	return "postern admin invite -c " + shellWord(s.path)
+	return "postern admin invite --role ROLE -c " + shellWord(s.path)
 }
 
 // shellWord is s as one word of a shell's command line (POSIX.1-2024 XCU 2.2).

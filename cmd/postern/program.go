@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"path/filepath"
 	"runtime/debug"
 	"strings"
 
@@ -27,6 +28,19 @@ type program struct {
 	stdout io.Writer
 	stderr io.Writer
 	lookup config.Lookup
+	called string // how it was started: a path, or a name that the shell finds
+}
+
+// again is how a shell starts the program again, from any folder.
+func (p program) again() string {
+	if !strings.ContainsRune(p.called, filepath.Separator) {
+		return "postern"
+	}
+	path, err := filepath.Abs(p.called)
+	if err != nil {
+		return shellWord(p.called)
+	}
+	return shellWord(path)
 }
 
 // usageError is a mistake in the command line or the configuration.

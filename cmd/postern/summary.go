@@ -49,7 +49,7 @@ func (s summary) names() []string {
 	return names
 }
 
-func (s summary) print(w io.Writer, folder string) {
+func (s summary) print(w io.Writer, program, folder string) {
 	fmt.Fprintf(w, "Postern is up. Ctrl-C ends it; its state stays in %s\n\n", folder)
 	for _, name := range s.names() {
 		fmt.Fprintf(w, "  %-12s %s\n", name, s.Servers[name])
@@ -58,7 +58,7 @@ func (s summary) print(w io.Writer, folder string) {
 	fmt.Fprintf(w, "At a browser:\n\n  %-14s %s\n  %-14s %s (asks for a second factor)\n\n", "account", s.Account, "administration", s.Console)
 	fmt.Fprintf(w, "Sign in as    %s\nAdministrator %s\n", s.User, s.Boss)
 	fmt.Fprintf(w, "Machine       client_id %s\n              client_secret %s\n\n", s.Client.ID, s.Client.Secret)
-	fmt.Fprintf(w, "Administer it:\n\n  postern admin --state %s user list\n\n", folder)
+	fmt.Fprintf(w, "Administer it:\n\n  %s admin --state %s user list\n\n", program, shellWord(folder))
 	fmt.Fprintf(w, "Paste into an MCP client:\n\n%s\n\n", s.clientConfig())
 	first := s.Servers[s.names()[0]]
 	fmt.Fprintf(w, "See the challenge:\n\n  curl -i %s\n\n", first)

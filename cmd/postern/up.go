@@ -129,7 +129,7 @@ func (p program) runUp(ctx context.Context, log *slog.Logger, n *node, all upSer
 			err = state.announce(sum)
 		}
 		if err == nil {
-			sum.print(p.stdout, state.folder)
+			sum.print(p.stdout, p.again(), state.folder)
 		}
 		announced <- err
 		if err != nil {
