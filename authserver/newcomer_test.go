@@ -58,11 +58,12 @@ func TestRefusedScopeIsNamed(t *testing.T) {
 	g := newRig(t)
 	id, secret := g.machine("calc:basic")
 	machine := url.Values{"grant_type": {"client_credentials"}, "resource": {calculator}}
-	long := "calc:" + strings.Repeat("x", 100)
 	for name, row := range map[string]struct{ scope, want string }{
 		"unknown":          {"calc:basic calc:all", " It is 'calc:all'."},
 		"beyond its bound": {"calc:power", " It is 'calc:power'."},
-		"long":             {long, " It is '" + long[:mostSent] + "...'."},
+		"longest":          {"calc:" + strings.Repeat("x", mostSent-5), "x'."},
+		"longer":           {"calc:" + strings.Repeat("x", mostSent-4), "this client may have."},
+		"a secret":         {secret, "this client may have."},
 		"no scope":         {"calc\"\\\u00e9\n<b>", " It is 'calc''??<b>'."},
 	} {
 		a := g.post("/token", with(machine, "scope", row.scope), basic(id, secret))

@@ -62,21 +62,18 @@ func describe(err error) string {
 	return text
 }
 
-// mostSent is how much of what was sent is sent back.
-const mostSent = 64
+// mostSent is the longest word that is sent back: whatever opens something here is
+// longer, and may have been sent in the wrong place.
+const mostSent = 32
 
 // inFull is describe for programs: it names what of their request is at fault.
 // A page does not: whoever made the link would write on it.
 func inFull(err error) string {
 	e, ok := errors.AsType[*Error](err)
-	if !ok || e.Sent == "" {
+	if !ok || e.Sent == "" || len(e.Sent) > mostSent {
 		return describe(err)
 	}
-	sent := plain(e.Sent)
-	if len(sent) > mostSent {
-		sent = sent[:mostSent] + "..."
-	}
-	return describe(err) + " It is '" + sent + "'."
+	return describe(err) + " It is '" + plain(e.Sent) + "'."
 }
 
 // challenge: RFC 9110 §11.6.1 wants one with every 401 (B9).

@@ -116,7 +116,7 @@ var ending = strings.Fields(`
 var apart = strings.Fields(`
 	AccessToken AddClient AddPerson AddReset AddSigningKey AddStored AddTicket AddUser AdmitElsewhere
 	AllowNewDevice AllStanding ApproveWithoutCode Browsers ChangeClient Client ClientRoles Clients ClientsWith
-	Close Consent ConsentsOf DeleteClient DenyNewDevice Depart DropSigningKey Extend Forget ForgetBrowsers
+	Close Consent ConsentsOf Created DeleteClient DenyNewDevice Depart DropSigningKey Extend Forget ForgetBrowsers
 	Generator GiveRoles Grant GrantsOf HastenSigningKey Identities Identity Issue KeepGiven KnownContexts Link
 	ListEnded MarkCloned Observe Passkeys People Person Places RecordEnded RecordSignIn RecoveryCodes RedeemDevice
 	RedeemNewCode Refresh RememberBrowser RemoveGenerator RemovePasskey RemoveTicket RenamePasskey ReplaceClient
