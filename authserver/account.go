@@ -239,7 +239,7 @@ func profileProblem(p pages.Profile) string {
 	odd := func(r rune) bool { return !legible.Shows(r) }
 	switch {
 	case len(p.FullName) > maxFullName || strings.ContainsFunc(p.FullName, odd):
-		return "The name is too long, or has characters that show nothing, as some emoji do within, or spaces other than the common one."
+		return "The name is too long, or has characters that show nothing, as some emoji do within, or spaces other than the common one: leave them out."
 	case len(p.Email) > maxEmail || checkEmail(p.Email) != nil || strings.ContainsFunc(p.Email, odd):
 		return "This is no e-mail address: write it as name@example.com."
 	}

@@ -338,7 +338,11 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, to redirection, p 
 }
 
 func (s *Server) switchUser(w http.ResponseWriter, r *http.Request, p pending, browser string) error {
-	if err := s.endSession(w, r, s.heldUntil(s.cookie(r, sessionCookie))); err != nil {
+	v, ok, err := s.session(r)
+	if err != nil {
+		return err
+	}
+	if err := s.endHere(w, r, v, ok); err != nil {
 		return err
 	}
 	return s.goOn(w, p, browser)

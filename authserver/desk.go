@@ -65,7 +65,7 @@ func unlessGone(err error) error {
 	if errors.Is(err, store.ErrNotFound) {
 		return nil
 	}
-	return said(err, "thing")
+	return said(err, "entry")
 }
 
 // powers are the API's scopes that roles give.

@@ -109,8 +109,10 @@ func TestAdministratorsActsEndWithTheirSession(t *testing.T) {
 			if err := change(by); admin.ReasonOf(err) != admin.Conflict || !strings.Contains(err.Error(), "nothing was changed") {
 				t.Errorf("%s by %s: %v", name, what, err)
 			}
-			if said := strings.TrimPrefix(g.trail.String(), before); said != "" {
-				t.Errorf("%s by %s says: %s", name, what, said)
+			for said := range strings.Lines(strings.TrimPrefix(g.trail.String(), before)) {
+				if !strings.Contains(said, `"event":"key.signs"`) { // a second after the start, whatever else happens
+					t.Errorf("%s by %s says: %s", name, what, said)
+				}
 			}
 		}
 	}

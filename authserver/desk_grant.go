@@ -90,7 +90,7 @@ func (d desk) Grants(ctx context.Context, _ admin.Actor, q admin.GrantQuery) (ad
 // RevokeGrant ends a grant with all its tokens.
 func (d desk) RevokeGrant(ctx context.Context, by admin.Actor, q admin.GrantRef) (admin.None, error) {
 	if err := d.s.store.RevokeGrant(acting(ctx, by), q.ID, d.s.config.Now()); err != nil {
-		return admin.None{}, said(err, "thing")
+		return admin.None{}, said(err, "grant")
 	}
 	d.note(ctx, by, "grant.revoked", "grant", q.ID)
 	return admin.None{}, nil
@@ -119,7 +119,7 @@ func (d desk) Tokens(ctx context.Context, _ admin.Actor, q admin.TokenQuery) (ad
 // RevokeToken revokes an access token.
 func (d desk) RevokeToken(ctx context.Context, by admin.Actor, q admin.TokenRef) (admin.None, error) {
 	if err := d.s.store.RevokeToken(acting(ctx, by), q.ID); err != nil {
-		return admin.None{}, said(err, "thing")
+		return admin.None{}, said(err, "token")
 	}
 	d.note(ctx, by, "token.revoked", "token_id", q.ID)
 	return admin.None{}, nil
@@ -168,7 +168,7 @@ func (d desk) EndSession(ctx context.Context, by admin.Actor, q admin.SessionRef
 		return admin.None{}, nil // nobody has it
 	}
 	if err := d.s.store.EndSession(acting(ctx, by), h, d.s.config.Now().Add(sessionLife)); err != nil {
-		return admin.None{}, said(err, "thing")
+		return admin.None{}, said(err, "session")
 	}
 	d.note(ctx, by, "session.ended", "session", q.ID)
 	return admin.None{}, nil

@@ -66,8 +66,11 @@ func (s *Server) mayGuess(r *http.Request, name string, own familiar) (giveBack 
 // tries of its own.
 func (s *Server) mayGuessAt(r *http.Request, account string) (giveBack func(), err error) {
 	giveBack, spent := pay(toll{s.limits.around, account + "\x00" + s.networkAround(r)}, toll{s.limits.everywhere, account})
+	if spent == nil {
+		return giveBack, nil
+	}
 	if reasonOf(spent) != TooMany {
-		return giveBack, spent
+		return nil, spent
 	}
 	home, err := s.homeOf(r, account)
 	if err != nil {

@@ -34,8 +34,8 @@ type limits struct {
 	account    *limiter // by account name, whether or not it exists, and address: failed sign-ins
 	around     *limiter // by account name and the network around the address
 	everywhere *limiter // by account name
-	home       *limiter // by account name and network its owner signed in from before, where one of these two is empty
-	known      *limiter // by browser at which the password was right before, instead of all above
+	home       *limiter // by account name and network its owner signed in from before, where around or everywhere is empty
+	known      *limiter // by browser at which the password was right before, instead of login and the four above
 	right      *limiter // by account name and address, or by browser that is known: sign-ins that did not fail
 	documents  *limiter // by address: fetches of client documents
 	register   *limiter // by address: registrations
@@ -43,7 +43,7 @@ type limits struct {
 	userCodes  *limiter // by address: codes that no device shows
 	away       *limiter // by address: people sent to other providers
 	second     *limiter // by account: failed second factors
-	secondHome *limiter // by account and network its owner signed in from before, instead
+	secondHome *limiter // by account and network its owner signed in from before, instead of second
 	familiar   *limiter // by browser at which a second factor was right before, instead of both
 	tickets    *limiter // by address: links that do not work
 	signUp     *limiter // by address: accounts that were created

@@ -3,6 +3,7 @@ package authserver
 import (
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/postern-mcp/postern/authserver/clientdoc"
 	"github.com/postern-mcp/postern/authserver/jose"
@@ -58,21 +59,30 @@ func (s *Server) leave(w http.ResponseWriter, r *http.Request, p params, confirm
 	if err != nil {
 		return err
 	}
-	until, lost := s.lost(r)
-	// A form of another site brings no cookie: nobody knows who is signed in.
-	if !confirmed && (r.Method == http.MethodPost || ok && v.UserID != d.subject || !ok && lost && d.subject == "") {
+	_, lost := s.lost(r)
+	// A form of another site brings no cookie, and a session that is lost no name:
+	// nobody knows who is signed in.
+	if !confirmed && (r.Method == http.MethodPost || ok && v.UserID != d.subject || !ok && lost) {
 		return s.pages(d.to).Logout(w, http.StatusOK, pages.Logout{User: v.UserName, Hint: d.hint, Target: d.asked, State: d.state, Client: d.clientID})
 	}
-	switch {
-	case ok:
-		err = s.depart(w, r, v)
-	case lost:
-		err = s.endSession(w, r, until)
-	}
-	if err != nil {
+	if err := s.endHere(w, r, v, ok); err != nil {
 		return err
 	}
 	return s.departed(w, d)
+}
+
+// endHere ends the session of this browser, also one that is lost. Where there is
+// none nothing is written: anybody can ask for this.
+func (s *Server) endHere(w http.ResponseWriter, r *http.Request, v store.Session, ok bool) error {
+	until, lost := s.lost(r)
+	switch {
+	case ok:
+		return s.depart(w, r, v)
+	case lost:
+		return s.endSession(w, r, until)
+	}
+	s.setCookie(w, sessionCookie, "", -time.Second)
+	return nil
 }
 
 func (s *Server) depart(w http.ResponseWriter, r *http.Request, v store.Session) error {

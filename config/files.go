@@ -12,7 +12,7 @@ import (
 
 // CheckFiles reads every file with a secret, a key or certificates that the
 // configuration names, and says at which key one is missing, empty or not to be
-// read. What is in them is not looked at.
+// read. What is in them is looked at elsewhere, where it is used.
 func (f *File) CheckFiles() error {
 	c := &check{doc: f.doc}
 	c.filesIn(reflect.ValueOf(f).Elem(), nil)

@@ -301,12 +301,12 @@ func TestWhoLeavesGivesTheirPlaceUp(t *testing.T) {
 		t.Errorf("who is gone waits: %v", err)
 	}
 	who, stop := context.WithCancel(t.Context())
-	left := make(chan error)
+	left := make(chan error, 1)
 	go func() {
 		_, err := q.Enter(who, Caller{Shares: []string{"a", "b"}, Account: "ada"})
 		left <- err
 	}()
-	for q.Waiting() == 0 {
+	for q.Waiting() == 0 && len(left) == 0 {
 	}
 	stop()
 	if err := <-left; !errors.Is(err, context.Canceled) || q.Waiting() != 0 || len(q.lines[0].accounts) != 0 {

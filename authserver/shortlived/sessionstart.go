@@ -49,12 +49,7 @@ func (s *Store) begin(ctx context.Context, v store.Session, ends outgoing, commi
 }
 
 func (s *Store) keepSession(ctx context.Context, v store.Session) error {
-	name := s.sessionName(v.Hash)
-	sealed, err := s.seal(name, keptOf(v))
-	if err != nil {
-		return err
-	}
-	if err := s.redis.put(ctx, name, sealed, s.life(v.ExpiresAt)); err != nil {
+	if err := s.put(ctx, s.sessionName(v.Hash), keptOf(v), v.ExpiresAt); err != nil {
 		return err
 	}
 	return s.listSession(ctx, v)

@@ -156,7 +156,8 @@ func (o *office) reseal(ctx context.Context, f output, s *authserver.Server, pre
 		return err
 	})
 	if err == nil && printed == nil && previous != "" {
-		_, printed = fmt.Fprintf(o.stderr, "Nothing in the database needs the previous secret any more: take %s out, start again, and destroy it.\n", previous)
+		_, printed = fmt.Fprintf(o.stderr, "Nothing in the database needs the previous secret any more: take %s out, start again, and destroy it."+
+			" With short_lived: redis wait eight hours, or those who are signed in do so again.\n", previous)
 	}
 	return errors.Join(err, printed)
 }

@@ -13,7 +13,7 @@ func (p program) checkCommand() *cobra.Command {
 		Use:   "check -c postern.yaml",
 		Short: "Check a configuration file and its policies, with line numbers",
 		Long: "Check a configuration file, its policies, and that the files with secrets, keys and\n" +
-			"certificates it names can be read; what is in those is not looked at.\n" +
+			"certificates it names can be read; of those, only the URL of a database is looked at.\n" +
 			"Where they are not, as in a build: --without-files.",
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {

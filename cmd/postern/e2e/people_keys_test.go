@@ -115,7 +115,7 @@ func (h *house) applications(t *testing.T) {
 	h.becomesRefused(t, got.Access)
 	h.ask(t, "/token", refreshing(got.Refresh, "client_id", h.public)).refuses(t, http.StatusBadRequest, "invalid_grant")
 	s.opens(h.issuer + "/account/applications")
-	if text := s.reads("let any application in").Text; strings.Contains(text, "127.0.0.1") {
+	if text := s.reads("No application has access").Text; strings.Contains(text, "127.0.0.1") {
 		t.Errorf("the application is still there: %s", text)
 	}
 }
