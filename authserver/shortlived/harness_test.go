@@ -18,7 +18,7 @@ import (
 	"github.com/postern-mcp/postern/authserver/store/storetest"
 )
 
-var t0 = time.UnixMilli(1_800_000_000_123).UTC()
+var t0, h = storetest.Now, storetest.Named
 
 func must(t *testing.T, err error) {
 	t.Helper()
@@ -32,12 +32,6 @@ func want(t *testing.T, err, target error) {
 	if !errors.Is(err, target) {
 		t.Errorf("got %v, want %v", err, target)
 	}
-}
-
-func h(s string) store.Hash {
-	var v store.Hash
-	copy(v[:], s)
-	return v
 }
 
 // keysOf seals with a secret, and opens what it or any of the earlier ones sealed.

@@ -9,7 +9,7 @@ import (
 // stories is every page in every state.
 func stories() []story {
 	var all []story
-	for _, chapter := range [][]story{asking(), proving(), account(), administration(), managing()} {
+	for _, chapter := range [][]story{signingIn(), consenting(), afterwards(), proving(), account(), administration(), managing()} {
 		all = append(all, chapter...)
 	}
 	return all
@@ -37,15 +37,8 @@ func visited[P any](name, page, about string, v pages.Visitor, write writer[P], 
 
 var claudeAsks = pages.Asker{Client: "Claude", ClientHost: "claude.ai", Verified: true}
 
-func asking() []story {
-	login, consent, device, problem := pages.Frame.Login, pages.Frame.Consent, pages.Frame.Device, pages.Frame.Problem
-	claude := pages.Consent{User: "ada", Asker: claudeAsks, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator[:3],
-		Lasts: "Until you take it back. It ends by itself when it is not used for 30 days.", TakeBack: "https://auth.example.com/account/applications"}
-	with := func(change func(*pages.Consent)) pages.Consent {
-		c := claude
-		change(&c)
-		return c
-	}
+func signingIn() []story {
+	login := pages.Frame.Login
 	return []story{
 		alone("login", "Login", "for an application", login, pages.Login{Asker: claudeAsks, Resource: "Calculator"}),
 		alone("login-unverified", "Login", "for one that nobody vouches for", login, pages.Login{Asker: pages.Asker{Client: "Claude” (verified by Anthropic) “"}, Resource: "Calculator"}),
@@ -62,6 +55,19 @@ func asking() []story {
 		alone("login-linking", "Login", "to link an account elsewhere", login, pages.Login{Linking: "Google", Address: "ada@example.com", Ways: providers[1:]}),
 		alone("away", "Away", "on the way to a provider", pages.Frame.Away, pages.Away{Label: "Google", To: "https://accounts.google.com/o/oauth2/v2/auth"}),
 		alone("login-long", "Login", "long words", login, pages.Login{Asker: pages.Asker{Client: longWord}, Resource: longWord, Username: longWord}),
+	}
+}
+
+func consenting() []story {
+	consent := pages.Frame.Consent
+	claude := pages.Consent{User: "ada", Asker: claudeAsks, RedirectHost: "claude.ai", Resource: "Calculator", ResourceURL: "https://mcp.example.com/calculator/mcp", New: calculator[:3],
+		Lasts: "Until you take it back. It ends by itself when it is not used for 30 days.", TakeBack: "https://auth.example.com/account/applications"}
+	with := func(change func(*pages.Consent)) pages.Consent {
+		c := claude
+		change(&c)
+		return c
+	}
+	return []story{
 		alone("consent", "Consent", "a verified application asks for the first time", consent, claude),
 		alone("consent-identity", "Consent", "it asks for nothing but who the person is", consent, with(func(c *pages.Consent) {
 			c.Knows, c.New = true, []pages.Scope{{Name: "openid", Words: "Know that it is you when you come back"}, {Name: "profile", Words: "See your user name"}}
@@ -107,6 +113,12 @@ func asking() []story {
 			c.New = []pages.Scope{{Name: longWord, Words: longWord, Risk: "high"}}
 		})),
 		alone("consent-many", "Consent", "200 scopes", consent, with(func(c *pages.Consent) { c.New, c.Held = manyScopes(160), calculator })),
+	}
+}
+
+func afterwards() []story {
+	device, problem := pages.Frame.Device, pages.Frame.Problem
+	return []story{
 		alone("device", "Device", "asks for a code", device, pages.Device{}),
 		alone("device-link", "Device", "came by a link", device, pages.Device{Code: "BDFG-HJKL", Given: true}),
 		alone("device-wrong", "Device", "no device shows it", device, pages.Device{Problem: "No device shows this code right now."}),
