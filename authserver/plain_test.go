@@ -177,7 +177,7 @@ func TestWhoeverIsOutHearsWhy(t *testing.T) {
 			if err := end(g); err != nil {
 				t.Fatal(err)
 			}
-			says(t, g.get(b, "/account"), "You are signed out here.", "an administrator ended it, or disabled or deleted your account", "this server was restarted", "ask an administrator of this server")
+			says(t, g.get(b, "/account"), "You are signed out here.", "an administrator ended it, or disabled or deleted your account", "this server lost what it knew of it", "ask an administrator of this server")
 			says(t, g.get(b, "/authorize?"+authorization(g.publicClient()).Encode()), "You are signed out here.")
 		})
 	}
